@@ -1,0 +1,1 @@
+"""Write environments in Python; the example environments."""

@@ -1,0 +1,1 @@
+"""Learning algorithms: each with pure losses and a learner."""

@@ -1,0 +1,229 @@
+"""The PPO learner: experience in, better policy out."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.flatten_util import ravel_pytree
+from numpy.typing import NDArray
+
+from mlagents.algorithms.ppo.update import (
+    ADAM,
+    CHUNK,
+    Coefficients,
+    Experience,
+    LearnerState,
+    Networks,
+    UpdateStatistics,
+    update,
+)
+from mlagents.algorithms.schedules import scheduled
+from mlagents.data.segments import Rows, Segment
+from mlagents.nn.build import make_critic, make_policy
+from mlagents.nn.policy import Policy
+from mlagents.nn.tensors import named_tensors, with_tensors
+from mlagents.settings import BehaviorSettings, PPOSettings
+from mlagents_envs.base_env import BehaviorSpec
+
+
+class NonFiniteUpdate(RuntimeError):
+    """An update met a loss or weight that is not finite; the weights are those before the update."""
+
+
+class Signals(Protocol):
+    """What the learner needs to know of reward signals; K of them."""
+
+    names: tuple[str, ...]
+    gamma: NDArray[np.float32]
+
+    def rewards(self, rows: Rows) -> NDArray[np.float32]:
+        """Return float32 [rows, K]."""
+
+    def ended(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return bool [rows, K]."""
+
+
+class PPOLearner:
+    """Gathers segments until the buffer is full, then updates policy and critic in one compiled call.
+
+    Attributes:
+      steps: agent decisions learned from so far; schedules and `max_steps` count these.
+      version: number of updates so far; a policy of the same version has the same weights.
+    """
+
+    def __init__(
+        self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int
+    ):
+        if not isinstance(settings.hyperparameters, PPOSettings):
+            raise TypeError(f"PPO needs PPOSettings, got {type(settings.hyperparameters).__name__}")
+        self.behavior = behavior
+        self.steps = 0
+        self.version = 0
+        self._settings = settings
+        self._hyperparameters = settings.hyperparameters
+        self._signals = signals
+        self._rng = np.random.default_rng(seed)
+        policy_key, critic_key = jax.random.split(jax.random.key(seed))
+        policy = make_policy(policy_key, spec, settings.network_settings)
+        critic = make_critic(critic_key, spec, settings.network_settings, len(signals.names))
+        parameters, self._unravel = ravel_pytree(Networks(policy.body, policy.head, critic))
+        self._state = LearnerState(parameters, ADAM.init(parameters), policy.normalizer)
+        self._rows = Rows(spec, 2 * self._hyperparameters.buffer_size)
+        self._compiled: Callable[..., tuple[LearnerState, UpdateStatistics]] | None = None
+        self.compile_seconds = 0.0
+
+    @property
+    def policy(self) -> Policy:
+        """The policy with its current weights."""
+        networks = self._unravel(self._state.parameters)
+        return Policy(self._state.normalizer, networks.body, networks.head)
+
+    @property
+    def progress(self) -> float:
+        """Share of `max_steps` done, in [0, 1]."""
+        return min(self.steps / self._settings.max_steps, 1.0)
+
+    def reserve(self, lanes: int) -> None:
+        """Allocate for this many lanes, so that the update keeps its shape however full the buffer is.
+
+        At most every lane hands on a whole horizon at once, and each decision may need a closing row.
+        """
+        steps = self._hyperparameters.buffer_size + lanes * self._settings.time_horizon
+        capacity = -(-2 * steps // CHUNK) * CHUNK
+        if capacity > self._rows.capacity:
+            self._rows.reserve(capacity)
+            self._compiled = None
+
+    def extend(self, segment: Segment) -> None:
+        """Add experience."""
+        self._rows.extend(segment)
+        self.steps += len(segment)
+
+    def forget(self) -> None:
+        """Drop the experience gathered since the last update."""
+        self._rows.clear()
+
+    def ready(self) -> bool:
+        """Return whether there is enough experience for an update: more than `buffer_size` decisions."""
+        return self._rows.steps > self._hyperparameters.buffer_size
+
+    def update(self) -> dict[str, float]:
+        """Learn from the gathered experience, forget it, and return statistics by TensorBoard tag.
+
+        Raises:
+          NonFiniteUpdate: a loss or weight became NaN or infinite; the weights stay as they were.
+        """
+        coefficients = self._coefficients()
+        args = self._arguments(coefficients)
+        if self._compiled is None:
+            self._compiled = self._compile(args)
+        self._state, found = self._compiled(self._state, *args)
+        losses = jax.device_get(found)
+        self._rows.clear()
+        if not losses.finite:
+            raise NonFiniteUpdate(
+                f"behavior {self.behavior}: the PPO update at step {self.steps} gave a loss that is not finite; the"
+                " weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
+                f" (now {coefficients.learning_rate:.3g})."
+            )
+        self.version += 1
+        statistics = {
+            "Losses/Policy Loss": float(losses.policy_loss),
+            "Losses/Value Loss": float(losses.value_loss),
+            "Policy/Entropy": float(losses.entropy),
+            "Policy/Learning Rate": float(coefficients.learning_rate),
+            "Policy/Epsilon": float(coefficients.epsilon),
+            "Policy/Beta": float(coefficients.beta),
+        }
+        for name, value in zip(self._signals.names, losses.value, strict=True):
+            statistics[f"Policy/{name.capitalize()} Value Estimate"] = float(value)
+        return statistics
+
+    def _coefficients(self) -> Coefficients:
+        hp, progress = self._hyperparameters, self.progress
+        return Coefficients(
+            np.float32(scheduled(hp.learning_rate_schedule, hp.learning_rate, 1e-10, progress)),
+            np.float32(scheduled(hp.epsilon_schedule, hp.epsilon, 0.1, progress)),
+            np.float32(scheduled(hp.beta_schedule, hp.beta, 1e-5, progress)),
+        )
+
+    def _arguments(self, coefficients: Coefficients) -> tuple[Any, ...]:
+        hp, rows = self._hyperparameters, self._rows
+        decisions = np.flatnonzero(~rows.closing[: rows.used]).astype(np.int32)
+        order = np.zeros((hp.num_epoch, rows.capacity // 2), np.int32)
+        for epoch in order:
+            epoch[: len(decisions)] = self._rng.permutation(decisions)
+        experience = Experience(
+            rows.observations,
+            rows.continuous,
+            rows.discrete,
+            rows.allowed,
+            self._signals.rewards(rows),
+            self._signals.ended(rows),
+            rows.closing,
+        )
+        minibatches = np.int32(len(decisions) // hp.batch_size)
+        return experience, np.int32(rows.used), order, minibatches, coefficients, self._signals.gamma
+
+    def _compile(self, args: tuple[Any, ...]) -> Callable[..., tuple[LearnerState, UpdateStatistics]]:
+        hp = self._hyperparameters
+        start = time.perf_counter()
+        function = functools.partial(update, unravel=self._unravel, batch_size=hp.batch_size, lam=hp.lambd)
+        compiled = jax.jit(function, donate_argnums=0).lower(self._state, *args).compile()
+        self.compile_seconds += time.perf_counter() - start
+        return compiled
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: `tensors` by name (weights, Adam's moments, normaliser) and plain values."""
+        return {
+            "tensors": named_tensors(self._named()),
+            "steps": self.steps,
+            "version": self.version,
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises:
+          TensorMismatch: names or shapes differ; all differences are listed.
+        """
+        named = with_tensors(self._named(), state["tensors"], f"behavior {self.behavior}")
+        self._state = LearnerState(
+            ravel_pytree(named["weights"])[0],
+            optax.ScaleByAdamState(
+                jnp.asarray(named["adam"]["count"]),
+                ravel_pytree(named["adam"]["mu"])[0],
+                ravel_pytree(named["adam"]["nu"])[0],
+            ),
+            jax.tree.map(jnp.asarray, named["normalizer"]),
+        )
+        self.steps = state["steps"]
+        self.version = state["version"]
+        self._rng.bit_generator.state = state["rng"]
+        self.forget()
+
+    def initialize_from(self, state: dict[str, Any]) -> None:
+        """Take over the weights and normaliser of another run; steps, schedules and Adam start anew.
+
+        Raises:
+          TensorMismatch: names or shapes differ; all differences are listed.
+        """
+        fresh = named_tensors({"adam": self._named()["adam"]})
+        tensors = {k: v for k, v in state["tensors"].items() if not k.startswith("adam.")}
+        self.load_state_dict(self.state_dict() | {"tensors": tensors | fresh})
+
+    def _named(self) -> dict[str, Any]:
+        adam = self._state.adam
+        return {
+            "weights": self._unravel(self._state.parameters),
+            "adam": {"count": adam.count, "mu": self._unravel(adam.mu), "nu": self._unravel(adam.nu)},
+            "normalizer": self._state.normalizer,
+        }

@@ -1,0 +1,45 @@
+"""The PPO losses as pure functions of arrays."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Scalar = float | Float[Array, ""]
+
+
+def clipped_surrogate_loss(
+    log_prob: Float[Array, "rows columns"],
+    old_log_prob: Float[Array, "rows columns"],
+    advantage: Float[Array, " rows"],
+    epsilon: Scalar,
+) -> Float[Array, ""]:
+    """Return -mean min(r A, clip(r, 1 - epsilon, 1 + epsilon) A), arXiv:1707.06347 eq. 7.
+
+    Every continuous dimension and discrete branch is a column with its own ratio r = exp(log_prob - old_log_prob).
+    The paper has one ratio per decision; ratios per column are what ML-Agents' published settings were tuned with.
+
+    Args:
+      log_prob: under the policy being trained.
+      old_log_prob: under the policy that started the update.
+      advantage: one per decision, shared by its columns.
+      epsilon: clip range.
+    """
+    ratio = jnp.exp(log_prob - old_log_prob)
+    gain = advantage[:, None]
+    return -jnp.mean(jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - epsilon, 1.0 + epsilon) * gain))
+
+
+def value_loss(
+    value: Float[Array, "rows signals"], returns: Float[Array, "rows signals"]
+) -> Float[Array, ""]:
+    """Return the squared error of the values, averaged over decisions and reward signals.
+
+    Not clipped: in the reference the clip never takes effect, because both its values are the same.
+    """
+    return jnp.mean((returns - value) ** 2)
+
+
+def total_loss(policy: Scalar, value: Scalar, entropy: Scalar, beta: Scalar) -> Scalar:
+    """Return L_policy + 0.5 L_value - beta entropy, arXiv:1707.06347 eq. 9."""
+    return policy + 0.5 * value - beta * entropy

@@ -1,0 +1,239 @@
+"""One PPO update: every epoch and minibatch in a single compiled call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
+from mlagents.nn.critic import Critic
+from mlagents.nn.normalizer import Normalizer
+from mlagents.nn.policy import ActionHead, Observations, Policy
+from mlagents.nn.layers import Mlp
+from mlagents.returns import gae, masked_mean, masked_standardized
+
+CHUNK = 1024
+"""Rows evaluated at once before the epochs; the number of chunks follows the rows in use."""
+
+ADAM = optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
+
+
+class Networks(NamedTuple):
+    """What gradients train."""
+
+    body: Mlp
+    head: ActionHead
+    critic: Critic
+
+
+class LearnerState(eqx.Module):
+    """Everything an update changes.
+
+    Attributes:
+      parameters: float32 [P], all weights of `Networks` in one vector, so that Adam is one fused loop.
+      adam: Adam's moments, of the same shape.
+      normalizer: observation statistics, or None.
+    """
+
+    parameters: Float[Array, " p"]
+    adam: optax.ScaleByAdamState
+    normalizer: Normalizer | None
+
+
+class Experience(NamedTuple):
+    """Segments in flat rows (see `mlagents.data.segments.Rows`)."""
+
+    observations: Observations
+    continuous: Float[Array, "rows c"]
+    discrete: Int[Array, "rows d"]
+    allowed: Bool[Array, "rows s"]
+    reward: Float[Array, "rows signals"]
+    ended: Bool[Array, "rows signals"]
+    closing: Bool[Array, " rows"]
+
+
+class Coefficients(NamedTuple):
+    """Numbers that may change from update to update; all float32 []."""
+
+    learning_rate: Float[Array, ""] | float
+    epsilon: Float[Array, ""] | float
+    beta: Float[Array, ""] | float
+
+
+class UpdateStatistics(NamedTuple):
+    """What an update reports.
+
+    Attributes:
+      policy_loss: |L_policy|, averaged over minibatches. value_loss: L_value, likewise.
+      entropy: of the policy that collected the experience, averaged over decisions.
+      value: V_k averaged over decisions, [K].
+      finite: False when a loss or weight was not finite: then the state is the one before the update.
+    """
+
+    policy_loss: Float[Array, ""]
+    value_loss: Float[Array, ""]
+    entropy: Float[Array, ""]
+    value: Float[Array, " signals"]
+    finite: Bool[Array, ""]
+
+
+class Batch(NamedTuple):
+    """Decisions ready for the loss, one row each."""
+
+    x: Float[Array, "rows n"]
+    continuous: Float[Array, "rows c"]
+    discrete: Int[Array, "rows d"]
+    allowed: Bool[Array, "rows s"]
+    log_prob: Float[Array, "rows columns"]
+    advantage: Float[Array, " rows"]
+    returns: Float[Array, "rows signals"]
+
+
+class Descent(NamedTuple):
+    """What moves from minibatch to minibatch; `losses` sums |L_policy| and L_value, float32 [2]."""
+
+    parameters: Float[Array, " p"]
+    adam: optax.ScaleByAdamState
+    losses: Float[Array, "2"]
+
+
+Unravel = Callable[[Float[Array, " p"]], Networks]
+
+
+def minibatch_loss(
+    parameters: Float[Array, " p"], unravel: Unravel, batch: Batch, coefficients: Coefficients
+) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
+    """Return the total loss of a minibatch, and its policy and value parts."""
+    networks = unravel(parameters)
+    actions = networks.head(networks.body(batch.x), batch.allowed)
+    log_prob = actions.log_prob(batch.continuous, batch.discrete)
+    policy = clipped_surrogate_loss(log_prob, batch.log_prob, batch.advantage, coefficients.epsilon)
+    value = value_loss(networks.critic(batch.x), batch.returns)
+    entropy = jnp.mean(actions.entropy())
+    return total_loss(policy, value, entropy, coefficients.beta), (policy, value)
+
+
+def prepare(
+    networks: Networks,
+    normalizer: Normalizer | None,
+    experience: Experience,
+    used: Int[Array, ""],
+    gamma: Float[Array, " signals"],
+    lam: float,
+) -> tuple[Batch, Float[Array, ""], Float[Array, " signals"]]:
+    """Return the rows as a `Batch`, the mean entropy and the mean values.
+
+    Log-probabilities and values come from the networks as they stand, normaliser included, so that every ratio
+    starts at exactly 1. The advantage is the mean over signals, standardised over all decisions.
+    """
+    policy = Policy(normalizer, networks.body, networks.head)
+    rows = experience.closing.shape[0]
+
+    def chunk(i: Int[Array, ""], columns: tuple[Array, ...]) -> tuple[Array, ...]:
+        start = jnp.minimum(i * CHUNK, max(rows - CHUNK, 0))
+        part: Experience = jax.tree.map(
+            lambda c: lax.dynamic_slice_in_dim(c, start, min(CHUNK, rows)), experience
+        )
+        x = policy.normalized(part.observations)
+        actions = policy.head(policy.body(x), part.allowed)
+        found = (
+            x,
+            actions.log_prob(part.continuous, part.discrete),
+            actions.entropy(),
+            networks.critic(x),
+        )
+        return tuple(
+            lax.dynamic_update_slice_in_dim(c, f, start, 0) for c, f in zip(columns, found, strict=True)
+        )
+
+    widths = sum(o.shape[1] for o in experience.observations)
+    action_columns = experience.continuous.shape[1] + experience.discrete.shape[1]
+    empty = (
+        jnp.zeros((rows, widths)),
+        jnp.zeros((rows, action_columns)),
+        jnp.zeros(rows),
+        jnp.zeros((rows, gamma.size)),
+    )
+    x, log_prob, entropy, value = lax.fori_loop(0, (used + CHUNK - 1) // CHUNK, chunk, empty)
+    advantage = gae(experience.reward, value, experience.ended, experience.closing, gamma, lam)
+    step = ~experience.closing
+    batch = Batch(
+        x=x,
+        continuous=experience.continuous,
+        discrete=experience.discrete,
+        allowed=experience.allowed,
+        log_prob=log_prob,
+        advantage=masked_standardized(jnp.mean(advantage, axis=1), step),
+        returns=advantage + value,
+    )
+    mean_value = jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
+    return batch, masked_mean(entropy, step), mean_value
+
+
+def update(
+    state: LearnerState,
+    experience: Experience,
+    used: Int[Array, ""],
+    order: Int[Array, "epochs decisions"],
+    minibatches: Int[Array, ""],
+    coefficients: Coefficients,
+    gamma: Float[Array, " signals"],
+    *,
+    unravel: Unravel,
+    batch_size: int,
+    lam: float,
+) -> tuple[LearnerState, UpdateStatistics]:
+    """Return the state after all epochs over the experience, and what happened.
+
+    Args:
+      state: before the update.
+      experience: R rows, of which the first `used` are in use.
+      used: int32 [].
+      order: rows of the decisions in a new random order for each epoch; entries past
+        minibatches * batch_size are not read.
+      minibatches: int32 [], gradient steps per epoch.
+      coefficients: learning rate, clip range, entropy bonus.
+      gamma: discount of each reward signal.
+      unravel: from the parameter vector to the networks.
+      batch_size: decisions per gradient step.
+      lam: lambda of the advantage estimation.
+    """
+    normalizer = state.normalizer
+    if normalizer is not None:
+        seen = jnp.concatenate(experience.observations, axis=1)
+        normalizer = normalizer.updated(seen, ~experience.closing)
+    batch, entropy, value = prepare(
+        unravel(state.parameters), normalizer, experience, used, gamma, lam
+    )
+    gradient = jax.grad(minibatch_loss, has_aux=True)
+
+    def epoch(descent: Descent, rows: Int[Array, " decisions"]) -> tuple[Descent, None]:
+        shuffled: Batch = jax.tree.map(lambda c: c[rows], batch)
+
+        def step(i: Int[Array, ""], descent: Descent) -> Descent:
+            part = jax.tree.map(
+                lambda c: lax.dynamic_slice_in_dim(c, i * batch_size, batch_size), shuffled
+            )
+            grads, (policy, values) = gradient(descent.parameters, unravel, part, coefficients)
+            direction, adam = ADAM.update(grads, descent.adam)
+            return Descent(
+                descent.parameters - coefficients.learning_rate * direction,
+                adam,
+                descent.losses + jnp.stack([jnp.abs(policy), values]),
+            )
+
+        return lax.fori_loop(0, minibatches, step, descent), None
+
+    end, _ = lax.scan(epoch, Descent(state.parameters, state.adam, jnp.zeros(2)), order)
+    losses = end.losses / jnp.maximum(minibatches * order.shape[0], 1)
+    after = LearnerState(end.parameters, end.adam, normalizer)
+    finite = jnp.all(jnp.isfinite(losses)) & jnp.all(jnp.isfinite(end.parameters))
+    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
+    return kept, UpdateStatistics(losses[0], losses[1], entropy, value, finite)

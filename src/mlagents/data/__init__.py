@@ -1,0 +1,1 @@
+"""Experience: lanes, trajectories, segments and rows."""

@@ -1,0 +1,67 @@
+"""Lanes: each live agent owns one column index, and all look-ups by agent id end here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Lanes:
+    """Maps (worker, agent id) to a lane, a small integer that stays the agent's own while it lives.
+
+    An agent keeps its lane from episode to episode. Lanes of agents that ended and have not decided since are given
+    to newcomers, longest idle first, before the number of lanes grows.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lane: dict[tuple[int, int], int] = {}
+        self._key: list[tuple[int, int] | None] = []
+        self._idle: OrderedDict[int, None] = OrderedDict()
+        self._last: dict[int, tuple[NDArray[np.int32], NDArray[np.intp]]] = {}
+
+    def of(self, worker: int, agent_ids: NDArray[np.int32]) -> NDArray[np.intp]:
+        """Return the lanes of deciding agents, intp [agents]; agents not seen before get one.
+
+        The same ids in the same order as in the worker's last call cost one comparison.
+        """
+        last = self._last.get(worker)
+        if last is not None and np.array_equal(last[0], agent_ids) and not self._idle:
+            return last[1]
+        lanes = np.fromiter((self._claim((worker, a)) for a in agent_ids.tolist()), np.intp, len(agent_ids))
+        self._last[worker] = (agent_ids.copy(), lanes)
+        return lanes
+
+    def ended(self, worker: int, agent_ids: NDArray[np.int32]) -> NDArray[np.intp]:
+        """Return the lanes of agents whose episode ended, intp [agents], -1 for agents that never decided."""
+        lanes = [self._lane.get((worker, a), -1) for a in agent_ids.tolist()]
+        for lane in lanes:
+            if lane >= 0:
+                self._idle[lane] = None
+                self._idle.move_to_end(lane)
+        return np.array(lanes, np.intp)
+
+    def of_worker(self, worker: int) -> NDArray[np.intp]:
+        """Return every lane that agents of the worker own."""
+        return np.array([lane for (w, _), lane in self._lane.items() if w == worker], np.intp)
+
+    def _claim(self, key: tuple[int, int]) -> int:
+        lane = self._lane.get(key)
+        if lane is not None:
+            self._idle.pop(lane, None)
+            return lane
+        if self._idle:
+            lane, _ = self._idle.popitem(last=False)
+            old = self._key[lane]
+            if old is not None:
+                del self._lane[old]
+                self._last.pop(old[0], None)
+            self._key[lane] = key
+        else:
+            lane = self.count
+            self.count += 1
+            self._key.append(key)
+        self._lane[key] = lane
+        return lane

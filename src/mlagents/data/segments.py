@@ -1,0 +1,123 @@
+"""Segments: the currency between those who collect experience and those who learn from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_envs.base_env import BehaviorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive decisions of one agent and the observation after the last one.
+
+    The arrays may be views into the collector's store: whoever keeps them copies them at once.
+
+    Attributes:
+      observations: one float32 [L + 1, *shape] per observation spec.
+      continuous: float32 [L, continuous size], as sampled, before clipping.
+      discrete: int32 [L, branches].
+      allowed: bool [L, sum of branch sizes], True = could be chosen; zero columns without branches.
+      reward: float32 [L], from the environment, group reward included.
+      ended: the episode ended with the last decision, by the task or by interruption.
+      interrupted: the episode was cut by a step limit, so the last observation still has a value.
+    """
+
+    observations: tuple[NDArray[np.float32], ...]
+    continuous: NDArray[np.float32]
+    discrete: NDArray[np.int32]
+    allowed: NDArray[np.bool_]
+    reward: NDArray[np.float32]
+    ended: bool
+    interrupted: bool
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+
+class Rows:
+    """Segments behind one another in flat columns, each followed by one closing row.
+
+    A closing row holds only the observation after the segment's last decision, so that the next observation is
+    always one row on. Unused rows are closing rows, too. Columns (R rows allocated):
+
+      observations: one float32 [R, *shape] per observation spec.
+      continuous: float32 [R, continuous size]; discrete: int32 [R, branches];
+      allowed: bool [R, sum of branch sizes]; reward: float32 [R];
+      ended: bool [R], the episode ended with this decision; interrupted: bool [R], it was cut by a limit;
+      closing: bool [R].
+    """
+
+    def __init__(self, spec: BehaviorSpec, capacity: int):
+        self._spec = spec
+        self.used = 0
+        self.steps = 0
+        self._allocate(capacity)
+
+    def _allocate(self, capacity: int) -> None:
+        action = self._spec.action_spec
+        self.observations = tuple(
+            np.zeros((capacity, *o.shape), np.float32) for o in self._spec.observation_specs
+        )
+        self.continuous = np.zeros((capacity, action.continuous_size), np.float32)
+        self.discrete = np.zeros((capacity, action.discrete_size), np.int32)
+        self.allowed = np.ones((capacity, sum(action.discrete_branches)), np.bool_)
+        self.reward = np.zeros(capacity, np.float32)
+        self.ended = np.zeros(capacity, np.bool_)
+        self.interrupted = np.zeros(capacity, np.bool_)
+        self.closing = np.ones(capacity, np.bool_)
+
+    @property
+    def capacity(self) -> int:
+        """Rows allocated."""
+        return len(self.reward)
+
+    def _columns(self) -> tuple[NDArray[np.generic], ...]:
+        return (
+            *self.observations,
+            self.continuous,
+            self.discrete,
+            self.allowed,
+            self.reward,
+            self.ended,
+            self.interrupted,
+            self.closing,
+        )
+
+    def reserve(self, capacity: int) -> None:
+        """Allocate at least this many rows, keeping what is stored."""
+        if capacity <= self.capacity:
+            return
+        old = self._columns()
+        self._allocate(capacity)
+        for before, after in zip(old, self._columns(), strict=True):
+            after[: self.used] = before[: self.used]
+
+    def extend(self, segment: Segment) -> None:
+        """Append a copy of the segment and its closing row."""
+        start, steps = self.used, len(segment)
+        stop = start + steps
+        if stop + 1 > self.capacity:
+            self.reserve(max(2 * self.capacity, stop + 1))
+        for column, observation in zip(self.observations, segment.observations, strict=True):
+            column[start : stop + 1] = observation
+        self.continuous[start:stop] = segment.continuous
+        self.discrete[start:stop] = segment.discrete
+        self.allowed[start:stop] = segment.allowed
+        self.reward[start:stop] = segment.reward
+        self.closing[start:stop] = False
+        self.ended[stop - 1] = segment.ended
+        self.interrupted[stop - 1] = segment.interrupted
+        self.used = stop + 1
+        self.steps += steps
+
+    def clear(self) -> None:
+        """Forget everything stored."""
+        self.ended[: self.used] = False
+        self.interrupted[: self.used] = False
+        self.closing[: self.used] = True
+        self.used = 0
+        self.steps = 0

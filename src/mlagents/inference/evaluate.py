@@ -1,0 +1,155 @@
+"""How good is a model? Play episodes and average them fairly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlagents.inference.errors import ModelError
+from mlagents.inference.model import Model
+from mlagents_envs.base_env import BaseEnv, DecisionSteps, TerminalSteps
+
+
+@dataclass(frozen=True)
+class BehaviorResult:
+    """Undiscounted episode returns of one behavior.
+
+    Attributes:
+      mean: of the returns; NaN without an episode.
+      std: standard deviation over episodes (n in the denominator); NaN without an episode.
+      episodes: number of episodes.
+      mean_length: in decisions; NaN without an episode.
+    """
+
+    mean: float
+    std: float
+    episodes: int
+    mean_length: float
+
+
+EvaluationResult = Mapping[str, BehaviorResult]
+
+
+class Evaluation:
+    """Plays episodes of every behavior and averages them.
+
+    Which episodes count is settled by their beginning, not by their end: of each behavior the first N that
+    begin, and the play goes on until the last of them has ended. Taking the first N that *end* would be
+    unfair: with many agents side by side it prefers short episodes, such as failures.
+
+    Args:
+      env: is reset at the start of `run`; the caller closes it.
+      models: one per behavior of the environment.
+      episodes: N, for each behavior.
+      deterministic: take the most likely actions instead of sampling.
+      seed: of the sampled actions.
+    """
+
+    def __init__(
+        self,
+        env: BaseEnv,
+        models: Mapping[str, Model],
+        episodes: int,
+        *,
+        deterministic: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self._env = env
+        self._models = models
+        self._episodes = episodes
+        self._deterministic = deterministic
+        self._rng = np.random.default_rng(seed)
+        self._tallies: dict[str, _Tally] = {}
+
+    def run(self) -> None:
+        """Play until N episodes of every behavior that has agents have ended.
+
+        Raises:
+          ModelError: a behavior has agents, but no model.
+        """
+        self._env.reset()
+        while True:
+            for behavior in list(self._env.behavior_specs):
+                self._decide(behavior)
+            if self._tallies and all(tally.complete for tally in self._tallies.values()):
+                return
+            self._env.step()
+
+    def result(self) -> EvaluationResult:
+        """Return the averages so far; after an interrupted `run`, short episodes are over-represented."""
+        return {behavior: tally.result() for behavior, tally in self._tallies.items()}
+
+    def _decide(self, behavior: str) -> None:
+        decision_steps, terminal_steps = self._env.get_steps(behavior)
+        if len(decision_steps) == 0 and len(terminal_steps) == 0:
+            return
+        if behavior not in self._models:
+            raise ModelError(
+                f"no model for behavior {behavior!r}; there are models for {', '.join(self._models)}"
+            )
+        tally = self._tallies.setdefault(behavior, _Tally(self._episodes))
+        tally.add_terminals(terminal_steps)
+        tally.add_decisions(decision_steps)
+        model = self._models[behavior]
+        model.forget(terminal_steps.agent_id)
+        if len(decision_steps):
+            self._env.set_actions(behavior, model.act(decision_steps, self._deterministic, self._rng))
+
+
+def evaluate(
+    env: BaseEnv, models: Mapping[str, Model], episodes: int, *, deterministic: bool = False, seed: int = 0
+) -> EvaluationResult:
+    """Play N episodes of every behavior and return their averages; see `Evaluation`."""
+    evaluation = Evaluation(env, models, episodes, deterministic=deterministic, seed=seed)
+    evaluation.run()
+    return evaluation.result()
+
+
+@dataclass
+class _Episode:
+    counts: bool
+    reward: float = 0.0
+    decisions: int = 0
+
+
+class _Tally:
+    """The episodes of one behavior."""
+
+    def __init__(self, episodes: int) -> None:
+        self._episodes = episodes
+        self._begun = 0
+        self._running: dict[int, _Episode] = {}
+        self._rewards: list[float] = []
+        self._lengths: list[int] = []
+
+    @property
+    def complete(self) -> bool:
+        return len(self._rewards) == self._episodes
+
+    def add_terminals(self, steps: TerminalSteps) -> None:
+        for agent, reward in zip(steps.agent_id.tolist(), steps.reward.tolist(), strict=True):
+            episode = self._running.pop(agent, None) or self._begin()
+            if episode.counts:
+                self._rewards.append(episode.reward + reward)
+                self._lengths.append(episode.decisions)
+
+    def add_decisions(self, steps: DecisionSteps) -> None:
+        for agent, reward in zip(steps.agent_id.tolist(), steps.reward.tolist(), strict=True):
+            episode = self._running.get(agent)
+            if episode is None:
+                episode = self._running[agent] = self._begin()
+            episode.reward += reward
+            episode.decisions += 1
+
+    def result(self) -> BehaviorResult:
+        if not self._rewards:
+            return BehaviorResult(np.nan, np.nan, 0, np.nan)
+        rewards = np.array(self._rewards)
+        mean_length = float(np.mean(self._lengths))
+        return BehaviorResult(float(rewards.mean()), float(rewards.std()), len(rewards), mean_length)
+
+    def _begin(self) -> _Episode:
+        self._begun += 1
+        return _Episode(counts=self._begun <= self._episodes)

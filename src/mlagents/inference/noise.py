@@ -1,0 +1,123 @@
+"""Randomness from outside: the nodes of a model that draw numbers become inputs.
+
+So one generator of the caller decides everything that is sampled, alike on every machine, and without noise a
+model takes its most likely action even if it has no outputs for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, shape_inference
+
+from mlagents.inference.errors import ModelError
+
+EPSILON = "epsilon"
+"""The input by which models of version 2 ask for normal noise."""
+
+_SMALLEST = np.float32(1e-30)
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NoiseInput:
+    """An input that wants fresh noise in every call.
+
+    Attributes:
+      name: of the input.
+      width: numbers per agent.
+      draw: (generator, how many) -> that many numbers.
+    """
+
+    name: str
+    width: int
+    draw: Callable[[np.random.Generator, int], FloatArray]
+
+
+def normal(rng: np.random.Generator, count: int) -> FloatArray:
+    """Return standard normal noise, float32 [count]."""
+    return rng.standard_normal(count, np.float32)
+
+
+def log_exponential(rng: np.random.Generator, count: int) -> FloatArray:
+    """Return log E with E ~ Exp(1), float32 [count].
+
+    argmax(log_probs - log E) is a sample (the Gumbel-max trick).
+    """
+    noise = rng.standard_exponential(count, np.float32)
+    noise += _SMALLEST
+    return np.log(noise, out=noise)
+
+
+class NoiseSource:
+    """Draws for several inputs at once, which costs little more than for one."""
+
+    def __init__(self, inputs: Iterable[NoiseInput]) -> None:
+        self._groups: dict[Callable[[np.random.Generator, int], FloatArray], list[NoiseInput]] = {}
+        for item in inputs:
+            self._groups.setdefault(item.draw, []).append(item)
+
+    def draw(self, rows: int, rng: np.random.Generator | None) -> dict[str, FloatArray]:
+        """Return input name -> float32 [rows, width].
+
+        Without a generator it is zeros, under which a model takes its most likely action.
+        """
+        feeds: dict[str, FloatArray] = {}
+        for draw, inputs in self._groups.items():
+            count = rows * sum(item.width for item in inputs)
+            noise = np.zeros(count, np.float32) if rng is None else draw(rng, count)
+            start = 0
+            for item in inputs:
+                stop = start + rows * item.width
+                feeds[item.name] = noise[start:stop].reshape(rows, item.width)
+                start = stop
+        return feeds
+
+
+def noise_as_inputs(model: ModelProto) -> list[NoiseInput]:
+    """Change the model so that what it drew itself comes in as inputs, and return those.
+
+    RandomNormalLike becomes a normal input, Multinomial(log_probs) becomes ArgMax(log_probs - input).
+
+    Raises:
+      ModelError: the width of a random tensor cannot be told.
+    """
+    original = shape_inference.infer_shapes(model).graph  # a copy, with the shapes of all tensors
+    widths = _widths(original)
+    noise: list[NoiseInput] = []
+    del model.graph.node[:]
+    for node in original.node:
+        if node.op_type not in ("RandomNormalLike", "Multinomial"):
+            model.graph.node.append(node)
+            continue
+        source, (output,) = node.input[0], node.output
+        if source not in widths:
+            raise ModelError(f"the width of {source!r}, which {node.op_type} samples from, is not known")
+        draw = normal if node.op_type == "RandomNormalLike" else log_exponential
+        item = NoiseInput(f"{output}/noise", widths[source], draw)
+        port = helper.make_tensor_value_info(item.name, TensorProto.FLOAT, ("batch", item.width))
+        model.graph.input.append(port)
+        model.graph.node.extend(_without_randomness(node, item.name))
+        noise.append(item)
+    return noise
+
+
+def _without_randomness(node: NodeProto, noise: str) -> list[NodeProto]:
+    source, (output,) = node.input[0], node.output
+    if node.op_type == "RandomNormalLike":
+        return [helper.make_node("Identity", [noise], [output])]
+    dtype = next((a.i for a in node.attribute if a.name == "dtype"), TensorProto.INT32)
+    return [
+        helper.make_node("Sub", [source, noise], [f"{output}/noisy"]),
+        helper.make_node("ArgMax", [f"{output}/noisy"], [f"{output}/index"], axis=1, keepdims=1),
+        helper.make_node("Cast", [f"{output}/index"], [output], to=dtype),
+    ]
+
+
+def _widths(graph: GraphProto) -> dict[str, int]:
+    """Return the size of the last axis of every tensor for which it is known."""
+    shapes = {item.name: item.type.tensor_type.shape.dim for item in (*graph.value_info, *graph.output)}
+    return {name: dims[-1].dim_value for name, dims in shapes.items() if dims and dims[-1].dim_value > 0}

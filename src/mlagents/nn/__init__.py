@@ -1,0 +1,1 @@
+"""Networks: a policy is a function of weights and inputs."""

@@ -1,0 +1,55 @@
+"""Action distributions: diagonal Gaussians and masked categoricals, as pure functions.
+
+Log-probabilities keep one column per continuous dimension and one per discrete branch.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+CLIP = 3.0
+"""Continuous actions are clipped to [-CLIP, CLIP] and divided by CLIP on their way to the environment."""
+
+FORBIDDEN = -1e8
+"""Logit of a masked action: its probability underflows to exactly 0."""
+
+_LOG_2PI = 1.8378770664093453
+
+
+def gaussian_log_prob(
+    action: Float[Array, "rows n"], mean: Float[Array, "rows n"], log_std: Float[Array, " n"]
+) -> Float[Array, "rows n"]:
+    """Return log N(action; mean, exp(log_std)^2) per dimension."""
+    z = (action - mean) * jnp.exp(-log_std)
+    return -0.5 * (z * z + _LOG_2PI) - log_std
+
+
+def gaussian_entropy(log_std: Float[Array, " n"]) -> Float[Array, ""]:
+    """Return the entropy 0.5 log(2 pi e sigma^2), averaged over dimensions.
+
+    The mean instead of the sum is the convention under which the published values of `beta` were tuned.
+    """
+    return jnp.mean(0.5 * (_LOG_2PI + 1.0) + log_std)
+
+
+def masked_log_softmax(
+    logits: Float[Array, "rows k"], allowed: Bool[Array, "rows k"] | None
+) -> Float[Array, "rows k"]:
+    """Return log-probabilities of one branch, with probability exactly 0 where not allowed."""
+    if allowed is not None:
+        logits = jnp.where(allowed, logits, FORBIDDEN)
+    return jax.nn.log_softmax(logits, axis=-1)
+
+
+def categorical_log_prob(
+    log_probs: Float[Array, "rows k"], choice: Int[Array, " rows"]
+) -> Float[Array, " rows"]:
+    """Return the log-probability of the chosen action of one branch."""
+    return jnp.take_along_axis(log_probs, choice[:, None], axis=-1)[:, 0]
+
+
+def categorical_entropy(log_probs: Float[Array, "rows k"]) -> Float[Array, " rows"]:
+    """Return -sum p log p of one branch; masked actions add 0."""
+    return -jnp.sum(jnp.exp(log_probs) * log_probs, axis=-1)

@@ -1,0 +1,112 @@
+"""The policy: observations to action distributions.
+
+The module that is trained is the one that acts and is exported.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from mlagents.nn import distributions
+from mlagents.nn.layers import Dense, Mlp, scaled_normal_dense
+from mlagents.nn.normalizer import Normalizer
+
+Observations = tuple[Float[Array, "rows _"], ...]
+
+
+class ActionDistribution(NamedTuple):
+    """What the policy would do in each row.
+
+    Attributes:
+      mean: float32 [rows, continuous], Gaussian mean before clipping.
+      log_std: float32 [continuous], shared by all rows.
+      log_probs: one float32 [rows, branch size] per discrete branch.
+    """
+
+    mean: Float[Array, "rows c"]
+    log_std: Float[Array, " c"]
+    log_probs: tuple[Float[Array, "rows _"], ...]
+
+    def log_prob(
+        self, continuous: Float[Array, "rows c"], discrete: Int[Array, "rows d"]
+    ) -> Float[Array, "rows c_plus_d"]:
+        """Return log-probabilities of the given actions, one column per dimension, then one per branch."""
+        columns = [distributions.gaussian_log_prob(continuous, self.mean, self.log_std)]
+        columns += [
+            distributions.categorical_log_prob(log_probs, discrete[:, branch])[:, None]
+            for branch, log_probs in enumerate(self.log_probs)
+        ]
+        return jnp.concatenate(columns, axis=1)
+
+    def entropy(self) -> Float[Array, " rows"]:
+        """Return the mean entropy over continuous dimensions plus the sum over branches."""
+        total = jnp.zeros(self.mean.shape[0])
+        if self.log_std.size:
+            total += distributions.gaussian_entropy(self.log_std)
+        for log_probs in self.log_probs:
+            total += distributions.categorical_entropy(log_probs)
+        return total
+
+
+class ActionHead(eqx.Module):
+    """From the body's activations to action distributions.
+
+    Attributes:
+      mean: dense layer to the Gaussian means.
+      log_std: float32 [continuous], a free parameter, initially 0.
+      logits: one dense layer per discrete branch.
+    """
+
+    mean: Dense
+    log_std: Float[Array, " c"]
+    logits: tuple[Dense, ...]
+
+    def __init__(self, key: PRNGKeyArray, inputs: int, continuous_size: int, branches: tuple[int, ...]):
+        mean_key, *keys = jax.random.split(key, 1 + len(branches))
+        self.mean = scaled_normal_dense(mean_key, inputs, continuous_size, scale=0.2)
+        self.log_std = jnp.zeros(continuous_size)
+        self.logits = tuple(
+            scaled_normal_dense(k, inputs, size, scale=0.1) for k, size in zip(keys, branches, strict=True)
+        )
+
+    def __call__(
+        self, hidden: Float[Array, "rows h"], allowed: Bool[Array, "rows s"] | None
+    ) -> ActionDistribution:
+        """Return the distribution; allowed is bool [rows, sum of branch sizes], True = may be chosen."""
+        log_probs, start = [], 0
+        for layer in self.logits:
+            stop = start + layer.bias.size
+            mask = None if allowed is None else allowed[:, start:stop]
+            log_probs.append(distributions.masked_log_softmax(layer(hidden), mask))
+            start = stop
+        return ActionDistribution(self.mean(hidden), self.log_std, tuple(log_probs))
+
+
+class Policy(eqx.Module):
+    """Normaliser, dense body and action head.
+
+    Attributes:
+      normalizer: statistics of the concatenated vector observations, or None; moved by data, not by gradients.
+      body: hidden layers.
+      head: action distributions.
+    """
+
+    normalizer: Normalizer | None
+    body: Mlp
+    head: ActionHead
+
+    def normalized(self, observations: Observations) -> Float[Array, "rows n"]:
+        """Return the network's input: all vector observations in sensor order, normalised."""
+        x = jnp.concatenate(observations, axis=1)
+        return x if self.normalizer is None else self.normalizer(x)
+
+    def __call__(
+        self, observations: Observations, allowed: Bool[Array, "rows s"] | None = None
+    ) -> ActionDistribution:
+        """Return what the policy would do; one float32 [rows, n] array per observation spec."""
+        return self.head(self.body(self.normalized(observations)), allowed)

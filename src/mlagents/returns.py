@@ -1,0 +1,64 @@
+"""Returns and advantages as pure functions.
+
+Experience arrives in *segments*: consecutive decisions of one agent, followed by one *closing row* that holds only
+the observation after the last decision. Segments of any length stand behind one another in flat rows, so the next
+observation of a decision is always one row on.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+def gae(
+    reward: Float[Array, "rows signals"],
+    value: Float[Array, "rows signals"],
+    ended: Bool[Array, "rows signals"],
+    closing: Bool[Array, " rows"],
+    gamma: Float[Array, " signals"],
+    lam: float | Float[Array, ""],
+) -> Float[Array, "rows signals"]:
+    """Generalised advantage estimation, arXiv:1506.02438 eq. 16, for several reward signals at once.
+
+    With delta_t = r_t + gamma V(o_{t+1}) - V(o_t), the advantage is A_t = delta_t + gamma lambda A_{t+1}: a linear
+    recurrence, solved for all rows at once by an associative scan.
+
+    Args:
+      reward: reward of the decision in each row, from signal k; ignored on closing rows.
+      value: V_k of the observation in each row, closing rows included.
+      ended: the episode truly ended with this decision, as signal k counts it: an interruption is not an end, and
+        curiosity ignores ends (arXiv:1810.12894 sec. 2.3).
+      closing: True on the row after a segment's last decision, and on unused rows.
+      gamma: discount of each signal.
+      lam: lambda.
+
+    Returns: advantages, 0 on closing rows; add `value` for the returns.
+    """
+    step = ~closing[:, None]
+    alive = gamma * (1.0 - ended)
+    next_value = jnp.concatenate([value[1:], jnp.zeros_like(value[:1])])
+    delta = jnp.where(step, reward + alive * next_value - value, 0.0)
+    decay = jnp.where(step, lam * alive, 0.0)
+
+    def compose(
+        later: tuple[Array, Array], earlier: tuple[Array, Array]
+    ) -> tuple[Array, Array]:
+        (decay_l, sum_l), (decay_e, sum_e) = later, earlier
+        return decay_l * decay_e, sum_e + decay_e * sum_l
+
+    _, advantage = jax.lax.associative_scan(compose, (decay, delta), reverse=True)
+    return advantage
+
+
+def masked_mean(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -> Float[Array, ""]:
+    """Return the mean of x over the valid rows, 0 when there are none."""
+    return jnp.sum(jnp.where(valid, x, 0.0)) / jnp.maximum(jnp.sum(valid), 1)
+
+
+def masked_standardized(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -> Float[Array, " rows"]:
+    """Return (x - mean) / (std + 1e-10) with moments over the valid rows; 0 elsewhere."""
+    mean = masked_mean(x, valid)
+    std = jnp.sqrt(masked_mean((x - mean) ** 2, valid))
+    return jnp.where(valid, (x - mean) / (std + 1e-10), 0.0)

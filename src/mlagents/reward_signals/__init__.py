@@ -1,0 +1,1 @@
+"""Reward signals: an axis of rewards, values and returns, [..., K]."""

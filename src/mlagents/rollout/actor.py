@@ -1,0 +1,108 @@
+"""Acting: the policy evaluated in numpy, sampled, and brought into the environment's form."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents.nn.distributions import CLIP, FORBIDDEN
+from mlagents.nn.layers import Dense
+from mlagents.nn.normalizer import CLIP as NORMALIZED_CLIP
+from mlagents.nn.policy import Policy
+from mlagents_envs.base_env import ActionTuple
+
+FloatArray = NDArray[np.float32]
+
+
+class Decision(NamedTuple):
+    """Actions for a batch of agents.
+
+    Attributes:
+      continuous: float32 [agents, continuous size], as sampled: what the learner sees.
+      discrete: int32 [agents, branches].
+      action: what the environment gets: continuous values clipped to [-3, 3] and divided by 3.
+    """
+
+    continuous: FloatArray
+    discrete: NDArray[np.int32]
+    action: ActionTuple
+
+
+class Actor:
+    """Samples actions from a policy with vector observations.
+
+    The dense layers are evaluated in numpy: for the few agents of a scene this costs a third of a compiled JAX call,
+    which is mostly call overhead (benchmarks/acting.py). A test holds the two equal.
+    """
+
+    def __init__(self, policy: Policy, rng: np.random.Generator, deterministic: bool = False):
+        self._rng = rng
+        self._deterministic = deterministic
+        self.load(policy)
+
+    def load(self, policy: Policy) -> None:
+        """Act with these weights from now on."""
+        # swish(2u) = u (1 + tanh u): with halved weights a layer is one product and four in-place passes
+        self._hidden = [_affine(layer, 0.5) for layer in policy.body.layers]
+        self._mean = _affine(policy.head.mean)
+        self._std = np.exp(np.asarray(policy.head.log_std))
+        self._logits = [_affine(layer) for layer in policy.head.logits]
+        normalizer = policy.normalizer
+        self._shift = None if normalizer is None else np.asarray(normalizer.mean)
+        self._scale = None if normalizer is None else 1.0 / np.asarray(normalizer.scale())
+
+    def hidden(self, observations: list[FloatArray]) -> FloatArray:
+        """Return the body's activations, float32 [agents, hidden units]."""
+        x = observations[0] if len(observations) == 1 else np.concatenate(observations, axis=1)
+        if self._shift is not None:
+            x = (x - self._shift) * self._scale
+            np.clip(x, -NORMALIZED_CLIP, NORMALIZED_CLIP, out=x)
+        for weight, bias in self._hidden:
+            x = x @ weight
+            x += bias
+            gate = np.tanh(x)
+            gate += 1.0
+            x *= gate
+        return x
+
+    def act(self, observations: list[FloatArray], allowed: NDArray[np.bool_] | None) -> Decision:
+        """Return an action for every agent.
+
+        Args:
+          observations: one float32 [agents, n] per observation spec.
+          allowed: bool [agents, sum of branch sizes], True = may be chosen; None for everything.
+        """
+        hidden = self.hidden(observations)
+        agents = len(hidden)
+        weight, bias = self._mean
+        continuous = hidden @ weight
+        continuous += bias
+        if not self._deterministic and continuous.size:
+            continuous += self._std * self._rng.standard_normal(continuous.shape, np.float32)
+        discrete = np.empty((agents, len(self._logits)), np.int32)
+        start = 0
+        for branch, (weight, bias) in enumerate(self._logits):
+            stop = start + len(bias)
+            logits = hidden @ weight + bias
+            if allowed is not None:
+                logits = np.where(allowed[:, start:stop], logits, FORBIDDEN)
+            discrete[:, branch] = self._choose(logits)
+            start = stop
+        clipped = np.minimum(np.maximum(continuous, -CLIP), CLIP)
+        clipped /= CLIP
+        return Decision(continuous, discrete, ActionTuple(clipped, discrete))
+
+    def _choose(self, logits: FloatArray) -> NDArray[np.intp]:
+        """Return the most probable action, or a sample: argmax of logits - log(Exp(1)) (the Gumbel-max trick)."""
+        if self._deterministic:
+            return logits.argmax(axis=1)
+        exponential = self._rng.standard_exponential(logits.shape, np.float32)
+        return (logits - np.log(np.maximum(exponential, np.float32(1e-30)))).argmax(axis=1)
+
+
+def _affine(layer: Dense, scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
+    """Return (weight [in, out], bias [out]), both times scale."""
+    weight = np.ascontiguousarray(np.asarray(layer.weight, np.float32).T) * np.float32(scale)
+    return weight, np.asarray(layer.bias, np.float32) * np.float32(scale)

@@ -1,0 +1,96 @@
+"""Environments as one source of steps, in this process or in several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
+from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, StatsSideChannel
+
+
+class WorkerStep(NamedTuple):
+    """What one environment reports, by fully qualified behavior name.
+
+    The arrays belong to the pool and hold until the next `receive`.
+    `restarted`: the environment failed and was made anew; what its agents had begun has no end, drop it.
+    """
+
+    worker: int
+    steps: Mapping[str, tuple[DecisionSteps, TerminalSteps]]
+    restarted: bool = False
+
+
+class EnvPool(Protocol):
+    """One or more environments, each waiting for actions or on its way to the next decision."""
+
+    @property
+    def behavior_specs(self) -> Mapping[str, BehaviorSpec]:
+        """Specs of every behavior seen so far; may grow with `receive`."""
+
+    def reset(self, parameters: Mapping[str, float]) -> None:
+        """Start new episodes everywhere, with these environment parameters; pending actions are dropped."""
+
+    def receive(self) -> list[WorkerStep]:
+        """Wait until at least one environment reports and return all that have."""
+
+    def send(self, worker: int, actions: Mapping[str, ActionTuple]) -> None:
+        """Give a worker that reported its actions, by behavior, rows as in its DecisionSteps."""
+
+    def statistics(self) -> list[tuple[int, EnvironmentStats]]:
+        """Return and forget what environments reported on the statistics channel, with their worker."""
+
+    def close(self) -> None:
+        """Stop every environment; harmless when called again."""
+
+
+class InlinePool:
+    """One environment in this process.
+
+    Args:
+      env: already constructed with the two channels among its side channels.
+      parameters: channel for environment parameters.
+      stats: channel for statistics.
+    """
+
+    def __init__(self, env: BaseEnv, parameters: EnvironmentParametersChannel, stats: StatsSideChannel):
+        self._env = env
+        self._parameters = parameters
+        self._stats = stats
+        self._fresh = False
+        self._closed = False
+
+    @property
+    def behavior_specs(self) -> Mapping[str, BehaviorSpec]:
+        """Specs of every behavior seen so far."""
+        return self._env.behavior_specs
+
+    def reset(self, parameters: Mapping[str, float]) -> None:
+        """Start new episodes, with these environment parameters."""
+        for name, value in parameters.items():
+            self._parameters.set_float_parameter(name, value)
+        self._env.reset()
+        self._fresh = True
+
+    def receive(self) -> list[WorkerStep]:
+        """Step the environment and return its report (after a reset, the first observations)."""
+        if not self._fresh:
+            self._env.step()
+        self._fresh = False
+        return [WorkerStep(0, {name: self._env.get_steps(name) for name in self._env.behavior_specs})]
+
+    def send(self, worker: int, actions: Mapping[str, ActionTuple]) -> None:
+        """Set the actions of the next step."""
+        for name, action in actions.items():
+            self._env.set_actions(name, action)
+
+    def statistics(self) -> list[tuple[int, EnvironmentStats]]:
+        """Return and forget the statistics reported since the last call."""
+        return [(0, self._stats.get_and_reset_stats())]
+
+    def close(self) -> None:
+        """Close the environment."""
+        if not self._closed:
+            self._closed = True
+            self._env.close()

@@ -1,0 +1,86 @@
+"""Where environments come from: built-in ones by name, executables by path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.registry import default_registry
+from mlagents_envs.side_channel import SideChannel
+
+
+class UnknownEnvironment(ValueError):
+    """`--env` names neither a built-in environment nor an executable; the message lists the nearest names."""
+
+
+@dataclass(frozen=True)
+class EnvironmentSource:
+    """How to make the environments of a run; picklable, so that worker processes can make their own.
+
+    Attributes:
+      env: name in the registry, path of an executable, or None for the Unity Editor.
+      seed: of worker 0; worker i gets seed + i.
+      num_areas: copies of the training area in one environment, or None for the environment's default.
+      no_graphics: run executables without a window.
+      base_port: worker i of an executable listens on base_port + i.
+      timeout_wait: seconds an executable may stay silent.
+      additional_args: for executables.
+      log_folder: where executables write their logs, or None.
+    """
+
+    env: str | None
+    seed: int
+    num_areas: int | None = None
+    no_graphics: bool = False
+    base_port: int | None = None
+    timeout_wait: int = 60
+    additional_args: tuple[str, ...] = ()
+    log_folder: str | None = None
+
+    def is_named(self) -> bool:
+        """Return whether the environment is a registered one.
+
+        Raises:
+          UnknownEnvironment: it is neither registered nor on disk.
+        """
+        if self.env is None:
+            return False
+        if self.env in default_registry:
+            return True
+        path = Path(self.env)
+        if path.exists() or any(path.parent.glob(path.name + "*")):
+            return False
+        near = default_registry.suggest(self.env)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UnknownEnvironment(
+            f"--env={self.env}: no built-in environment and no file of that name{hint}\n"
+            f"Built-in environments: {', '.join(sorted(default_registry))}"
+        )
+
+    def make(self, worker: int, side_channels: list[SideChannel]) -> BaseEnv:
+        """Return the environment of a worker; blocks until it answers.
+
+        Raises:
+          UnknownEnvironment: it is neither registered nor on disk.
+          UnityException: it could not be started.
+        """
+        seed = self.seed + worker
+        if self.env is not None and self.is_named():
+            return default_registry[self.env].make(
+                seed=seed, worker_id=worker, num_areas=self.num_areas, side_channels=side_channels
+            )
+        from mlagents_envs.environment import UnityEnvironment  # grpc is loaded only where it is needed
+
+        return UnityEnvironment(
+            self.env,
+            worker_id=worker,
+            base_port=self.base_port,
+            seed=seed,
+            no_graphics=self.no_graphics,
+            timeout_wait=self.timeout_wait,
+            additional_args=list(self.additional_args),
+            side_channels=side_channels,
+            log_folder=self.log_folder,
+            num_areas=self.num_areas or 1,
+        )

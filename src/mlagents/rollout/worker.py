@@ -1,0 +1,160 @@
+"""The process of one environment. It imports what the environment needs, and nothing that trains."""
+
+from __future__ import annotations
+
+import _thread
+import faulthandler
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import NamedTuple
+
+from mlagents.rollout.exchange import CLOSE, FAILURE, RESET, News, WorkerEnd, encode_report
+from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
+from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+
+_ORPHAN_GRACE_S = 3.0
+_PARENT_CHECK_S = 1.0
+
+
+class Failure(NamedTuple):
+    """Why a worker can not go on.
+
+    Attributes:
+      summary: what happened, the rest of a sentence about the worker.
+      advice: what the user may do.
+      traceback: of the environment's exception, or "".
+      error: that exception, pickled, or None if it does not come out of pickling as it went in.
+    """
+
+    summary: str
+    advice: str
+    traceback: str = ""
+    error: bytes | None = None
+
+
+def run(connection: Connection, source: bytes, index: int) -> None:
+    """Make the environment and answer the pool's requests until it says CLOSE or is gone.
+
+    Args:
+      connection: to the pool.
+      source: a pickled EnvironmentSource.
+      index: of the worker.
+    """
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the trainer decides what ends
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    faulthandler.enable()
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    parameters, stats = EnvironmentParametersChannel(), StatsSideChannel()
+    try:
+        env: BaseEnv = pickle.loads(source).make(index, [parameters, stats])
+    except Exception as error:
+        _send(connection, _failure_message(error))
+        sys.exit(1)
+    try:
+        failed = not _serve(connection, env, parameters, stats)
+    except SystemExit:
+        env.close()
+        raise
+    if failed:
+        with suppress(Exception):
+            env.close()
+        sys.exit(1)
+    env.close()
+
+
+def _serve(
+    connection: Connection, env: BaseEnv, parameters: EnvironmentParametersChannel, stats: StatsSideChannel
+) -> bool:
+    """Answer every request with a report; return False if the environment raised an exception."""
+    exchange = WorkerEnd()
+    _send(connection, encode_report([], News({}, {}, {})))
+    while (request := _receive(connection))[:1] != CLOSE:
+        try:
+            if request[:1] == RESET:
+                for name, value in pickle.loads(request[2:]).items():
+                    parameters.set_float_parameter(name, value)
+                env.reset()
+            else:
+                for behavior, actions in exchange.actions(request):
+                    env.set_actions(behavior, actions)
+                env.step()
+            report = exchange.report(env, request[1], stats.get_and_reset_stats())
+        except Exception as error:
+            _send(connection, _failure_message(error))
+            return False
+        _send(connection, report)
+    return True
+
+
+def _receive(connection: Connection) -> bytes:
+    try:
+        return connection.recv_bytes()
+    except (EOFError, OSError):
+        return CLOSE  # the pool is gone
+
+
+def _send(connection: Connection, message: bytes) -> None:
+    with suppress(OSError):  # the pool is gone: the next `_receive` says so
+        connection.send_bytes(message)
+
+
+def _failure_message(error: Exception) -> bytes:
+    return FAILURE + pickle.dumps(
+        Failure(
+            summary=f"its environment raised {type(error).__name__}: {error}",
+            advice="Correct the environment; the traceback shows where.",
+            traceback="".join(traceback.format_exception(error)),
+            error=_pickled(error),
+        )
+    )
+
+
+def _pickled(error: Exception) -> bytes | None:
+    """Return the pickled exception, or None if it does not come back the same."""
+    try:
+        data = pickle.dumps(error)
+        return data if str(pickle.loads(data)) == str(error) else None
+    except Exception:
+        return None
+
+
+def _follow_parent() -> None:
+    """End this process when the pool's process is gone, whatever the main thread is doing.
+
+    This, not PR_SET_PDEATHSIG: the environment is closed if it can be, its own processes end too, and it works on
+    every system. (That signal also comes when merely the thread ends that made the pool.)
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+    pid = os.getppid()  # changes at the parent's death, when a sibling forked by it holds the sentinel open
+    while not wait([parent.sentinel], _PARENT_CHECK_S) and os.getppid() == pid:
+        pass
+    _thread.interrupt_main(signal.SIGTERM)
+    time.sleep(_ORPHAN_GRACE_S)
+    kill_tree(os.getpid())
+
+
+def kill_tree(pid: int) -> None:
+    """Kill the processes that a process started, then itself; harmless if it is gone."""
+    import psutil  # takes memory that a worker needs only here
+
+    try:
+        process = psutil.Process(pid)
+        family = [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()

@@ -1,0 +1,1 @@
+"""Files of 2020: flat trainer sections, curricula and samplers, brought to the modern form."""

@@ -1,0 +1,273 @@
+"""Trainer files of 2020: a flat section per behavior, completed by `default`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from mlagents.settings.legacy import rewards
+from mlagents.settings.modern import normalise_imitation_and_self_play, respell
+from mlagents.settings.report import KeyPath, Place, Report, did_you_mean, shown
+from mlagents.settings.schema import TRAINER_TYPES
+from mlagents.settings.schema.base import number, switch, whole
+from mlagents.settings.sections import Section, copied
+
+_NETWORK = ("normalize", "hidden_units", "num_layers", "vis_encode_type")
+_BEHAVIOR = ("max_steps", "time_horizon", "summary_freq", "init_path", "threaded", "keep_checkpoints")
+_NESTED = ("reward_signals", "behavioral_cloning", "self_play")
+_MEMORY = ("use_recurrent", "sequence_length", "memory_size")
+_UPDATES = ("num_update", "train_interval")
+_WITHOUT_EFFECT = {
+    "burn_in_ratio": "burn-in is not supported: whole sequences enter the loss",
+    "summary_path": "the run decides where summaries go",
+    "model_path": "the run decides where models go",
+}
+_SPELLINGS = {"vis_encoder_type": "vis_encode_type", "behavior_cloning": "behavioral_cloning"}
+
+_REQUIRED = (*_NETWORK[:3], *_BEHAVIOR[:3], "batch_size", "buffer_size", "learning_rate", "reward_signals")
+_REQUIRED_BY_TRAINER = {
+    "ppo": ("beta", "epsilon", "lambd", "num_epoch"),
+    "sac": ("buffer_init_steps", "init_entcoef", "tau", "steps_per_update"),
+}
+
+
+def flat_keys() -> set[str]:
+    """Keys that stand directly in a section of 2020, but not directly in a modern behavior."""
+    hyperparameters = (key for settings in TRAINER_TYPES.values() for key in settings.model_fields)
+    return {"trainer", *_NETWORK, *_MEMORY, *_UPDATES, *_WITHOUT_EFFECT, *_SPELLINGS, *hyperparameters}
+
+
+def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
+    """Whether a trainer file has the form of 2020."""
+    if modern_keys & tree.keys():
+        return False
+    keys = flat_keys()
+    return "default" in tree or any(
+        isinstance(section, Mapping) and not keys.isdisjoint(section) for section in tree.values()
+    )
+
+
+def upgrade_behaviors(flat: Section, report: Report) -> Section:
+    """The modern mapping (`behaviors`, `default_settings`) of a flat trainer file."""
+    tree = Section(flat.place)
+    behaviors = tree.subsection("behaviors")
+    default = flat.get("default")
+    if "default" in flat and not isinstance(default, Section):
+        report.fault(flat.values_at["default"], f"expected a mapping (got {shown(default)})")
+        default = None
+    for name in flat:
+        section = _resolved(flat, name, report) if name != "default" else None
+        if section is not None:
+            at = flat.keys_at[name]
+            merged = _merged(default, section)
+            converter = _Converter(merged, at, ("behaviors", name), report, _no_default(flat))
+            behaviors.put(name, converter.convert(), at, flat.values_at[name])
+    if default is not None:
+        _default_settings(tree, flat, default, report)
+    return tree
+
+
+def _default_settings(tree: Section, flat: Section, default: Section, report: Report) -> None:
+    """`default` also serves behaviors without a section, if it is complete."""
+    at = flat.keys_at["default"]
+    missing = _missing(default)
+    if missing and len(flat) > 1:
+        report.warn(at, f"serves only behaviors with a section of their own: it lacks {', '.join(missing)}")
+        return
+    converter = _Converter(copied(default), at, ("default_settings",), report)
+    tree.put("default_settings", converter.convert(), at, flat.values_at["default"])
+
+
+def _resolved(flat: Section, name: str, report: Report) -> Section | None:
+    """The section of a behavior; text names the section to use instead."""
+    chain = [name]
+    while isinstance(flat[chain[-1]], str):
+        target = flat[chain[-1]]
+        at = flat.values_at[chain[-1]]
+        if target in chain:
+            report.fault(at, f"names go in a circle: {' -> '.join([*chain, target])}")
+            return None
+        if target not in flat:
+            near = did_you_mean(get_close_matches(target, flat, n=2))
+            report.fault(
+                at, f"there is no section {target!r} (expected a mapping, or a section's name){near}"
+            )
+            return None
+        chain.append(target)
+    found = flat[chain[-1]]
+    if isinstance(found, Section):
+        return found
+    if chain[-1] != "default":
+        report.fault(
+            flat.values_at[chain[-1]], f"expected a mapping, or the name of a section (got {shown(found)})"
+        )
+    return None
+
+
+def _merged(default: Section | None, section: Section) -> Section:
+    """2020 merges one level deep: a behavior's `reward_signals` replace those of `default`."""
+    merged = Section(section.place)
+    for source in (default, section):
+        if source is not None:
+            own: Section = copied(source)
+            for key in own:
+                merged.take(own, key)
+    return merged
+
+
+def _missing(section: Section) -> list[str]:
+    """Required keys that a (merged) section lacks."""
+    trainer = section.get("trainer")
+    required = ("trainer", *_REQUIRED, *_REQUIRED_BY_TRAINER.get(str(trainer), ()))
+    given = set(section)
+    if given & set(_UPDATES):
+        given.add("steps_per_update")
+    return [key for key in required if key not in given]
+
+
+def _no_default(flat: Section) -> str:
+    if "default" in flat:
+        return ""
+    return f"; there is no `default` section{did_you_mean(get_close_matches('default', flat, n=1))}"
+
+
+@dataclass
+class _Converter:
+    """Converts one merged section; `at` is its name in the file, `path` its place in the modern mapping."""
+
+    section: Section
+    at: Place
+    path: KeyPath
+    report: Report
+    hint: str = ""
+
+    def convert(self) -> Section:
+        out = Section(self.section.place)
+        respell(self.section, _SPELLINGS, self.report)
+        self._unknown_keys()
+        trainer = self.section.get("trainer")
+        if trainer == "offline_bc":
+            self.report.fault(
+                self.section.values_at["trainer"],
+                "the trainer 'offline_bc' no longer exists; "
+                "use `behavioral_cloning`, or the reward signal `gail`, with ppo or sac",
+            )
+            self.report.doubtful.add((*self.path, "trainer_type"))
+        elif "trainer" in self.section:
+            out.take(self.section, "trainer", "trainer_type")
+        self._missing_keys()
+        self._hyperparameters(out, str(trainer))
+        self._network(out)
+        for key in (*_BEHAVIOR, *_NESTED):
+            if key in self.section:
+                out.take(self.section, key)
+        for key, why in _WITHOUT_EFFECT.items():
+            if self.section.get(key):
+                self.report.warn(self.section.keys_at[key], f"ignored: {why}")
+        rewards.upgrade_rewards(out, self.report)
+        normalise_imitation_and_self_play(out, self.report)
+        return out
+
+    def _unknown_keys(self) -> None:
+        known = sorted({*flat_keys(), *_BEHAVIOR, *_NESTED})
+        for key in [key for key in self.section if key not in known]:
+            near = get_close_matches(key, known, n=1)
+            hint = did_you_mean(near) or f" (expected one of {', '.join(known)})"
+            self.report.fault(self.section.keys_at[key], f"unknown key {key!r}{hint}")
+            if near and near[0] not in self.section:
+                self.section.rename(key, near[0])
+            else:
+                del self.section[key]
+
+    def _missing_keys(self) -> None:
+        for key in _missing(self.section):
+            trainer = self.section.get("trainer", "ppo or sac")
+            self.report.fault(self.at, f"missing key {key!r}, which trainer {trainer} requires{self.hint}")
+            folder = "network_settings" if key in _NETWORK else "hyperparameters"
+            path = {"trainer": ("trainer_type",), "reward_signals": (key,)}.get(key, (folder, key))
+            self.report.doubtful.add((*self.path, *path))
+
+    def _hyperparameters(self, out: Section, trainer: str) -> None:
+        """Keys that only other trainers have are left out: `default` may serve several."""
+        if trainer not in TRAINER_TYPES:
+            return
+        found = out.subsection("hyperparameters")
+        for key in TRAINER_TYPES[trainer].model_fields:
+            if key in self.section:
+                found.take(self.section, key)
+        if trainer == "ppo":
+            for schedule in ("beta_schedule", "epsilon_schedule"):
+                if schedule not in found:
+                    found.put(schedule, "linear", self.at)
+        if trainer == "sac":
+            self._steps_per_update(found)
+
+    def _steps_per_update(self, found: Section) -> None:
+        """0.15 counts updates per event and steps between events; their quotient is steps per update."""
+        interval, updates = self._positive("train_interval"), self._positive("num_update")
+        given = next((key for key in _UPDATES if key in self.section), None)
+        if given and "steps_per_update" not in found:
+            found.take(self.section, given, "steps_per_update", interval / updates)
+        signals = self.section.get("reward_signals")
+        if not isinstance(signals, Section):
+            return
+        if "reward_signal_num_update" in signals:
+            updates = _positive(signals, "reward_signal_num_update", self.report)
+            found.take(
+                signals, "reward_signal_num_update", "reward_signal_steps_per_update", interval / updates
+            )
+        if "reward_signal_steps_per_update" in signals:
+            found.take(signals, "reward_signal_steps_per_update")
+
+    def _positive(self, key: str) -> float:
+        return _positive(self.section, key, self.report)
+
+    def _network(self, out: Section) -> None:
+        network = out.subsection("network_settings")
+        for key in _NETWORK:
+            if key in self.section:
+                network.take(self.section, key)
+        self._at_least_one_layer(network)
+        if "use_recurrent" not in self.section or not self._is_recurrent():
+            return
+        memory = Section(self.section.values_at["use_recurrent"])
+        network.put("memory", memory, self.section.keys_at["use_recurrent"])
+        for key in ("sequence_length", "memory_size"):
+            if key in self.section:
+                memory.take(self.section, key)
+            else:
+                self.report.fault(self.at, f"missing key {key!r}, which use_recurrent requires{self.hint}")
+                self.report.doubtful.add((*self.path, "network_settings", "memory", key))
+
+    def _is_recurrent(self) -> bool:
+        try:
+            return switch(self.section["use_recurrent"])
+        except ValueError:
+            got = shown(self.section["use_recurrent"])
+            self.report.fault(
+                self.section.values_at["use_recurrent"], f"wrong type (got {got}, expected true or false)"
+            )
+            return False
+
+    def _at_least_one_layer(self, network: Section) -> None:
+        try:
+            if "num_layers" in network and whole(network["num_layers"]) < 1:
+                self.report.warn(network.keys_at["num_layers"], "read as 1: there is always one layer")
+                network["num_layers"] = 1
+        except ValueError:
+            return  # validation reports it
+
+
+def _positive(section: Section, key: str, report: Report) -> float:
+    """A number above 0; 1 when the key is absent or (reported) wrong."""
+    try:
+        value = float(number(section.get(key, 1)))
+    except (ValueError, OverflowError):
+        value = 0.0
+    if not value > 0:
+        report.fault(
+            section.values_at[key], f"wrong value (got {shown(section[key])}, expected a number > 0)"
+        )
+        return 1.0
+    return value

@@ -1,0 +1,143 @@
+"""Curriculum and sampler files of 2020, as `environment_parameters`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from mlagents.settings.report import Report, did_you_mean, shown
+from mlagents.settings.schema.base import whole
+from mlagents.settings.sections import Items, Section
+
+_CURRICULUM_KEYS = ("measure", "thresholds", "min_lesson_length", "signal_smoothing", "parameters")
+_CRITERIA = ("measure", "min_lesson_length", "signal_smoothing")
+_INTERVAL = "resampling-interval"
+_SAMPLER_ARGUMENTS = {
+    "uniform": ("min_value", "max_value"),
+    "gaussian": ("mean", "st_dev"),
+    "multirange_uniform": ("intervals",),
+}
+_NEW_NAMES = {"multirange_uniform": "multirangeuniform"}
+
+
+def upgrade_curricula(file: Section, parameters: Section, report: Report) -> None:
+    """Add the parameters of a curriculum file (behavior -> curriculum) to `parameters`."""
+    taught: set[str] = set()
+    for behavior, curriculum in file.items():
+        if not isinstance(curriculum, Section):
+            report.fault(file.values_at[behavior], f"expected a curriculum (got {shown(curriculum)})")
+            continue
+        for name, lessons in _lessons(behavior, curriculum, report).items():
+            at = curriculum["parameters"].keys_at[name]
+            if name in parameters:
+                what = "another curriculum of it" if name in taught else "the sampler of the same name"
+                report.warn(at, f"replaces {what}")
+            taught.add(name)
+            section = Section(at)
+            section.put("curriculum", lessons, at)
+            parameters.put(name, section, at)
+
+
+def _lessons(behavior: str, curriculum: Section, report: Report) -> dict[str, Items]:
+    """Per parameter its lessons; empty when the curriculum is not usable."""
+    if not _has_its_keys(curriculum, report):
+        return {}
+    thresholds, parameters = curriculum["thresholds"], curriculum["parameters"]
+    found: dict[str, Items] = {}
+    for name, values in parameters.items():
+        at = parameters.keys_at[name]
+        if not isinstance(values, Items) or len(values) != len(thresholds) + 1:
+            got = f"{len(values)} values" if isinstance(values, Items) else shown(values)
+            report.fault(
+                at, f"expected a list of {len(thresholds) + 1} values, one more than thresholds (got {got})"
+            )
+            continue
+        found[name] = Items(at)
+        for index in range(len(values)):
+            found[name].add(_lesson(behavior, curriculum, values, index), values.items_at[index])
+    return found
+
+
+def _has_its_keys(curriculum: Section, report: Report) -> bool:
+    for key in curriculum:
+        if key not in _CURRICULUM_KEYS:
+            near = did_you_mean(get_close_matches(key, _CURRICULUM_KEYS, n=1))
+            expected = ", ".join(_CURRICULUM_KEYS)
+            report.fault(curriculum.keys_at[key], f"unknown key {key!r} (expected {expected}){near}")
+    for key in _CURRICULUM_KEYS:
+        if key not in curriculum:
+            report.fault(curriculum.place, f"missing key {key!r}")
+    usable = True
+    for key, kind, words in (
+        ("thresholds", Items, "a list of numbers"),
+        ("parameters", Section, "a mapping"),
+    ):
+        if key in curriculum and not isinstance(curriculum[key], kind):
+            report.fault(
+                curriculum.values_at[key], f"wrong type (got {shown(curriculum[key])}, expected {words})"
+            )
+        usable = usable and isinstance(curriculum.get(key), kind)
+    return usable
+
+
+def _lesson(behavior: str, curriculum: Section, values: Items, index: int) -> Section:
+    at = values.items_at[index]
+    lesson = Section(at)
+    lesson.put("name", f"Lesson{index}", at)
+    lesson.put("value", values[index], at)
+    thresholds = curriculum["thresholds"]
+    if index < len(thresholds):
+        criteria = Section(curriculum.place)
+        criteria.put("behavior", behavior, curriculum.place)
+        for key in _CRITERIA:
+            if key in curriculum:
+                criteria.take(curriculum, key)
+        criteria.put("threshold", thresholds[index], thresholds.items_at[index])
+        lesson.put("completion_criteria", criteria, curriculum.place)
+    return lesson
+
+
+def upgrade_samplers(file: Section, parameters: Section, report: Report) -> None:
+    """Add the parameters of a sampler file to `parameters`."""
+    _check_interval(file, report)
+    for name, old in file.items():
+        if name == _INTERVAL:
+            continue
+        if not isinstance(old, Section) or "sampler-type" not in old:
+            report.fault(file.keys_at[name], f"expected a mapping with `sampler-type` (got {shown(old)})")
+            continue
+        if name in parameters:
+            report.warn(file.keys_at[name], "replaces the parameter of the same name")
+        parameters.put(name, _sampler(old, report), file.keys_at[name], file.values_at[name])
+
+
+def _check_interval(file: Section, report: Report) -> None:
+    if _INTERVAL not in file:
+        report.fault(
+            file.place, f"missing key {_INTERVAL!r}{did_you_mean(get_close_matches(_INTERVAL, file, n=1))}"
+        )
+        return
+    try:
+        valid = whole(file[_INTERVAL]) > 0
+    except ValueError:
+        valid = False
+    if not valid:
+        got = shown(file[_INTERVAL])
+        report.fault(file.values_at[_INTERVAL], f"out of bounds (got {got}, expected a whole number > 0)")
+    report.warn(
+        file.keys_at[_INTERVAL], "without effect: each environment draws anew at the start of every episode"
+    )
+
+
+def _sampler(old: Section, report: Report) -> Section:
+    kind = old["sampler-type"]
+    sampler = Section(old.place)
+    sampler.take(old, "sampler-type", "sampler_type", _NEW_NAMES.get(str(kind)))
+    arguments = Section(old.place)
+    for key in old:
+        if key != "sampler-type":
+            arguments.take(old, key)
+    for key in _SAMPLER_ARGUMENTS.get(str(kind), ()):
+        if key not in old and not get_close_matches(key, old, n=1):
+            report.fault(old.place, f"missing key {key!r}, which the sampler {kind!r} requires")
+    sampler.put("sampler_parameters", arguments, old.place)
+    return sampler

@@ -1,0 +1,142 @@
+"""From files and flags to settings, and from settings to a file."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ruamel.yaml import YAML
+
+from mlagents.settings.flags import apply_flags, settle_start
+from mlagents.settings.parser import validate
+from mlagents.settings.report import KeyPath, Place, Report, SettingsError
+from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
+from mlagents.settings.sections import Section, find
+from mlagents.settings.upgrade import upgrade
+from mlagents.settings.yaml_source import parse, read
+
+_logger = logging.getLogger(__name__)
+_NO_FLAGS: Mapping[str, object] = MappingProxyType({})
+
+
+def load_run_settings(
+    path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True
+) -> RunSettings:
+    """The configuration of a run from its trainer file and from the flags that were typed. Warnings are logged.
+
+    Args:
+        path: trainer file of any generation; None: every behavior gets the built-in defaults.
+        flags: flag destinations (`env_path`, `curriculum_config_path`, ...) and values; they win over the file.
+        check_files: demonstrations must exist.
+
+    Raises:
+        SettingsError: every fault of the files and flags at once.
+    """
+    report = Report()
+    trainer = _built_in_defaults(report) if path is None else read(path, report)
+    curriculum, sampler = (
+        read(Path(str(flags[flag])), report) if flags.get(flag) else None
+        for flag in ("curriculum_config_path", "sampler_file_path")
+    )
+    return _settings(trainer, curriculum, sampler, flags, report, check_files)
+
+
+def parse_run_settings(text: str, source: str = "configuration", *, check_files: bool = False) -> RunSettings:
+    """The configuration in a YAML text; `source` names it in messages.
+
+    Raises:
+        SettingsError: every fault of the text at once.
+    """
+    report = Report()
+    return _settings(parse(text, source, report), None, None, _NO_FLAGS, report, check_files)
+
+
+def dump(settings: RunSettings) -> str:
+    """The effective configuration as modern YAML, every key written out; it parses back to equal settings."""
+    yaml = YAML()
+    yaml.width = 1_000_000  # no folded lines
+    tree = settings.model_dump(mode="json")
+    if settings.default_settings is None:
+        del tree["default_settings"]
+    else:
+        for behavior in tree["behaviors"].values():
+            for signal in settings.default_settings.reward_signals:
+                behavior["reward_signals"].setdefault(signal, None)
+    stream = io.StringIO()
+    yaml.dump(tree, stream)
+    return stream.getvalue()
+
+
+def missing_demonstrations(settings: RunSettings) -> Iterator[tuple[KeyPath, str]]:
+    """Where a `demo_path` names nothing that can be read, and what was expected there."""
+    behaviors: list[tuple[KeyPath, BehaviorSettings]] = [
+        (("behaviors", name), behavior) for name, behavior in settings.behaviors.items()
+    ]
+    if settings.default_settings is not None:
+        behaviors.append((("default_settings",), settings.default_settings))
+    for path, behavior in behaviors:
+        for name, signal in behavior.reward_signals.items():
+            if isinstance(signal, GAILSettings) and (problem := _demonstration_problem(signal.demo_path)):
+                yield (*path, "reward_signals", name, "demo_path"), problem
+        cloning = behavior.behavioral_cloning
+        if cloning is not None and (problem := _demonstration_problem(cloning.demo_path)):
+            yield (*path, "behavioral_cloning", "demo_path"), problem
+
+
+def _demonstration_problem(demo_path: str) -> str:
+    path = Path(demo_path).absolute()
+    if path.is_dir():
+        return "" if any(path.glob("*.demo")) else f"no `.demo` file in the folder {str(path)!r}"
+    if path.is_file():
+        return "" if path.suffix == ".demo" else f"not a `.demo` file: {str(path)!r}"
+    return f"demonstration not found (expected a `.demo` file, or a folder of them, at {str(path)!r})"
+
+
+def _built_in_defaults(report: Report) -> Section:
+    place = Place("no configuration file", ())
+    report.warn(place, "every behavior gets the built-in defaults")
+    tree = Section(place)
+    tree.subsection("default_settings")
+    return tree
+
+
+def _settings(
+    trainer: Section | None,
+    curriculum: Section | None,
+    sampler: Section | None,
+    flags: Mapping[str, object],
+    report: Report,
+    check_files: bool,
+) -> RunSettings:
+    if trainer is None:
+        raise SettingsError(*report.faults)
+    tree = upgrade(trainer, curriculum, sampler, report)
+    apply_flags(tree, flags, report)
+    settings = validate(tree, report)
+    if settings is not None and check_files:
+        for path, problem in missing_demonstrations(settings):
+            report.fault(find(tree, path)[0], problem)
+    report.raise_faults()
+    assert settings is not None  # or there are faults
+    _advise(settings, tree, report)
+    checkpoints = settle_start(settings.checkpoint_settings, flags, report)
+    for warning in report.warnings:
+        _logger.warning(warning)
+    return settings.model_copy(update={"checkpoint_settings": checkpoints})
+
+
+def _advise(settings: RunSettings, tree: Section, report: Report) -> None:
+    """Warn of what has no effect."""
+    for name, parameter in settings.environment_parameters.items():
+        if isinstance(parameter, CurriculumSettings) and parameter.curriculum[-1].completion_criteria:
+            last = ("environment_parameters", name, "curriculum", len(parameter.curriculum) - 1)
+            at, _ = find(tree, (*last, "completion_criteria"))
+            report.warn(at, "without effect: this is the last lesson")
+    for name, behavior in settings.behaviors.items():
+        for signal_name, signal in behavior.reward_signals.items():
+            if signal.network_settings.memory is not None:
+                path = ("behaviors", name, "reward_signals", signal_name, "network_settings", "memory")
+                report.warn(find(tree, path)[0], "ignored: networks of reward signals have no memory")

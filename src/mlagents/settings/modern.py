@@ -1,0 +1,109 @@
+"""Modern files: other spellings of known keys, and what behaviors take over from `default_settings`."""
+
+from __future__ import annotations
+
+from mlagents.settings.report import Report
+from mlagents.settings.schema import TRAINER_TYPES
+from mlagents.settings.sections import Section, copied, sections_of
+
+_NETWORK_SPELLINGS = {"vis_encoder_type": "vis_encode_type", "conditioning_type": "goal_conditioning_type"}
+
+
+def normalise(tree: Section, report: Report) -> None:
+    """Bring every known spelling of a key to the one of the schema, in place."""
+    for behavior in sections_of(tree.get("behaviors")):
+        normalise_behavior(behavior, report)
+    for behavior in sections_of(tree, "default_settings"):
+        normalise_behavior(behavior, report)
+
+
+def normalise_behavior(behavior: Section, report: Report) -> None:
+    """The same for one behavior."""
+    if "framework" in behavior:
+        report.warn(behavior.keys_at["framework"], "ignored: there is only one framework")
+        del behavior["framework"]
+    respell(behavior, {"behavior_cloning": "behavioral_cloning"}, report)
+    for network in sections_of(behavior, "network_settings"):
+        respell(network, _NETWORK_SPELLINGS, report)
+    for signal in sections_of(behavior.get("reward_signals")):
+        _encoding_size(signal, report)
+        for network in sections_of(signal, "network_settings"):
+            respell(network, _NETWORK_SPELLINGS, report)
+    normalise_imitation_and_self_play(behavior, report)
+
+
+def normalise_imitation_and_self_play(behavior: Section, report: Report) -> None:
+    """What the two generations spell alike: self-play's old ratio, and cloning's `init_path`."""
+    for self_play in sections_of(behavior, "self_play"):
+        respell(self_play, {"play_against_current_self_ratio": "play_against_latest_model_ratio"}, report)
+    for cloning in sections_of(behavior, "behavioral_cloning"):
+        if "init_path" in cloning:
+            if "init_path" not in behavior:
+                behavior.take(cloning, "init_path")
+            del cloning["init_path"]
+
+
+def respell(section: Section, spellings: dict[str, str], report: Report) -> None:
+    """Rename keys; both spellings at once are a fault."""
+    for spelling, key in spellings.items():
+        if spelling in section and key in section:
+            report.fault(section.keys_at[spelling], f"the same as {key!r}, which is also given; keep one")
+            del section[spelling]
+        elif spelling in section:
+            section.rename(spelling, key)
+
+
+def _encoding_size(signal: Section, report: Report) -> None:
+    if "encoding_size" not in signal:
+        return
+    at = signal.keys_at["encoding_size"]
+    if "network_settings" in signal:
+        report.warn(at, "ignored: network_settings says it (hidden_units)")
+    else:
+        report.warn(at, "deprecated: write `network_settings: {hidden_units: ...}`")
+        signal.subsection("network_settings").take(signal, "encoding_size", "hidden_units")
+    del signal["encoding_size"]
+
+
+def inherit(tree: Section) -> None:
+    """Complete each behavior by `default_settings`, key by key through nested mappings, in place."""
+    behaviors = tree.get("behaviors")
+    for default in sections_of(tree, "default_settings"):
+        for name, behavior in behaviors.items() if isinstance(behaviors, Section) else ():
+            if isinstance(behavior, Section):
+                behaviors[name] = _completed(_relevant(default, behavior), behavior)
+
+
+def _relevant(default: Section, behavior: Section) -> Section:
+    """The defaults without hyperparameters that the behavior's own trainer does not have."""
+    trainer = behavior.get("trainer_type", default.get("trainer_type", "ppo"))
+    relevant: Section = copied(default)
+    hyperparameters = relevant.get("hyperparameters")
+    if trainer != default.get("trainer_type", "ppo") and isinstance(hyperparameters, Section):
+        known = TRAINER_TYPES[trainer].model_fields if trainer in TRAINER_TYPES else {}
+        for key in [key for key in hyperparameters if key not in known]:
+            del hyperparameters[key]
+    return relevant
+
+
+def _completed(base: Section, over: Section) -> Section:
+    completed = Section(over.place)
+    for key in over:
+        completed.take(over, key)
+    for key, inherited in base.items():
+        own = over.get(key)
+        if key not in over:
+            completed.take(base, key)
+        elif isinstance(inherited, Section) and isinstance(own, Section):
+            merged = _completed(inherited, own)
+            if key == "reward_signals":
+                _take_back(merged, inherited)
+            completed[key] = merged
+    return completed
+
+
+def _take_back(signals: Section, inherited: Section) -> None:
+    """Null under a signal's name says that the behavior does without this signal of the defaults."""
+    for name in inherited:
+        if signals[name] is None:
+            del signals[name]

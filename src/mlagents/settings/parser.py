@@ -1,0 +1,166 @@
+"""Validation of the modern mapping: every fault at once, each with its line and what was expected.
+
+Pydantic finds the faults of fields; rules between fields only run on a section whose fields are valid. So faulty
+entries are taken out (or read as the name they resemble) and the rest is validated again, until nothing is left to find.
+A rule that looked at a repaired entry judges what nobody wrote: it stays silent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from mlagents.settings.describe import expected_at, sections_with
+from mlagents.settings.report import KeyPath, Report, did_you_mean, shown
+from mlagents.settings.schema import BehaviorSettings, RunSettings
+from mlagents.settings.schema.base import Violation
+from mlagents.settings.sections import Section, copied, drop, find, parent_of
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """One fault at a path of the tree."""
+
+    path: KeyPath
+    problem: str
+    judged: tuple[KeyPath, ...] = ()
+    """What a rule between fields looked at."""
+    key_is_wrong: bool = False
+    """The key is at fault rather than its value."""
+    meant: str | None = None
+    """The key or value that was probably meant."""
+
+
+def validate(tree: Section, report: Report) -> RunSettings | None:
+    """The settings in a modern mapping, or None when the report has faults."""
+    tree = copied(tree)
+    while True:
+        try:
+            settings = RunSettings.model_validate(tree)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            findings = [finding for detail in details for finding in _findings(dict(detail), tree)]
+            for finding in findings:
+                _note(finding, tree, report)
+            if not _repair(findings, tree, report):
+                return None
+        else:
+            return None if report.faults else settings
+
+
+def _note(finding: _Finding, tree: Section, report: Report) -> None:
+    """Report a finding, unless it may come from an earlier repair."""
+    if any(_related(path, doubt) for path in finding.judged or [finding.path] for doubt in report.doubtful):
+        return
+    place, depth = find(tree, finding.path)
+    if finding.key_is_wrong:
+        place = parent_of(tree, finding.path).keys_at[finding.path[-1]]
+    report.fault(place.below(*finding.path[depth:]), finding.problem)
+
+
+def _repair(findings: list[_Finding], tree: Section, report: Report) -> bool:
+    """Take the faults out of the tree; False when nothing could be taken out."""
+    dropped: list[KeyPath] = []
+    respelled = False
+    for finding in findings:
+        for path in finding.judged or [finding.path]:
+            report.doubtful.add(path)
+            if any(_related(path, gone) for gone in dropped):
+                continue
+            if _read_as_meant(finding, tree):
+                respelled = True
+            elif not finding.judged or find(tree, path)[1] == len(path):
+                dropped.append(drop(tree, path))
+    return respelled or any(dropped)
+
+
+def _read_as_meant(finding: _Finding, tree: Section) -> bool:
+    """Read an unknown key or value as the one it resembles, unless that key is there too."""
+    parent, key = parent_of(tree, finding.path), finding.path[-1]
+    if finding.meant is None or not isinstance(parent, Section):
+        return False
+    if not finding.key_is_wrong:
+        parent[str(key)] = finding.meant
+    elif finding.meant in parent:
+        return False
+    else:
+        parent.rename(str(key), finding.meant)
+    return True
+
+
+def _related(path: KeyPath, other: KeyPath) -> bool:
+    shorter = min(len(path), len(other))
+    return path[:shorter] == other[:shorter]
+
+
+def _findings(detail: dict[str, Any], tree: Section) -> Iterator[_Finding]:
+    """One error of pydantic, in our words."""
+    path: KeyPath = tuple(detail["loc"])
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "unknown_keys":
+            for key in context["unknown"]:
+                yield _unknown_key((*path, key), context["allowed"], detail["input"][key])
+        case "rules":
+            for violation in context["violations"]:
+                yield _broken_rule(path, violation, tree)
+        case "missing":
+            yield _Finding(path, f"missing key {path[-1]!r} (expected {expected_at(path, described=True)})")
+        case "unknown_choice" | "literal_error":
+            allowed = context.get("allowed") or re.findall(r"'([^']*)'", context["expected"])
+            yield _unknown_value(path, allowed, detail["input"])
+        case _:
+            yield _Finding(path, _problem(detail, path))
+
+
+def _broken_rule(path: KeyPath, violation: Violation, tree: Section) -> _Finding:
+    judged = tuple((*path, *below) for below in violation.paths)
+    written = [path for path in judged if find(tree, path)[1] == len(path)]
+    return _Finding((written or judged)[0], violation.problem, judged)
+
+
+def _unknown_key(path: KeyPath, allowed: list[str], value: object) -> _Finding:
+    key = str(path[-1])
+    near = get_close_matches(key, allowed, n=1)
+    elsewhere = [] if near else sections_with(key)
+    if near:
+        hint = did_you_mean(near)
+    elif elsewhere:
+        hint = f"; it belongs under {' or '.join(elsewhere)}"
+    elif (
+        len(path) == 1
+        and isinstance(value, Section)
+        and not value.keys().isdisjoint(BehaviorSettings.model_fields)
+    ):
+        hint = f"; a behavior belongs under `behaviors`: behaviors.{key}"
+    else:
+        hint = f" (expected one of {', '.join(allowed)})"
+    return _Finding(path, f"unknown key {key!r}{hint}", key_is_wrong=True, meant=near[0] if near else None)
+
+
+def _unknown_value(path: KeyPath, allowed: list[str], value: object) -> _Finding:
+    near = get_close_matches(str(value), allowed, n=1)
+    problem = f"unknown value (got {shown(value)}, expected one of {', '.join(allowed)}){did_you_mean(near)}"
+    return _Finding(path, problem, meant=near[0] if near else None)
+
+
+_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of"}
+_EMPTY = {"too_short", "string_too_short"}
+
+
+def _problem(detail: dict[str, Any], path: KeyPath) -> str:
+    kind, got = detail["type"], shown(detail["input"])
+    expected = detail.get("ctx", {}).get("expected") or expected_at(path)
+    if kind in _EMPTY:
+        return f"empty (expected {expected_at(path)})"
+    if kind in _BOUNDS:
+        return f"out of bounds (got {got}, expected {expected_at(path)})"
+    quotes = (
+        "; put it in quotes" if kind == "string_type" and isinstance(detail["input"], int | float) else ""
+    )
+    return f"wrong type (got {got}, expected {expected}){quotes}"

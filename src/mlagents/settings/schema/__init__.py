@@ -1,0 +1,76 @@
+"""The schema: one class per section, one documented field per key, defaults and bounds where the key is declared."""
+
+from mlagents.settings.schema.base import Settings
+from mlagents.settings.schema.behavior import BehavioralCloningSettings, BehaviorSettings, SelfPlaySettings
+from mlagents.settings.schema.hyperparameters import (
+    TRAINER_TYPES,
+    HyperparameterSettings,
+    POCASettings,
+    PPOSettings,
+    SACSettings,
+    register_trainer_type,
+)
+from mlagents.settings.schema.network import MemorySettings, NetworkSettings
+from mlagents.settings.schema.parameters import (
+    SAMPLERS,
+    CompletionCriteriaSettings,
+    ConstantParameters,
+    CurriculumSettings,
+    GaussianParameters,
+    LessonSettings,
+    MultiRangeUniformParameters,
+    SamplerParameters,
+    SamplerSettings,
+    UniformParameters,
+)
+from mlagents.settings.schema.reward_signals import (
+    REWARD_SIGNALS,
+    CuriositySettings,
+    ExtrinsicSettings,
+    GAILSettings,
+    RewardSignalSettings,
+    RNDSettings,
+)
+from mlagents.settings.schema.run import (
+    CheckpointSettings,
+    EngineSettings,
+    EnvSettings,
+    RunSettings,
+    TorchSettings,
+)
+
+__all__ = [
+    "REWARD_SIGNALS",
+    "SAMPLERS",
+    "TRAINER_TYPES",
+    "BehaviorSettings",
+    "BehavioralCloningSettings",
+    "CheckpointSettings",
+    "CompletionCriteriaSettings",
+    "ConstantParameters",
+    "CuriositySettings",
+    "CurriculumSettings",
+    "EngineSettings",
+    "EnvSettings",
+    "ExtrinsicSettings",
+    "GAILSettings",
+    "GaussianParameters",
+    "HyperparameterSettings",
+    "LessonSettings",
+    "MemorySettings",
+    "MultiRangeUniformParameters",
+    "NetworkSettings",
+    "POCASettings",
+    "PPOSettings",
+    "RNDSettings",
+    "RewardSignalSettings",
+    "RunSettings",
+    "SACSettings",
+    "SamplerParameters",
+    "SamplerSettings",
+    "SelfPlaySettings",
+    "Settings",
+    "TorchSettings",
+    "UniformParameters",
+    "register_trainer_type",
+]

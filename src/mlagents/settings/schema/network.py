@@ -1,0 +1,44 @@
+"""Networks: encoders, dense layers, memory."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mlagents.settings.schema.base import Count, EvenCount, Settings, Switch
+
+VisualEncoder = Literal["simple", "nature_cnn", "resnet", "match3", "fully_connected"]
+
+
+class MemorySettings(Settings):
+    """Recurrent memory (LSTM)."""
+
+    sequence_length: Count = 64
+    """Experiences in one training sequence; at most `batch_size`."""
+
+    memory_size: EvenCount = 128
+    """Floats of memory kept per agent: half hidden state, half cell state."""
+
+
+class NetworkSettings(Settings):
+    """A network: how observations are encoded and how wide and deep the layers after them are."""
+
+    normalize: Switch = False
+    """Normalise vector observations by their running mean and variance."""
+
+    hidden_units: Count = 128
+    """Units in each dense layer."""
+
+    num_layers: Count = 2
+    """Dense layers after the inputs."""
+
+    vis_encode_type: VisualEncoder = "simple"
+    """Image encoder; smallest image side: simple 20, nature_cnn 36, resnet 15, match3 5, fully_connected 1."""
+
+    memory: MemorySettings | None = None
+    """Recurrent memory; null: none."""
+
+    goal_conditioning_type: Literal["hyper", "none"] = "hyper"
+    """How goal sensors act: a hypernetwork makes weights from them, or they are ordinary observations."""
+
+    deterministic: Switch = False
+    """Act by the mean or the most likely action instead of a sample."""

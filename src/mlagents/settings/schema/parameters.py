@@ -1,0 +1,208 @@
+"""Environment parameters: constants, samplers, curricula."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from mlagents.settings.schema.base import (
+    Name,
+    Natural,
+    NonNegative,
+    Number,
+    Settings,
+    Switch,
+    Violation,
+    WholeOrUnlimited,
+    number,
+    unknown_choice,
+    wrong_type,
+)
+
+
+class SamplerParameters(Settings):
+    """What every sampler has."""
+
+    seed: WholeOrUnlimited = -1
+    """Seed of the draws; -1: the run's seed plus the number of the sampler."""
+
+
+class ConstantParameters(SamplerParameters):
+    """Always the same value."""
+
+    value: Number = 0.0
+    """The value."""
+
+
+class UniformParameters(SamplerParameters):
+    """Evenly from an interval."""
+
+    min_value: Number = 0.0
+    """Lower end."""
+
+    max_value: Number = 1.0
+    """Upper end."""
+
+    def violations(self) -> Iterator[Violation]:
+        """The interval must not be upside down."""
+        if self.min_value > self.max_value:
+            yield Violation(
+                (("min_value",), ("max_value",)),
+                f"min_value is {self.min_value:g}, but max_value is {self.max_value:g} "
+                "(expected min_value <= max_value)",
+            )
+
+
+class GaussianParameters(SamplerParameters):
+    """From a normal distribution."""
+
+    mean: Number = 1.0
+    """Mean."""
+
+    st_dev: NonNegative = 1.0
+    """Standard deviation."""
+
+
+def _interval(value: object) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise wrong_type("an interval [min, max]")
+    low, high = (number(end) for end in value)
+    if low > high:
+        raise wrong_type("an interval [min, max] with min <= max")
+    return float(low), float(high)
+
+
+Interval = Annotated[tuple[float, float], BeforeValidator(_interval)]
+
+
+class MultiRangeUniformParameters(SamplerParameters):
+    """From several intervals: one is chosen by its width, then evenly inside it."""
+
+    intervals: Annotated[tuple[Interval, ...], Field(min_length=1)] = ((0.0, 1.0),)
+    """The intervals, each [min, max]."""
+
+
+SAMPLERS: dict[str, type[SamplerParameters]] = {
+    "uniform": UniformParameters,
+    "gaussian": GaussianParameters,
+    "multirangeuniform": MultiRangeUniformParameters,
+    "constant": ConstantParameters,
+}
+
+
+class SamplerSettings(Settings):
+    """A value drawn anew at each reset of the environment. A bare number is a constant."""
+
+    sampler_type: str
+    """The distribution: uniform, gaussian, multirangeuniform or constant."""
+
+    sampler_parameters: SerializeAsAny[SamplerParameters]
+    """Parameters of that distribution."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _constant(cls, data: Any) -> Any:
+        if isinstance(data, Mapping | cls):
+            return data
+        try:
+            value = number(data)
+        except PydanticCustomError:
+            raise wrong_type("a number, or a mapping with sampler_type and sampler_parameters") from None
+        return {"sampler_type": "constant", "sampler_parameters": {"value": value}}
+
+    @field_validator("sampler_type")
+    @classmethod
+    def _known_sampler(cls, value: str) -> str:
+        if value not in SAMPLERS:
+            raise unknown_choice(list(SAMPLERS))
+        return value
+
+    @field_validator("sampler_parameters", mode="before")
+    @classmethod
+    def _of_the_sampler(cls, value: Any, info: ValidationInfo) -> Any:
+        if "sampler_type" not in info.data:  # it is at fault itself: nothing to judge these by
+            return SamplerParameters()
+        return SAMPLERS[info.data["sampler_type"]].model_validate(value)
+
+
+class CompletionCriteriaSettings(Settings):
+    """When a lesson is passed: the measure of a behavior exceeds the threshold."""
+
+    behavior: Name
+    """The behavior that is measured."""
+
+    measure: Literal["reward", "progress"] = "reward"
+    """Mean episode reward, or progress: trainer steps / max_steps."""
+
+    min_lesson_length: Natural = 0
+    """Episodes that the behavior must have ended in this lesson."""
+
+    signal_smoothing: Switch = True
+    """Smooth the measured reward: 0.25 x the last + 0.75 x the new."""
+
+    threshold: Number = 0.0
+    """The measure must be above this."""
+
+    require_reset: Switch = False
+    """Reset all environments when the lesson changes."""
+
+    def violations(self) -> Iterator[Violation]:
+        """Progress runs from 0 to 1."""
+        if self.measure == "progress" and not 0 <= self.threshold <= 1:
+            yield Violation(
+                (("threshold",), ("measure",)),
+                f"out of bounds (got {self.threshold:g}, expected 0 to 1 for the measure progress)",
+            )
+
+
+class LessonSettings(Settings):
+    """One lesson of a curriculum."""
+
+    name: Name
+    """The lesson's name in logs."""
+
+    value: SamplerSettings
+    """What the parameter is in this lesson: a number or a sampler."""
+
+    completion_criteria: CompletionCriteriaSettings | None = None
+    """When the next lesson begins; the last lesson has none."""
+
+
+class CurriculumSettings(Settings):
+    """A parameter that changes as training proceeds."""
+
+    curriculum: Annotated[tuple[LessonSettings, ...], Field(min_length=1)]
+    """The lessons, in order."""
+
+    initial_lesson: Natural = 0
+    """The lesson at the start, counted from 0."""
+
+    def violations(self) -> Iterator[Violation]:
+        """Every lesson but the last needs an end, and the first one must exist."""
+        for index, lesson in enumerate(self.curriculum[:-1]):
+            if lesson.completion_criteria is None:
+                yield Violation(
+                    (("curriculum", index),),
+                    f"lesson {lesson.name!r} is not the last and would never end "
+                    "(expected completion_criteria)",
+                )
+        if self.initial_lesson >= len(self.curriculum):
+            yield Violation(
+                (("initial_lesson",),),
+                f"out of bounds (got {self.initial_lesson}, expected at most {len(self.curriculum) - 1}: "
+                f"there are {len(self.curriculum)} lessons, counted from 0)",
+            )
+
+
+def _parameter(value: object) -> SamplerSettings | CurriculumSettings:
+    if isinstance(value, CurriculumSettings):
+        return value
+    if isinstance(value, Mapping) and "curriculum" in value:
+        return CurriculumSettings.model_validate(value)
+    return SamplerSettings.model_validate(value)
+
+
+ParameterSettings = Annotated[SamplerSettings | CurriculumSettings, BeforeValidator(_parameter)]

@@ -1,0 +1,209 @@
+"""The whole run: behaviors, environment, engine, checkpoints, device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from mlagents.settings.report import SettingsError
+from mlagents.settings.schema.base import (
+    Count,
+    Name,
+    Natural,
+    Port,
+    Positive,
+    Settings,
+    Switch,
+    Violation,
+    WholeOrUnlimited,
+)
+from mlagents.settings.schema.behavior import BehaviorSettings
+from mlagents.settings.schema.parameters import CurriculumSettings, ParameterSettings
+
+
+class EnvSettings(Settings):
+    """Where environments come from, and how many run."""
+
+    env_path: Name | None = None
+    """Executable or name of the environment; null: wait for the Unity Editor on port 5004."""
+
+    env_args: tuple[str, ...] | None = None
+    """Arguments given to the executable."""
+
+    base_port: Port = 5005
+    """Worker i listens on base_port + i."""
+
+    num_envs: Count = 1
+    """Environment processes."""
+
+    num_areas: Count = 1
+    """Copies of the training area in one environment."""
+
+    timeout_wait: Positive = 60.0
+    """Seconds to wait for an environment to connect."""
+
+    seed: WholeOrUnlimited = -1
+    """Seed of the run; -1: drawn anew."""
+
+    max_lifetime_restarts: WholeOrUnlimited = 10
+    """Restarts of one worker over the whole run; -1: unlimited."""
+
+    restarts_rate_limit_n: WholeOrUnlimited = 1
+    """Restarts of one worker within the period below; -1: unlimited."""
+
+    restarts_rate_limit_period_s: Positive = 60.0
+    """Length of that period in seconds."""
+
+    bind: Name = "127.0.0.1"
+    """Address to listen on for environments."""
+
+    def violations(self) -> Iterator[Violation]:
+        """Only an executable can run several times, and every worker needs a port."""
+        if self.num_envs > 1 and self.env_path is None:
+            yield Violation(
+                (("num_envs",), ("env_path",)),
+                f"num_envs is {self.num_envs}, but there is no env_path (expected an environment that can "
+                "be started several times: name one with env_path or --env)",
+            )
+        if self.base_port + self.num_envs - 1 > 65535:
+            yield Violation(
+                (("base_port",), ("num_envs",)),
+                f"base_port {self.base_port} leaves no ports for {self.num_envs} environments "
+                "(expected base_port + num_envs - 1 <= 65535)",
+            )
+
+
+class EngineSettings(Settings):
+    """The Unity engine of each environment."""
+
+    width: Count = 84
+    """Width of the window in pixels."""
+
+    height: Count = 84
+    """Height of the window in pixels."""
+
+    quality_level: Natural = 5
+    """Unity quality level."""
+
+    time_scale: Positive = 20.0
+    """Simulated seconds per second."""
+
+    target_frame_rate: WholeOrUnlimited = -1
+    """Frames per second that Unity aims at; -1: as many as possible."""
+
+    capture_frame_rate: Natural = 60
+    """Simulated frames per simulated second; 0: not fixed."""
+
+    no_graphics: Switch = False
+    """Start the executable without graphics; camera observations do not work then."""
+
+    no_graphics_monitor: Switch = False
+    """Graphics for worker 0 only."""
+
+
+class CheckpointSettings(Settings):
+    """What the run is called, where it writes, and what it starts from."""
+
+    run_id: Name = "ppo"
+    """Name of the run and of its folder."""
+
+    initialize_from: Name | None = None
+    """Run whose weights this one starts from, with the step counter at 0."""
+
+    load_model: Switch = False
+    """Deprecated: the same as resume."""
+
+    resume: Switch = False
+    """Continue the run of the same run_id: weights, step counter, lessons, ratings."""
+
+    force: Switch = False
+    """Permit overwriting an existing run of the same run_id."""
+
+    train_model: Switch = False
+    """Deprecated and without effect: training is the default."""
+
+    inference: Switch = False
+    """Act without training."""
+
+    results_dir: Name | None = None
+    """Base folder of the modern layout of files; null: the 2020 layout (models/, summaries/)."""
+
+
+class TorchSettings(Settings):
+    """The device that computes. (The section keeps the name under which files have it.)"""
+
+    device: Annotated[str, Field(pattern=r"^(cpu|gpu(:\d+)?)$")] | None = None
+    """cpu, gpu or gpu:N (also written cuda, cuda:N); null: cpu."""
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _cuda_is_a_gpu(cls, value: Any) -> Any:
+        return value.replace("cuda", "gpu", 1) if isinstance(value, str) else value
+
+
+class RunSettings(Settings):
+    """The configuration of one training run."""
+
+    default_settings: BehaviorSettings | None = None
+    """Settings of behaviors not listed, and of what listed ones leave out; null: all must be listed."""
+
+    behaviors: dict[str, BehaviorSettings] = {}
+    """Settings of each behavior by its name in the environment, without `?team=`."""
+
+    env_settings: EnvSettings = EnvSettings()
+    """Where environments come from, and how many run."""
+
+    engine_settings: EngineSettings = EngineSettings()
+    """The Unity engine of each environment."""
+
+    environment_parameters: dict[str, ParameterSettings] = {}
+    """Parameters sent to the environment: a number, a sampler or a curriculum each."""
+
+    checkpoint_settings: CheckpointSettings = CheckpointSettings()
+    """What the run is called, where it writes, and what it starts from."""
+
+    torch_settings: TorchSettings = TorchSettings()
+    """The device that computes."""
+
+    debug: Switch = False
+    """Log details, and the configuration in full."""
+
+    def behavior(self, name: str) -> BehaviorSettings:
+        """Settings of the behavior that the environment calls `name` (without `?team=`).
+
+        Raises:
+            SettingsError: neither `behaviors` nor `default_settings` covers it.
+        """
+        found = self.behaviors.get(name, self.default_settings)
+        if found is None:
+            raise SettingsError(
+                f"behavior {name!r} of the environment is not configured; {self._coverage(name)}"
+            )
+        return found
+
+    def violations(self) -> Iterator[Violation]:
+        """Curricula must measure behaviors that can be trained."""
+        if self.default_settings is not None:
+            return
+        for parameter, settings in self.environment_parameters.items():
+            lessons = settings.curriculum if isinstance(settings, CurriculumSettings) else ()
+            for index, criteria in enumerate(lesson.completion_criteria for lesson in lessons):
+                if criteria is not None and criteria.behavior not in self.behaviors:
+                    path = ("environment_parameters", parameter, "curriculum", index)
+                    yield Violation(
+                        ((*path, "completion_criteria", "behavior"), ("behaviors", criteria.behavior)),
+                        f"behavior {criteria.behavior!r} is not configured; {self._coverage(criteria.behavior)}",
+                    )
+
+    def _coverage(self, name: str) -> str:
+        """What is configured, and which of it looks like `name`."""
+        covered = ", ".join(self.behaviors) or "no behavior"
+        near = get_close_matches(name, self.behaviors, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
+        return (
+            f"the configuration covers: {covered}{hint} (add it under `behaviors`, or give `default_settings` "
+            "for all others)"
+        )

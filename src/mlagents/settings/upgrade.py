@@ -1,0 +1,65 @@
+"""From a trainer file of any generation to one modern mapping in which every behavior is complete.
+
+Three generations are known: flat files of 2020 (0.15, 0.16), the intermediate form (0.17, 0.18: `behaviors` as today,
+`curriculum` and `parameter_randomization` as in the separate files of 2020), and the modern form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlagents.settings.legacy.behaviors import is_flat, upgrade_behaviors
+from mlagents.settings.legacy.parameters import upgrade_curricula, upgrade_samplers
+from mlagents.settings.modern import inherit, normalise
+from mlagents.settings.report import Place, Report, shown
+from mlagents.settings.schema import RunSettings
+from mlagents.settings.sections import Section, copied, located
+
+_OLD_SECTIONS = ("parameter_randomization", "curriculum")
+
+
+def upgrade(
+    trainer: Mapping[str, Any],
+    curriculum: Mapping[str, Any] | None = None,
+    sampler: Mapping[str, Any] | None = None,
+    report: Report | None = None,
+) -> Section:
+    """The modern mapping of a trainer file, with the curriculum and sampler files of 2020 merged in.
+
+    Args:
+        trainer: the trainer file, of any generation; left as it is.
+        curriculum: behavior -> curriculum, as in 2020.
+        sampler: parameter -> sampler, as in 2020.
+        report: takes faults and warnings; without it faults are raised, and warnings are lost.
+
+    Raises:
+        SettingsError: faults of the old forms, when there is no report. The modern mapping is not validated here.
+    """
+    findings = report or Report()
+    tree: Section = copied(located(trainer, Place("trainer configuration", ())))
+    if is_flat(tree, {*RunSettings.model_fields, *_OLD_SECTIONS}):
+        tree = upgrade_behaviors(tree, findings)
+    else:
+        normalise(tree, findings)
+        inherit(tree)
+    samplers = [_taken(tree, "parameter_randomization", findings), located(sampler, Place("samplers", ()))]
+    curricula = [_taken(tree, "curriculum", findings), located(curriculum, Place("curricula", ()))]
+    for file in samplers:
+        if file is not None:
+            upgrade_samplers(file, tree.subsection("environment_parameters"), findings)
+    for file in curricula:
+        if file is not None:
+            upgrade_curricula(file, tree.subsection("environment_parameters"), findings)
+    if report is None:
+        findings.raise_faults()
+    return tree
+
+
+def _taken(tree: Section, key: str, report: Report) -> Section | None:
+    """A top-level section of the intermediate form, taken out of the tree."""
+    section = tree.pop(key, None)
+    if section is None or isinstance(section, Section):
+        return section
+    report.fault(tree.values_at[key], f"wrong type (got {shown(section)}, expected a mapping)")
+    return None

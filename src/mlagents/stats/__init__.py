@@ -1,0 +1,32 @@
+"""Statistics of a run: collected by `Statistics`, written to console, TensorBoard, CSV, JSON and plug-ins.
+
+Plain values only: nothing here knows trainers or jax.
+"""
+
+from mlagents.stats.console import ConsoleWriter
+from mlagents.stats.csv import CsvWriter
+from mlagents.stats.gauges import GaugeWriter
+from mlagents.stats.jsonl import JsonlWriter
+from mlagents.stats.names import safe_name
+from mlagents.stats.plugins import RunInfo, StatsWriterPluginError, plugin_writers
+from mlagents.stats.reporter import Statistics, Writer
+from mlagents.stats.run_logs import write_timers
+from mlagents.stats.summary import Aggregation, Summary
+from mlagents.stats.tensorboard import TensorBoardWriter
+
+__all__ = [
+    "Aggregation",
+    "ConsoleWriter",
+    "CsvWriter",
+    "GaugeWriter",
+    "JsonlWriter",
+    "RunInfo",
+    "Statistics",
+    "StatsWriterPluginError",
+    "Summary",
+    "TensorBoardWriter",
+    "Writer",
+    "plugin_writers",
+    "safe_name",
+    "write_timers",
+]

@@ -1,0 +1,167 @@
+"""One behavior of a run: who acts, what was experienced, who learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from mlagents.data.segments import Segment
+from mlagents.data.trajectories import Episode
+from mlagents.nn.policy import Policy
+from mlagents.rollout.actor import Actor
+from mlagents.rollout.collector import Collector
+from mlagents.settings import BehaviorSettings
+from mlagents.stats import Statistics
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+
+
+class Learner(Protocol):
+    """What a training algorithm looks like from here."""
+
+    steps: int
+
+    @property
+    def policy(self) -> Policy:
+        """The policy with its newest weights."""
+
+    def reserve(self, lanes: int) -> None:
+        """Prepare for this many agents at once."""
+
+    def extend(self, segment: Segment) -> None:
+        """Add experience, counting its decisions as steps."""
+
+    def forget(self) -> None:
+        """Drop experience not yet learned from."""
+
+    def ready(self) -> bool:
+        """Return whether `update` has enough experience."""
+
+    def update(self) -> dict[str, float]:
+        """Learn, and return statistics by tag."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what must survive."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+
+
+class Behavior:
+    """Collectors of every team of a behavior, the learner they feed, and the actor that plays for them.
+
+    Args:
+      name: of the behavior, without team.
+      spec: its observations and actions.
+      settings: of the behavior.
+      learner: takes the experience.
+      statistics: takes what is worth knowing.
+      rng: for sampling actions.
+      training: False to act without learning (`--inference`).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: BehaviorSpec,
+        settings: BehaviorSettings,
+        learner: Learner,
+        statistics: Statistics,
+        rng: np.random.Generator,
+        training: bool,
+    ):
+        self.name = name
+        self.spec = spec
+        self.settings = settings
+        self.learner = learner
+        self._statistics = statistics
+        self._rng = rng
+        self._training = training
+        self._actor = Actor(learner.policy, rng, settings.network_settings.deterministic)
+        self._collectors: dict[str, Collector] = {}
+        self._inference_steps = 0
+        self._returns: list[float] = []
+        self.last_saved_step = learner.steps
+
+    @property
+    def step(self) -> int:
+        """Agent decisions so far: those learned from, or those made in inference."""
+        return self.learner.steps + self._inference_steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has done its `max_steps`."""
+        return self._training and self.learner.steps > self.settings.max_steps
+
+    @property
+    def learns(self) -> bool:
+        """Whether experience still goes to the learner."""
+        return self._training and not self.finished
+
+    def observe(self, team: str, worker: int, decision: DecisionSteps, terminal: TerminalSteps) -> None:
+        """Take in a worker's report for one team of the behavior."""
+        collector = self._collectors.get(team)
+        if collector is None:
+            collector = Collector(
+                self.spec, self.settings.time_horizon, self._take_segment, self._take_episode
+            )
+            self._collectors[team] = collector
+        before = collector.lanes
+        collector.observe(worker, decision, terminal)
+        if collector.lanes != before:
+            self.learner.reserve(sum(c.lanes for c in self._collectors.values()))
+
+    def decide(self) -> Iterator[tuple[int, str, ActionTuple]]:
+        """Act for all agents that wait; yield worker, team and actions."""
+        for team, collector in self._collectors.items():
+            for worker, action in collector.decide(self._actor):
+                yield worker, team, action
+
+    def policy_changed(self) -> None:
+        """Act with the weights the learner has now."""
+        self._actor.load(self.learner.policy)
+
+    def learn(self) -> bool:
+        """Update if there is enough experience; return whether there was an update."""
+        if not self.learns or not self.learner.ready():
+            return False
+        for tag, value in self.learner.update().items():
+            self._statistics.add(self.name, tag, value)
+        self._actor.load(self.learner.policy)
+        return True
+
+    def abandon(self, worker: int) -> None:
+        """Drop a worker's open trajectories."""
+        for collector in self._collectors.values():
+            collector.abandon(worker)
+
+    def take_mean_return(self) -> float | None:
+        """Return the mean return of the episodes finished since the last call, None without any."""
+        returns, self._returns = self._returns, []
+        return float(np.mean(returns)) if returns else None
+
+    def _take_segment(self, segment: Segment) -> None:
+        frequency = self.settings.summary_freq
+        due = (self.step + len(segment)) // frequency
+        if due > self.step // frequency:
+            self._summarize(due * frequency)
+        if self.learns:
+            self.learner.extend(segment)
+        else:
+            self._inference_steps += len(segment)
+
+    def _take_episode(self, episode: Episode) -> None:
+        self._returns.append(episode.total_reward)
+        self._statistics.add(self.name, "Environment/Cumulative Reward", episode.total_reward)
+        self._statistics.add(self.name, "Environment/Episode Length", episode.length)
+        extrinsic = self.settings.reward_signals.get("extrinsic")
+        if extrinsic is not None:
+            self._statistics.add(
+                self.name, "Policy/Extrinsic Reward", episode.total_reward * extrinsic.strength
+            )
+
+    def _summarize(self, step: int) -> None:
+        self._statistics.set(self.name, "Is Training", float(self.learns))
+        self._statistics.set(self.name, "Step", step)
+        self._statistics.write(self.name, step)

@@ -1,0 +1,114 @@
+"""The training loop, to be read first.
+
+Words used here and everywhere: a *decision* (or *step*) is one observation answered by one action of one agent; a
+*segment* is consecutive decisions of one agent, at most `time_horizon`; an *update* spends the segments gathered
+since the last one; an *epoch* is one pass of an update over them, in *minibatches*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mlagents.rollout.env_pool import EnvPool, WorkerStep
+from mlagents.stats import Aggregation, Statistics
+from mlagents.training.behavior import Behavior
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec
+from mlagents_envs.timers import hierarchical_timer
+
+MakeBehavior = Callable[[str, BehaviorSpec], Behavior]
+
+
+class TrainingLoop:
+    """Connects environments, behaviors and statistics; knows none of their insides.
+
+    Args:
+      pool: the environments.
+      make_behavior: called once for every behavior name that an environment shows.
+      statistics: where environments' own statistics go.
+      parameters: environment parameters at the start.
+      progress: told every behavior's step after each round; cheap.
+      save: saves all behaviors.
+    """
+
+    def __init__(
+        self,
+        pool: EnvPool,
+        make_behavior: MakeBehavior,
+        statistics: Statistics,
+        parameters: Mapping[str, float],
+        progress: Callable[[str, int], None],
+        save: Callable[[list[Behavior]], None],
+    ):
+        self.behaviors: dict[str, Behavior] = {}
+        self._pool = pool
+        self._make_behavior = make_behavior
+        self._statistics = statistics
+        self._parameters = parameters
+        self._progress = progress
+        self._save = save
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Train until every behavior has done its `max_steps`, or `stop` says so; inference ends by `stop` only."""
+        with hierarchical_timer("reset"):
+            self._pool.reset(self._parameters)
+        while not stop():
+            with hierarchical_timer("environment"):
+                reports = self._pool.receive()
+            with hierarchical_timer("collect"):
+                for report in reports:
+                    self._observe(report)
+            with hierarchical_timer("act"):
+                self._act(reports)
+            with hierarchical_timer("learn"):
+                for behavior in self.behaviors.values():
+                    behavior.learn()
+                    self._progress(behavior.name, behavior.step)
+            self._take_environment_statistics()
+            self._save_if_due()
+            if self.behaviors and all(b.finished for b in self.behaviors.values()):
+                return
+
+    def _observe(self, report: WorkerStep) -> None:
+        if report.restarted:
+            for behavior in self.behaviors.values():
+                behavior.abandon(report.worker)
+        for full_name, (decision, terminal) in report.steps.items():
+            self._behavior(full_name).observe(full_name, report.worker, decision, terminal)
+
+    def _behavior(self, full_name: str) -> Behavior:
+        """Return the behavior of a fully qualified name such as `Striker?team=1`."""
+        name = full_name.partition("?team=")[0]
+        behavior = self.behaviors.get(name)
+        if behavior is None:
+            behavior = self._make_behavior(name, self._pool.behavior_specs[full_name])
+            self.behaviors[name] = behavior
+        return behavior
+
+    def _act(self, reports: list[WorkerStep]) -> None:
+        actions: dict[int, dict[str, ActionTuple]] = {report.worker: {} for report in reports}
+        for behavior in self.behaviors.values():
+            for worker, full_name, action in behavior.decide():
+                actions[worker][full_name] = action
+        for worker, chosen in actions.items():
+            self._pool.send(worker, chosen)
+
+    def _take_environment_statistics(self) -> None:
+        for worker, found in self._pool.statistics():
+            for tag, values in found.items():
+                for value, method in values:
+                    aggregation = Aggregation(method.value)
+                    if aggregation is Aggregation.MOST_RECENT and worker != 0:
+                        continue
+                    for name in self.behaviors:
+                        self._statistics.add(name, tag, value, aggregation)
+
+    def _save_if_due(self) -> None:
+        due = [b for b in self.behaviors.values() if b.learns and _checkpoint_due(b)]
+        if due:
+            with hierarchical_timer("checkpoint"):
+                self._save(due)
+
+
+def _checkpoint_due(behavior: Behavior) -> bool:
+    interval = behavior.settings.checkpoint_interval
+    return behavior.learner.steps // interval > behavior.last_saved_step // interval

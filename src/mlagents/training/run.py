@@ -1,0 +1,114 @@
+"""The life of a run: start, train, save whatever happens, end."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlagents.export import export_policy
+from mlagents.files import write_atomically
+from mlagents.rollout.env_pool import EnvPool
+from mlagents.settings import RunSettings
+from mlagents.stats import Statistics, write_timers
+from mlagents.training.behavior import Behavior
+from mlagents.training.checkpoint import Checkpoints
+from mlagents.training.layout import Layout
+from mlagents.training.loop import MakeBehavior, TrainingLoop
+from mlagents.training.signals import StopSignals
+from mlagents_envs.base_env import BehaviorSpec
+
+_log = logging.getLogger(__name__)
+
+COMMUNICATION_PROTOCOL_VERSION = "1.5.0"
+
+
+@dataclass
+class Run:
+    """A run that is ready to start; `build` makes it.
+
+    Attributes:
+      settings: as resolved.
+      layout: where its files are.
+      checkpoints: saved so far.
+      pool: its environments, started.
+      make_behavior: makes, and loads, a behavior.
+      statistics: of the run.
+      progress: told each behavior's step, cheap.
+      configuration: the settings as YAML.
+    """
+
+    settings: RunSettings
+    layout: Layout
+    checkpoints: Checkpoints
+    pool: EnvPool
+    make_behavior: MakeBehavior
+    statistics: Statistics
+    progress: Callable[[str, int], None]
+    configuration: str
+
+    @property
+    def training(self) -> bool:
+        """Whether anything is learned and saved."""
+        return not self.settings.checkpoint_settings.inference
+
+    def execute(self) -> None:
+        """Train to the end or until a signal; save in every case.
+
+        Raises:
+          OSError: a checkpoint could not be written; those before are whole.
+          Exception: whatever stopped the training, after what was learned has been saved.
+        """
+        loop = TrainingLoop(
+            self.pool, self._checked_behavior, self.statistics, self._parameters(), self.progress, self._save
+        )
+        try:
+            if self.training:
+                write_atomically(self.layout.configuration, self.configuration.encode())
+            with StopSignals() as stop:
+                try:
+                    loop.run(stop)
+                    if stop.received is not None:
+                        _log.info("%s: learning was interrupted; saving.", stop.received.name)
+                finally:
+                    if self.training and loop.behaviors:
+                        self._save_final(list(loop.behaviors.values()))
+        finally:
+            self.pool.close()
+            self.statistics.close()
+            if self.training:
+                write_timers(self.layout.timers, COMMUNICATION_PROTOCOL_VERSION)
+
+    def _parameters(self) -> dict[str, float]:
+        """Return the constant environment parameters of the configuration."""
+        return {}
+
+    def _checked_behavior(self, name: str, spec: BehaviorSpec) -> Behavior:
+        """Make a behavior and export its model once, so that a model that cannot be exported costs seconds, not hours."""
+        behavior = self.make_behavior(name, spec)
+        if self.training:
+            with tempfile.TemporaryDirectory() as folder:
+                export_policy(behavior.learner.policy, spec, Path(folder) / "model.onnx")
+        return behavior
+
+    def _save(self, behaviors: list[Behavior], final: bool = False) -> None:
+        for behavior in behaviors:
+            model = self.layout.checkpoint(behavior.name, behavior.learner.steps, ".onnx")
+            export_policy(behavior.learner.policy, behavior.spec, model)
+        self.checkpoints.save(
+            {b.name: b.learner.state_dict() for b in behaviors},
+            {b.name: b.take_mean_return() for b in behaviors},
+            {b.name: b.settings.keep_checkpoints for b in behaviors},
+            final,
+        )
+        for behavior in behaviors:
+            behavior.last_saved_step = behavior.learner.steps
+
+    def _save_final(self, behaviors: list[Behavior]) -> None:
+        self._save(behaviors, final=True)
+        for behavior in behaviors:
+            path = self.layout.model(behavior.name)
+            export_policy(behavior.learner.policy, behavior.spec, path)
+            _log.info("Exported %s", path)

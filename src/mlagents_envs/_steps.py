@@ -1,0 +1,188 @@
+"""What the agents of one behavior report in one step: columns, one row per agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_envs._specs import AgentId, BehaviorSpec, GroupId
+
+
+class DecisionStep(NamedTuple):
+    """What one agent reports when it asks for an action.
+
+    Attributes:
+      obs: One float32 array per observation spec, of the spec's shape.
+      reward: Gathered since the agent's last report.
+      agent_id: Stays with the agent for its whole life.
+      action_mask: One bool array [branch size] per discrete branch, True = forbidden; None if none.
+      group_id: 0 = no group.
+      group_reward: Gathered by the agent's group since the agent's last report.
+    """
+
+    obs: list[NDArray[np.float32]]
+    reward: float
+    agent_id: AgentId
+    action_mask: list[NDArray[np.bool_]] | None
+    group_id: GroupId
+    group_reward: float
+
+
+class TerminalStep(NamedTuple):
+    """The last report of one agent's episode; fields as in `DecisionStep`.
+
+    Attributes:
+      interrupted: The episode was cut (step limit), not finished: its last state still has a value.
+    """
+
+    obs: list[NDArray[np.float32]]
+    reward: float
+    interrupted: bool
+    agent_id: AgentId
+    group_id: GroupId
+    group_reward: float
+
+    @property
+    def max_step(self) -> bool:
+        """Older name of `interrupted`."""
+        return self.interrupted
+
+
+_Step = TypeVar("_Step", DecisionStep, TerminalStep)
+
+
+class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
+    """Columns of one batch, seen as a mapping from agent id to that agent's row."""
+
+    agent_id: NDArray[np.int32]
+    _agent_id_to_index: dict[AgentId, int] | None
+
+    @property
+    def agent_id_to_index(self) -> dict[AgentId, int]:
+        """Agent id -> row; built at the first call. Should one id occur twice, the later row."""
+        if self._agent_id_to_index is None:
+            ids = self.agent_id.tolist()
+            self._agent_id_to_index = dict(zip(ids, range(len(ids)), strict=True))
+        return self._agent_id_to_index
+
+    def __len__(self) -> int:
+        return len(self.agent_id)
+
+    def __iter__(self) -> Iterator[AgentId]:
+        return iter(self.agent_id)
+
+    def __contains__(self, agent_id: object) -> bool:
+        return agent_id in self.agent_id_to_index
+
+    def _row(self, agent_id: AgentId) -> int:
+        try:
+            return self.agent_id_to_index[agent_id]
+        except KeyError:
+            here = ", ".join(map(str, self.agent_id_to_index)) or "none"
+            raise KeyError(
+                f"no agent {agent_id} in this {type(self).__name__}; agents here: {here}"
+            ) from None
+
+
+class DecisionSteps(_Steps[DecisionStep]):
+    """The agents of one behavior that ask for an action: columns, and a mapping agent id -> `DecisionStep`.
+
+    Args:
+      obs: One float32 array [n, *shape] per observation spec.
+      reward: float32 [n].
+      agent_id: int32 [n].
+      action_mask: One bool array [n, branch size] per discrete branch, True = forbidden; None if
+        there are no branches, or no agents.
+      group_id: int32 [n], 0 = no group; zeros if left out.
+      group_reward: float32 [n]; zeros if left out.
+    """
+
+    def __init__(
+        self,
+        obs: list[NDArray[np.float32]],
+        reward: NDArray[np.float32],
+        agent_id: NDArray[np.int32],
+        action_mask: list[NDArray[np.bool_]] | None,
+        group_id: NDArray[np.int32] | None = None,
+        group_reward: NDArray[np.float32] | None = None,
+    ) -> None:
+        self.obs = obs
+        self.reward = reward
+        self.agent_id = agent_id
+        self.action_mask = action_mask
+        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else group_id
+        self.group_reward = np.zeros(len(agent_id), np.float32) if group_reward is None else group_reward
+        self._agent_id_to_index = None
+
+    def __getitem__(self, agent_id: AgentId) -> DecisionStep:
+        row = self._row(agent_id)
+        masks = self.action_mask
+        return DecisionStep(
+            obs=[column[row] for column in self.obs],
+            reward=float(self.reward[row]),
+            agent_id=int(agent_id),
+            action_mask=None if masks is None else [mask[row] for mask in masks],
+            group_id=int(self.group_id[row]),
+            group_reward=float(self.group_reward[row]),
+        )
+
+    @staticmethod
+    def empty(spec: BehaviorSpec) -> DecisionSteps:
+        """A batch of no agents."""
+        return DecisionSteps(spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.int32), None)
+
+
+class TerminalSteps(_Steps[TerminalStep]):
+    """The agents of one behavior whose episode ended: columns, and a mapping agent id -> `TerminalStep`.
+
+    Args:
+      obs: One float32 array [n, *shape] per observation spec: the last observation of the episode.
+      reward: float32 [n].
+      interrupted: bool [n].
+      agent_id: int32 [n].
+      group_id: int32 [n], 0 = no group; zeros if left out.
+      group_reward: float32 [n]; zeros if left out.
+    """
+
+    def __init__(
+        self,
+        obs: list[NDArray[np.float32]],
+        reward: NDArray[np.float32],
+        interrupted: NDArray[np.bool_],
+        agent_id: NDArray[np.int32],
+        group_id: NDArray[np.int32] | None = None,
+        group_reward: NDArray[np.float32] | None = None,
+    ) -> None:
+        self.obs = obs
+        self.reward = reward
+        self.interrupted = interrupted
+        self.agent_id = agent_id
+        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else group_id
+        self.group_reward = np.zeros(len(agent_id), np.float32) if group_reward is None else group_reward
+        self._agent_id_to_index = None
+
+    @property
+    def max_step(self) -> NDArray[np.bool_]:
+        """Older name of `interrupted`."""
+        return self.interrupted
+
+    def __getitem__(self, agent_id: AgentId) -> TerminalStep:
+        row = self._row(agent_id)
+        return TerminalStep(
+            obs=[column[row] for column in self.obs],
+            reward=float(self.reward[row]),
+            interrupted=bool(self.interrupted[row]),
+            agent_id=int(agent_id),
+            group_id=int(self.group_id[row]),
+            group_reward=float(self.group_reward[row]),
+        )
+
+    @staticmethod
+    def empty(spec: BehaviorSpec) -> TerminalSteps:
+        """A batch of no agents."""
+        return TerminalSteps(
+            spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int32)
+        )

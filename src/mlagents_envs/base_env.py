@@ -1,0 +1,131 @@
+"""What an environment is: agents, grouped by behavior, that report observations and take actions in batches.
+
+```
+env.reset()
+while playing:
+    for name, spec in env.behavior_specs.items():
+        decision_steps, terminal_steps = env.get_steps(name)
+        env.set_actions(name, spec.action_spec.random_action(len(decision_steps)))
+    env.step()
+```
+
+An agent in `decision_steps` waits for an action; an agent in `terminal_steps` ended its episode. One agent
+may be in both: it ended, and has begun its next episode. `n` is the number of agents in a batch throughout.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Self
+
+from mlagents_envs._actions import ActionSpec, ActionTuple, ActionType, _ActionTupleBase
+from mlagents_envs._specs import (
+    AgentId,
+    BehaviorMapping,
+    BehaviorName,
+    BehaviorSpec,
+    DimensionProperty,
+    GroupId,
+    ObservationSpec,
+    ObservationType,
+)
+from mlagents_envs._steps import DecisionStep, DecisionSteps, TerminalStep, TerminalSteps
+
+__all__ = [
+    "ActionSpec",
+    "ActionTuple",
+    "ActionType",
+    "AgentId",
+    "BaseEnv",
+    "BehaviorMapping",
+    "BehaviorName",
+    "BehaviorSpec",
+    "DecisionStep",
+    "DecisionSteps",
+    "DimensionProperty",
+    "GroupId",
+    "ObservationSpec",
+    "ObservationType",
+    "TerminalStep",
+    "TerminalSteps",
+    "_ActionTupleBase",
+]
+
+
+class BaseEnv(ABC):
+    """An environment. `mlagents_envs.testing.check_env` holds an implementation against this contract.
+
+    Usable as a context manager, which closes it.
+    """
+
+    @abstractmethod
+    def step(self) -> None:
+        """Advance until at least one agent reports; the first step ever resets.
+
+        Agents without actions get zeros.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Begin a new episode for every agent. No terminal steps come of it, agent ids stay."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; `step()` and `reset()` then raise `UnityEnvironmentException`."""
+
+    @property
+    @abstractmethod
+    def behavior_specs(self) -> Mapping[BehaviorName, BehaviorSpec]:
+        """Behavior name -> spec; may grow, and may be empty before the first `reset()`."""
+
+    @abstractmethod
+    def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
+        """Set what all agents of the last DecisionSteps do in the next step, in the order of its rows.
+
+        Raises:
+          UnityActionException: Unknown behavior, or shapes other than [n, continuous size] and [n, branches].
+        """
+
+    @abstractmethod
+    def set_action_for_agent(
+        self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple
+    ) -> None:
+        """Set what one agent does in the next step; the others of its behavior get zeros unless set too.
+
+        Args:
+          behavior_name: The agent's behavior.
+          agent_id: An agent in the last DecisionSteps.
+          action: Arrays [1, continuous size] and [1, branches].
+
+        Raises:
+          UnityActionException: Unknown behavior, or other shapes.
+          IndexError: The agent has no pending decision.
+        """
+
+    @abstractmethod
+    def get_steps(self, behavior_name: BehaviorName) -> tuple[DecisionSteps, TerminalSteps]:
+        """What the agents of a behavior reported in the last `step()` or `reset()`.
+
+        The arrays are the caller's: a later step does not write into them.
+
+        Raises:
+          UnityActionException: Unknown behavior.
+        """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def get_behavior_names(self) -> list[BehaviorName]:
+        """Older name of `list(behavior_specs)`."""
+        return list(self.behavior_specs)
+
+    def get_behavior_spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
+        """Older name of `behavior_specs[behavior_name]`."""
+        return self.behavior_specs[behavior_name]
+
+    get_agent_groups = get_behavior_names
+    get_agent_group_spec = get_behavior_spec

@@ -1,0 +1,1 @@
+"""Generated protobuf messages of the wire; see `generate.py`."""

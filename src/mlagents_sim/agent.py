@@ -1,0 +1,181 @@
+"""Agents in batches: what one behavior's agents observe, do and earn, and how their episodes end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_sim.actuators import Actions
+from mlagents_sim.rows import ALL, Rows
+from mlagents_sim.sensors import Sensor
+
+PLAYING: Final = 0
+ENDED: Final = 1
+INTERRUPTED: Final = 2
+
+
+class AgentBatch(ABC):
+    """All agents of one behavior, one row each. A subclass says what an episode is.
+
+    The academy calls, for many agents at once:
+
+    - `reset(rows)`: the agents `rows` begin an episode;
+    - `observe(rows)`: what they perceive now;
+    - `act()`: all agents do what `actions` says, on every physics step;
+
+    and the subclass answers through `add_reward`, `set_reward` and `end_episode`.
+
+    Args:
+      behavior: Fully qualified name, `3DBall?team=0`.
+      count: Number of agents.
+      sensors: In the order of their names, as observations are reported.
+      action_spec: Continuous size and branches.
+      max_step: Physics steps after which an episode is interrupted; 0 for no limit.
+
+    Attributes:
+      actions: What every agent does now.
+      reward: float32 [agents], earned since the last report. Compiled code may write it: adding is
+        `add_reward`, assigning is `set_reward`.
+      step_count: int64 [agents], physics steps since the agent's episode began.
+      end: uint8 [agents], PLAYING, or ENDED or INTERRUPTED from the moment an episode is over until the
+        academy, in the same physics step, has reported it and begun the next.
+
+    Raises:
+      ValueError: `sensors` are not in the order of their names.
+    """
+
+    def __init__(
+        self, behavior: str, count: int, sensors: Sequence[Sensor], action_spec: ActionSpec, max_step: int = 0
+    ) -> None:
+        names = [sensor.spec.name for sensor in sensors]
+        if names != sorted(names):
+            raise ValueError(f"Sensors must be listed in the order of their names; got {names}.")
+        self.behavior = behavior
+        self.spec = BehaviorSpec([sensor.spec for sensor in sensors], action_spec)
+        self.max_step = max_step
+        self.actions = Actions(action_spec, count)
+        self.reward: NDArray[np.float32] = np.zeros(count, np.float32)
+        self.step_count: NDArray[np.int64] = np.zeros(count, np.int64)
+        self.end: NDArray[np.uint8] = np.zeros(count, np.uint8)
+        self.agent_id: NDArray[np.int32] = np.arange(count, dtype=np.int32)
+        self._sensors = tuple(sensors)
+        self._reported_end: NDArray[np.bool_] = np.zeros(count, np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.agent_id)
+
+    # What a subclass defines
+
+    @abstractmethod
+    def reset(self, rows: NDArray[np.intp]) -> None:
+        """Begin an episode for the agents `rows`."""
+
+    @abstractmethod
+    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+        """One frame [rows, ...] per sensor, in their order."""
+
+    @abstractmethod
+    def act(self) -> None:
+        """All agents do what `actions` says: once per physics step, before the physics."""
+
+    def action_mask(self) -> list[NDArray[np.bool_]]:
+        """Bool [agents, branch size] per branch, True = forbidden. Nothing is, unless a subclass says so."""
+        branches = self.spec.action_spec.discrete_branches
+        return [np.zeros((len(self), size), np.bool_) for size in branches]
+
+    # What a subclass says back
+
+    def add_reward(self, value: ArrayLike, rows: Rows = ALL) -> None:
+        """Add to what the agents `rows` earn in this decision window."""
+        self.reward[rows] += value
+
+    def set_reward(self, value: ArrayLike, rows: Rows = ALL) -> None:
+        """Overwrite what the agents `rows` have earned in this decision window."""
+        self.reward[rows] = value
+
+    def end_episode(self, rows: Rows, *, interrupted: bool = False) -> None:
+        """End the episode of the agents `rows`, now. The next begins before anything else happens.
+
+        Args:
+          rows: Of the batch.
+          interrupted: The episode is cut, not finished: its last state still has a value.
+        """
+        self.end[rows] = INTERRUPTED if interrupted else ENDED
+
+    # What the academy calls
+
+    def begin_episodes(self, rows: NDArray[np.intp]) -> None:
+        """Reset the agents `rows`; until they decide, their actions are zero."""
+        self.step_count[rows] = 0
+        self.end[rows] = PLAYING
+        self.actions.clear(rows)
+        for sensor in self._sensors:
+            sensor.clear(rows)
+        self.reset(rows)
+
+    def begin_all_episodes(self) -> None:
+        """As `begin_episodes` for everybody, and nothing earned or reported before counts."""
+        self.reward[:] = 0.0
+        self._reported_end[:] = False
+        self.begin_episodes(np.arange(len(self)))
+
+    def take_step(self) -> bool:
+        """Count one physics step and act in it; interrupt who reached `max_step`.
+
+        Returns: whether any episode is over.
+        """
+        self.step_count += 1
+        self.act()
+        if self.max_step:
+            self.end[(self.step_count >= self.max_step) & (self.end == PLAYING)] = INTERRUPTED
+        return self.has_ended()
+
+    def has_ended(self) -> bool:
+        """Whether any episode is over and not yet reported."""
+        return bool(self.end.any())
+
+    def finish_episodes(self) -> TerminalSteps | None:
+        """Report the episodes that are over, and begin the next ones.
+
+        An agent that ends twice before it decides has its second end kept quiet: nobody acted in between.
+
+        Returns: None if there is nothing to report.
+        """
+        over = np.flatnonzero(self.end)
+        rows = over[~self._reported_end[over]]
+        steps = self._terminal_steps(rows) if len(rows) else None
+        self.begin_episodes(over)
+        return steps
+
+    def decision_steps(self) -> DecisionSteps:
+        """What all agents report when they ask for actions."""
+        steps = DecisionSteps(
+            self._observations(ALL),
+            self.reward.copy(),
+            self.agent_id.copy(),
+            self.action_mask() if self.spec.action_spec.discrete_branches else None,
+        )
+        self.reward[:] = 0.0
+        self._reported_end[:] = False
+        return steps
+
+    def decide(self, action: ActionTuple) -> None:
+        """Take over the actions of all agents."""
+        self.actions.assign(action)
+
+    def _terminal_steps(self, rows: NDArray[np.intp]) -> TerminalSteps:
+        steps = TerminalSteps(
+            self._observations(rows), self.reward[rows], self.end[rows] == INTERRUPTED, self.agent_id[rows]
+        )
+        self.reward[rows] = 0.0
+        self._reported_end[rows] = True
+        return steps
+
+    def _observations(self, rows: Rows) -> list[NDArray[np.float32]]:
+        frames = self.observe(rows)
+        return [sensor.observe(rows, frame) for sensor, frame in zip(self._sensors, frames, strict=True)]

@@ -1,0 +1,187 @@
+"""A world as an environment in this process."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from mlagents_envs.base_env import (
+    ActionTuple,
+    AgentId,
+    BaseEnv,
+    BehaviorMapping,
+    BehaviorName,
+    BehaviorSpec,
+    DecisionSteps,
+    TerminalSteps,
+)
+from mlagents_envs.exception import UnityActionException, UnityEnvironmentException
+from mlagents_envs.side_channel.default_training_analytics_side_channel import (
+    DefaultTrainingAnalyticsSideChannel,
+)
+from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
+from mlagents_envs.side_channel.environment_parameters_channel import (
+    EnvironmentParametersChannel,
+    decode_parameter,
+)
+from mlagents_envs.side_channel.framing import iter_frames, pack_frame
+from mlagents_envs.side_channel.side_channel import SideChannel
+from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
+from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel, encode_stat
+from mlagents_sim.academy import Academy, Report, World
+from mlagents_sim.actuators import check_action_values
+
+logger = logging.getLogger(__name__)
+
+# There is no window, no frame rate and nobody to tell about usage here.
+_WITHOUT_EFFECT = {EngineConfigurationChannel.CHANNEL_ID, DefaultTrainingAnalyticsSideChannel.CHANNEL_ID}
+
+
+class SimEnvironment(BaseEnv):
+    """Runs a world in this process. Behavior specs are known before the first `reset()`.
+
+    Args:
+      world: What is simulated.
+      side_channels: Parameters take effect at the next `reset()` or `step()`, before anything moves;
+        engine configuration is accepted and has no effect; statistics arrive on a `StatsSideChannel`.
+    """
+
+    def __init__(self, world: World, side_channels: list[SideChannel] | None = None) -> None:
+        self._world = world
+        self._academy = Academy(world)
+        self._batches = {batch.behavior: batch for batch in world.agents}
+        self._specs = BehaviorMapping({name: batch.spec for name, batch in self._batches.items()})
+        self._reports: dict[BehaviorName, Report] = {}
+        self._pending: dict[BehaviorName, ActionTuple] = {}
+        self._side_channel_manager = SideChannelManager(side_channels)
+        self._channel_ids = {channel.channel_id for channel in side_channels or ()}
+        self._unheard: set[uuid.UUID] = set()
+        self._closed = False
+
+    @property
+    def behavior_specs(self) -> Mapping[BehaviorName, BehaviorSpec]:
+        """Behavior name -> spec."""
+        return self._specs
+
+    def reset(self) -> None:
+        """Begin a new episode for every agent.
+
+        Raises:
+          UnityEnvironmentException: The environment is closed.
+          UnitySideChannelException: A parameter that is unknown or out of its range.
+        """
+        self._receive()
+        self._pending.clear()
+        self._academy.reset()
+        self._send()
+
+    def step(self) -> None:
+        """Advance until at least one agent reports; the first step ever resets.
+
+        Raises:
+          UnityEnvironmentException: The environment is closed.
+          UnitySideChannelException: A parameter that is unknown or out of its range.
+        """
+        if not self._reports:
+            self.reset()
+            return
+        self._receive()
+        for name, batch in self._batches.items():
+            if waiting := len(self._reports[name][0]):
+                action = self._pending.get(name)
+                batch.decide(batch.spec.action_spec.empty_action(waiting) if action is None else action)
+        self._pending.clear()
+        self._academy.step()
+        self._send()
+
+    def close(self) -> None:
+        """Let go of the world; may be called again."""
+        self._closed = True
+
+    def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
+        """Set what all agents of the last DecisionSteps do in the next step, in the order of its rows.
+
+        Raises:
+          UnityActionException: Unknown behavior, wrong shapes, a number that is not finite, or a choice that
+            its branch does not have.
+        """
+        spec = self._spec(behavior_name).action_spec
+        if not self._reports:
+            return  # nobody waits for it
+        decision_steps = self._reports[behavior_name][0]
+        action = spec._validate_action(action, len(decision_steps), behavior_name)
+        check_action_values(spec, action, behavior_name, decision_steps.agent_id)
+        self._pending[behavior_name] = action
+
+    def set_action_for_agent(
+        self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple
+    ) -> None:
+        """Set what one agent does in the next step; the others of its behavior get zeros unless set too.
+
+        Raises:
+          UnityActionException: As `set_actions`.
+          IndexError: The agent has no pending decision.
+        """
+        spec = self._spec(behavior_name).action_spec
+        if not self._reports:
+            return
+        decision_steps = self._reports[behavior_name][0]
+        if agent_id not in decision_steps:
+            raise IndexError(
+                f"Agent {agent_id} of behavior {behavior_name!r} has no pending decision; waiting are agents "
+                f"{decision_steps.agent_id.tolist()}."
+            )
+        row = decision_steps.agent_id_to_index[agent_id]
+        action = spec._validate_action(action, 1, behavior_name)
+        check_action_values(spec, action, behavior_name, decision_steps.agent_id[row : row + 1])
+        pending = self._pending.get(behavior_name) or spec.empty_action(len(decision_steps))
+        continuous, discrete = pending.continuous.copy(), pending.discrete.copy()
+        continuous[row], discrete[row] = action.continuous[0], action.discrete[0]
+        self._pending[behavior_name] = ActionTuple(continuous, discrete)
+
+    def get_steps(self, behavior_name: BehaviorName) -> tuple[DecisionSteps, TerminalSteps]:
+        """What the agents of a behavior reported in the last `step()` or `reset()`.
+
+        Raises:
+          UnityActionException: Unknown behavior.
+          KeyError: Nothing was reported yet; call `reset()`.
+        """
+        report = self._reports.get(behavior_name)
+        if report is None:
+            self._spec(behavior_name)
+            raise KeyError(f"{behavior_name!r} has not reported yet; call reset() first.")
+        return report
+
+    def _spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
+        try:
+            return self._specs[behavior_name]
+        except KeyError:
+            near = get_close_matches(behavior_name, self._specs, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UnityActionException(
+                f"There is no behavior {behavior_name!r} in this environment.{hint} "
+                f"Its behaviors: {list(self._specs)}."
+            ) from None
+
+    def _receive(self) -> None:
+        """Act on what the side channels have queued."""
+        if self._closed:
+            raise UnityEnvironmentException("The environment is closed; make a new one.")
+        if not self._channel_ids:
+            return
+        for channel_id, payload in iter_frames(self._side_channel_manager.generate_side_channel_messages()):
+            if channel_id == EnvironmentParametersChannel.CHANNEL_ID:
+                self._world.parameters.set(*decode_parameter(payload))
+            elif channel_id not in _WITHOUT_EFFECT | self._unheard:
+                self._unheard.add(channel_id)
+                logger.warning("Nothing in this environment listens to side channel %s.", channel_id)
+
+    def _send(self) -> None:
+        """Publish the academy's reports, then the world's statistics."""
+        self._reports = self._academy.reports
+        stats, self._world.stats = self._world.stats, []
+        if stats and StatsSideChannel.CHANNEL_ID in self._channel_ids:
+            frames = [pack_frame(StatsSideChannel.CHANNEL_ID, encode_stat(*stat)) for stat in stats]
+            self._side_channel_manager.process_side_channel_message(b"".join(frames))

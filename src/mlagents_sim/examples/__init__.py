@@ -1,0 +1,1 @@
+"""The example environments, one module each."""

@@ -1,0 +1,126 @@
+"""Environment parameters: numbers that trainers change between episodes, or let the environment draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_envs.exception import UnitySideChannelException
+from mlagents_envs.side_channel.environment_parameters_channel import (
+    EnvironmentParametersChannel,
+    ParameterSampler,
+)
+
+Draw = Callable[[int], NDArray[np.float64]]
+"""How many values are wanted -> float64 [count]."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One number that trainers may change.
+
+    Attributes:
+      doc: What it is, with its unit.
+      default: Its value until a trainer says otherwise.
+      low: Smallest value allowed.
+      high: Largest value allowed.
+    """
+
+    doc: str
+    default: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.doc}; default {self.default:g}, {self.low:g} to {self.high:g}"
+
+    def contains(self, value: float) -> bool:
+        """Whether `value` is allowed; compared as float32, in which it travels."""
+        return bool(np.float32(self.low) <= np.float32(value) <= np.float32(self.high))
+
+
+class EnvironmentParameters:
+    """The parameters of one environment and their present values.
+
+    Args:
+      environment: Named in errors.
+      parameters: Name -> parameter.
+    """
+
+    def __init__(self, environment: str, parameters: Mapping[str, Parameter]) -> None:
+        self._environment = environment
+        self._parameters = dict(parameters)
+        self._draw = {name: _constant(parameter.default) for name, parameter in parameters.items()}
+
+    def set(self, name: str, value: float | ParameterSampler) -> None:
+        """Make a parameter constant, or have it drawn at every reading from the sampler's own generator.
+
+        Draws of a normal distribution that fall outside the parameter's range are moved to its bounds.
+
+        Raises:
+          UnitySideChannelException: Unknown name, or a value or bound outside the parameter's range.
+        """
+        parameter = self._parameters.get(name)
+        if parameter is None:
+            raise self._unknown(name)
+        if isinstance(value, ParameterSampler):
+            self._draw[name] = self._sampler(name, parameter, value)
+        else:
+            self._check_range(name, parameter, value)
+            self._draw[name] = _constant(value)
+
+    def read(self, name: str, count: int) -> NDArray[np.float64]:
+        """float64 [count], one value for each of so many readers."""
+        return self._draw[name](count)
+
+    def _sampler(self, name: str, parameter: Parameter, sampler: ParameterSampler) -> Draw:
+        kinds = EnvironmentParametersChannel.SamplerTypes
+        rng = np.random.default_rng(sampler.seed % 2**32)
+        if sampler.kind is kinds.GAUSSIAN:
+            mean, st_dev = sampler.arguments
+            self._check_range(name, parameter, mean)
+            return lambda count: np.clip(rng.normal(mean, st_dev, count), parameter.low, parameter.high)
+        for bound in sampler.arguments:
+            self._check_range(name, parameter, bound)
+        low, high = np.array(sampler.arguments).reshape(-1, 2).T
+        if (low > high).any():
+            raise UnitySideChannelException(
+                f"Parameter {name!r} of {self._environment}: a sampler's range must be (min, max) with "
+                f"min <= max; got {sampler.arguments}."
+            )
+        return _uniform(rng, low, high)
+
+    def _check_range(self, name: str, parameter: Parameter, value: float) -> None:
+        if not parameter.contains(value):
+            raise UnitySideChannelException(
+                f"Parameter {name!r} of {self._environment} must be between {parameter.low:g} and "
+                f"{parameter.high:g} ({parameter.doc}); got {value:g}."
+            )
+
+    def _unknown(self, name: str) -> UnitySideChannelException:
+        known = ", ".join(sorted(self._parameters)) or "none"
+        near = get_close_matches(name, self._parameters, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return UnitySideChannelException(
+            f"{self._environment} has no parameter {name!r}.{hint} Its parameters: {known}."
+        )
+
+
+def _constant(value: float) -> Draw:
+    return lambda count: np.full(count, value)
+
+
+def _uniform(rng: np.random.Generator, low: NDArray[np.float64], high: NDArray[np.float64]) -> Draw:
+    """Uniform over a union of ranges: each is chosen with a probability proportional to its width."""
+    ends = np.cumsum(high - low)
+    shift = high - ends  # from the ranges laid end to end to where they are
+
+    def draw(count: int) -> NDArray[np.float64]:
+        offset = rng.uniform(0.0, ends[-1], count)
+        return offset + shift[np.searchsorted(ends[:-1], offset, side="right")]
+
+    return draw

@@ -1,0 +1,1 @@
+"""MuJoCo scenes that follow Unity's rules."""

@@ -1,0 +1,93 @@
+"""Unity's rules of motion as compiled functions, for one body each.
+
+Positions and velocities are rows of MuJoCo's arrays and are changed in place: `position` float64 [>= 3],
+`velocity` float64 [6] (linear, then angular in the body's frame), `quat` float64 [4] (w, x, y, z).
+Unity's numbers are used unchanged, Y is up.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_sim.physics.compiled import compiled
+
+TIME_STEP_S: Final = 0.02
+MAX_ANGULAR_SPEED: Final = 7.0  # rad/s, of every body that does not say otherwise
+
+Vector = NDArray[np.float64]
+
+
+@compiled
+def turn_x(quat: Vector, angle_rad: float) -> None:
+    """Turn about the body's own X axis: quat * (cos, sin, 0, 0) of half the angle."""
+    c, s = math.cos(0.5 * angle_rad), math.sin(0.5 * angle_rad)
+    w, x, y, z = quat[0], quat[1], quat[2], quat[3]
+    quat[0], quat[1], quat[2], quat[3] = c * w - s * x, c * x + s * w, c * y + s * z, c * z - s * y
+
+
+@compiled
+def turn_z(quat: Vector, angle_rad: float) -> None:
+    """Turn about the body's own Z axis: quat * (cos, 0, 0, sin) of half the angle."""
+    c, s = math.cos(0.5 * angle_rad), math.sin(0.5 * angle_rad)
+    w, x, y, z = quat[0], quat[1], quat[2], quat[3]
+    quat[0], quat[1], quat[2], quat[3] = c * w - s * z, c * x + s * y, c * y - s * x, c * z + s * w
+
+
+@compiled
+def apply_gravity(velocity: Vector, gravity: float) -> None:
+    """One impulse per time step, before any sub-step: a free fall then covers the distance it does in Unity."""
+    velocity[1] -= gravity * TIME_STEP_S
+
+
+@compiled
+def apply_angular_drag(velocity: Vector, drag: float) -> None:
+    """Damp the spin by Unity's explicit rule, and hold it below MAX_ANGULAR_SPEED."""
+    velocity[3:6] *= max(0.0, 1.0 - drag * TIME_STEP_S)
+    speed = math.sqrt(velocity[3] ** 2 + velocity[4] ** 2 + velocity[5] ** 2)
+    if speed > MAX_ANGULAR_SPEED:
+        velocity[3:6] *= MAX_ANGULAR_SPEED / speed
+
+
+@compiled
+def push_out_of_box(
+    position: Vector, radius: float, center: Vector, quat: Vector, half_size: float, remaining: float
+) -> None:
+    """Move a sphere out of a cube that was teleported into it, leaving its velocity alone.
+
+    MuJoCo's contacts would remove the penetration too, but part of that motion would stay as velocity.
+
+    Args:
+      position: The sphere's centre; changed.
+      radius: The sphere's.
+      center: The cube's.
+      quat: The cube's rotation.
+      half_size: Half the cube's edge.
+      remaining: How deep the sphere still is afterwards, m.
+    """
+    w, x, y, z = quat[0], quat[1], quat[2], quat[3]
+    # Rows of the rotation matrix.
+    xx, xy, xz = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)
+    yx, yy, yz = 2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)
+    zx, zy, zz = 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
+    dx, dy, dz = position[0] - center[0], position[1] - center[1], position[2] - center[2]
+    # From the nearest point of the cube to the sphere's centre, in the cube's frame.
+    nx = _beyond(xx * dx + yx * dy + zx * dz, half_size)
+    ny = _beyond(xy * dx + yy * dy + zy * dz, half_size)
+    nz = _beyond(xz * dx + yz * dy + zz * dz, half_size)
+    distance = math.sqrt(nx * nx + ny * ny + nz * nz)
+    shift = radius - remaining - distance
+    if shift > 0.0 and distance > 0.0:
+        nx, ny, nz = nx * shift / distance, ny * shift / distance, nz * shift / distance
+        position[0] += xx * nx + xy * ny + xz * nz
+        position[1] += yx * nx + yy * ny + yz * nz
+        position[2] += zx * nx + zy * ny + zz * nz
+
+
+@compiled
+def _beyond(value: float, limit: float) -> float:
+    """By how much `value` exceeds [-limit, limit], with its sign."""
+    return value - min(max(value, -limit), limit)

@@ -1,0 +1,71 @@
+"""Many training areas in one MuJoCo model."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_sim.physics.rules import TIME_STEP_S
+
+BuildArea = Callable[[mujoco.MjSpec, str, NDArray[np.float64]], None]
+"""(the whole scene, a prefix for names, the area's origin): adds one area to the scene."""
+
+
+def compose(build_area: BuildArea, origins: NDArray[np.float64], substeps: int) -> Any:
+    """One model of many areas.
+
+    Gravity is off, `rules.apply_gravity` applies it. Elliptic friction cones, and no islands: in scenes of
+    many small areas both save time.
+
+    Args:
+      build_area: Adds one area. Collisions between areas must be excluded by explicit contact pairs or
+        by distance.
+      origins: float64 [areas, 3], m.
+      substeps: MuJoCo steps per 0.02 s.
+
+    Returns: The compiled mujoco.MjModel.
+    """
+    spec = mujoco.MjSpec()
+    spec.option.timestep = TIME_STEP_S / substeps
+    spec.option.gravity = (0.0, 0.0, 0.0)
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
+    for area, origin in enumerate(origins):
+        build_area(spec, f"area{area}/", origin)
+    return spec.compile()
+
+
+class Scene:
+    """A model and its data, with the addresses that compiled code needs.
+
+    Attributes:
+      model: mujoco.MjModel.
+      data: mujoco.MjData.
+      model_address: For `mj_step` in compiled functions.
+      data_address: As `model_address`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        _link_mj_step()
+        self.model = model
+        self.data: Any = mujoco.MjData(model)
+        self.model_address: int = model._address
+        self.data_address: int = self.data._address
+
+
+@functools.cache
+def _link_mj_step() -> None:
+    """Tell the linker of compiled functions where MuJoCo's own mj_step is."""
+    name = {"win32": "mujoco.dll", "darwin": "libmujoco*.dylib"}.get(sys.platform, "libmujoco.so*")
+    package = Path(mujoco.__file__).parent
+    library = ctypes.CDLL(str(next(package.glob(name))))
+    llvmlite.binding.add_symbol("mj_step", ctypes.cast(library.mj_step, ctypes.c_void_p).value)

@@ -1,0 +1,7 @@
+"""What agents perceive: a frame per decision becomes an observation."""
+
+from mlagents_sim.sensors.sensor import Sensor
+from mlagents_sim.sensors.stacking import StackingSensor
+from mlagents_sim.sensors.vector import VectorSensor
+
+__all__ = ["Sensor", "StackingSensor", "VectorSensor"]

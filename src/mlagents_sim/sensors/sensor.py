@@ -1,0 +1,32 @@
+"""What every sensor can do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlagents_envs.base_env import ObservationSpec
+from mlagents_sim.rows import Rows
+
+
+class Sensor(Protocol):
+    """Turns what a batch of agents perceives at one decision into an observation."""
+
+    @property
+    def spec(self) -> ObservationSpec:
+        """Name and shape of the observation."""
+
+    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+        """The observation of the agents `rows` after they perceived `frame`.
+
+        Args:
+          rows: Of the batch.
+          frame: [rows, ...], one entry per agent in `rows`.
+
+        Returns: float32 [rows, *spec.shape], a new array.
+        """
+
+    def clear(self, rows: Rows) -> None:
+        """Forget earlier frames: the agents `rows` begin an episode."""

@@ -1,0 +1,40 @@
+"""The last few frames of another sensor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlagents_sim.rows import Rows
+from mlagents_sim.sensors.sensor import Sensor
+
+
+class StackingSensor:
+    """Joins the last frames along the first axis, oldest first; zeros where an episode has no frame yet.
+
+    Args:
+      sensor: Where the frames come from.
+      frames: How many.
+      agents: Agents in the batch.
+    """
+
+    def __init__(self, sensor: Sensor, frames: int, agents: int) -> None:
+        self._sensor = sensor
+        self._size = sensor.spec.shape[0]
+        shape = (frames * self._size, *sensor.spec.shape[1:])
+        self.spec = sensor.spec._replace(
+            shape=shape, name=f"StackingSensor_size{frames}_{sensor.spec.name}"
+        )
+        self._stack = np.zeros((agents, *shape), np.float32)
+
+    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+        """The stack of the agents `rows` with `frame` [rows, ...] as its newest entry."""
+        newest = self._sensor.observe(rows, frame)
+        stack = np.concatenate((self._stack[rows, self._size :], newest), axis=1)
+        self._stack[rows] = stack
+        return stack
+
+    def clear(self, rows: Rows) -> None:
+        """Zero the stacks of the agents `rows`."""
+        self._sensor.clear(rows)
+        self._stack[rows] = 0.0

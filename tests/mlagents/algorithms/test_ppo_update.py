@@ -1,0 +1,144 @@
+"""The compiled update against the same update written plainly: trees, lists and one gradient step at a time."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from mlagents.algorithms.ppo.update import ADAM, Coefficients, Experience, LearnerState, Networks, update
+from mlagents.nn.critic import Critic
+from mlagents.nn.layers import Mlp
+from mlagents.nn.normalizer import Normalizer
+from mlagents.nn.policy import ActionHead, Policy
+
+COEFFICIENTS = Coefficients(np.float32(1e-2), np.float32(0.2), np.float32(0.05))
+GAMMA, LAM, BATCH = np.float32([0.9, 0.8]), 0.7, 4
+BRANCHES = (2, 3)
+
+
+def make_networks():
+    keys = jax.random.split(jax.random.key(0), 3)
+    return Networks(Mlp(keys[0], 3, 8, 2), ActionHead(keys[1], 8, 2, BRANCHES), Critic(keys[2], 3, 8, 2, 2))
+
+
+def make_segments(rng, lengths):
+    segments = []
+    for n, ended in lengths:
+        segments.append(
+            {
+                "obs": rng.normal(size=(n + 1, 3)).astype(np.float32),
+                "continuous": rng.normal(size=(n, 2)).astype(np.float32),
+                "discrete": np.stack([rng.integers(0, k, n) for k in BRANCHES], axis=1).astype(np.int32),
+                "reward": rng.normal(size=(n, 2)).astype(np.float32),
+                "ended": ended,
+            }
+        )
+    return segments
+
+
+def in_rows(segments, capacity):
+    """Return the segments as flat rows, and the rows of their decisions."""
+    def zeros(*shape, dtype=np.float32):
+        return np.zeros((capacity, *shape), dtype)
+
+    obs, continuous, discrete, reward = zeros(3), zeros(2), zeros(2, dtype=np.int32), zeros(2)
+    ended, closing, start, decisions = zeros(2, dtype=bool), np.ones(capacity, bool), 0, []
+    for s in segments:
+        n = len(s["reward"])
+        obs[start : start + n + 1] = s["obs"]
+        for column, name in ((continuous, "continuous"), (discrete, "discrete"), (reward, "reward")):
+            column[start : start + n] = s[name]
+        ended[start + n - 1] = s["ended"]
+        closing[start : start + n] = False
+        decisions += range(start, start + n)
+        start += n + 1
+    allowed = np.ones((capacity, sum(BRANCHES)), bool)
+    return Experience((obs,), continuous, discrete, allowed, reward, ended, closing), start, decisions
+
+
+def plain_update(networks, normalizer, segments, orders):
+    """PPO from the paper's pseudo-code, for the same minibatches."""
+    every = np.concatenate([s["obs"][:-1] for s in segments])
+    normalizer = normalizer.updated(jnp.array(every), jnp.ones(len(every), bool))
+    policy = Policy(normalizer, networks.body, networks.head)
+    rows = []
+    for s in segments:
+        x = normalizer(jnp.array(s["obs"]))
+        value = np.asarray(networks.critic(x))
+        old = policy((jnp.array(s["obs"][:-1]),)).log_prob(jnp.array(s["continuous"]), jnp.array(s["discrete"]))
+        running = np.zeros(2, np.float32)
+        for t in reversed(range(len(s["reward"]))):
+            alive = 0.0 if s["ended"] and t == len(s["reward"]) - 1 else 1.0
+            delta = s["reward"][t] + GAMMA * alive * value[t + 1] - value[t]
+            running = delta + GAMMA * LAM * alive * running
+            s.setdefault("advantage", {})[t] = running
+        for t in range(len(s["reward"])):
+            advantage = s["advantage"][t]
+            rows.append((x[t], s["continuous"][t], s["discrete"][t], old[t], advantage.mean(), advantage + value[t]))
+    x, continuous, discrete, old, gain, returns = (jnp.stack([jnp.asarray(r[i]) for r in rows]) for i in range(6))
+    gain = (gain - gain.mean()) / (gain.std() + 1e-10)
+
+    def loss(networks, pick):
+        actions = networks.head(networks.body(x[pick]), None)
+        ratio = jnp.exp(actions.log_prob(continuous[pick], discrete[pick]) - old[pick])
+        surrogate = jnp.minimum(ratio * gain[pick, None], jnp.clip(ratio, 0.8, 1.2) * gain[pick, None])
+        value = jnp.mean((networks.critic(x[pick]) - returns[pick]) ** 2)
+        return -surrogate.mean() + 0.5 * value - COEFFICIENTS.beta * actions.entropy().mean()
+
+    adam = optax.adam(float(COEFFICIENTS.learning_rate))
+    state = adam.init(networks)
+    for order in orders:
+        for start in range(0, len(order) - BATCH + 1, BATCH):
+            grads = jax.grad(loss)(networks, jnp.array(order[start : start + BATCH]))
+            step, state = adam.update(grads, state)
+            networks = optax.apply_updates(networks, step)
+    return networks, normalizer
+
+
+@pytest.mark.parametrize("capacity", [20, 2048, 3000])
+def test_update_equals_the_plain_one(capacity):
+    rng = np.random.default_rng(0)
+    segments = make_segments(rng, [(4, True), (1, False), (5, False), (2, True)])
+    networks, normalizer = make_networks(), Normalizer.initial(3)
+    experience, used, decisions = in_rows(segments, capacity)
+    orders = [rng.permutation(len(decisions)) for _ in range(2)]
+    expected, expected_normalizer = plain_update(networks, normalizer, segments, orders)
+
+    parameters, unravel = ravel_pytree(networks)
+    order = np.zeros((2, capacity), np.int32)
+    for epoch, picks in zip(order, orders, strict=True):
+        epoch[: len(picks)] = np.array(decisions)[picks]
+    compiled = jax.jit(functools.partial(update, unravel=unravel, batch_size=BATCH, lam=LAM))
+    state, statistics = compiled(
+        LearnerState(parameters, ADAM.init(parameters), normalizer),
+        experience,
+        np.int32(used),
+        order,
+        np.int32(len(decisions) // BATCH),
+        COEFFICIENTS,
+        GAMMA,
+    )
+    assert statistics.finite
+    np.testing.assert_allclose(state.parameters, ravel_pytree(expected)[0], atol=2e-4)
+    np.testing.assert_allclose(state.normalizer.m2, expected_normalizer.m2, rtol=1e-5)
+    assert float(jnp.abs(state.parameters - parameters).max()) > 1e-3
+
+
+def test_a_loss_that_is_not_finite_leaves_everything_as_it_was():
+    segments = make_segments(np.random.default_rng(0), [(8, False)])
+    segments[0]["reward"][3, 0] = np.nan
+    experience, used, decisions = in_rows(segments, 16)
+    parameters, unravel = ravel_pytree(make_networks())
+    state = LearnerState(parameters, ADAM.init(parameters), Normalizer.initial(3))
+    order = np.array([decisions], np.int32)
+    compiled = jax.jit(functools.partial(update, unravel=unravel, batch_size=BATCH, lam=LAM))
+    after, statistics = compiled(state, experience, np.int32(used), order, np.int32(2), COEFFICIENTS, GAMMA)
+    assert not statistics.finite
+    for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+        np.testing.assert_array_equal(old, new)

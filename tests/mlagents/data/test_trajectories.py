@@ -1,0 +1,167 @@
+"""The grid: segments from interleaved agents, compared with a plain per-agent book-keeper."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlagents.data.segments import Rows, Segment
+from mlagents.data.trajectories import Trajectories
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
+
+SPEC = BehaviorSpec(
+    [ObservationSpec((1,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "v")],
+    ActionSpec.create_hybrid(1, (2, 3)),
+)
+
+
+def copied(segment: Segment):
+    return (
+        segment.observations[0][:, 0].tolist(),
+        segment.continuous[:, 0].tolist(),
+        segment.discrete.tolist(),
+        segment.reward.tolist(),
+        segment.ended,
+        segment.interrupted,
+    )
+
+
+class Sink(list):
+    def __call__(self, segment):
+        self.append(copied(segment))
+
+
+def observe(grid, lanes, values, rewards, sink):
+    grid.observe(
+        np.array(lanes), [np.array(values, np.float32)[:, None]], np.array(rewards, np.float32), None, sink
+    )
+
+
+def decide(grid, lanes, values):
+    grid.decide(
+        np.array(lanes),
+        np.array(values, np.float32)[:, None],
+        np.array([[v % 2, v % 3] for v in values], np.int32),
+    )
+
+
+def test_two_agents_by_hand():
+    # Horizon 2. Agent 0 sees 1, 2, 3 (cut at the horizon after two decisions), agent 1 sees 10 and ends at 11.
+    grid, sink = Trajectories(SPEC, 2), Sink()
+    grid.grow(2)
+    observe(grid, [0, 1], [1, 10], [99, 99], sink)  # rewards before any decision are dropped
+    decide(grid, [0, 1], [5, 6])
+    episode = grid.end(1, [np.array([11], np.float32)], 0.5, True, sink)
+    observe(grid, [0], [2], [1.0], sink)
+    decide(grid, [0], [7])
+    observe(grid, [0], [3], [2.0], sink)
+    assert sink == [
+        ([10, 11], [6], [[0, 0]], [0.5], True, True),
+        ([1, 2, 3], [5, 7], [[1, 2], [1, 1]], [1.0, 2.0], False, False),
+    ]
+    assert episode == (0.5, 1)
+    decide(grid, [0], [8])
+    assert grid.end(0, [np.array([4], np.float32)], 3.0, False, sink) == (6.0, 3)
+    assert sink[-1] == ([3, 4], [8], [[0, 2]], [3.0], True, False)
+
+
+def test_an_end_without_a_decision_is_no_episode():
+    grid, sink = Trajectories(SPEC, 2), Sink()
+    grid.grow(1)
+    assert grid.end(0, [np.zeros(1, np.float32)], 1.0, False, sink) is None
+    assert sink == []
+
+
+class Book:
+    """One agent's open segment as plain lists."""
+
+    def __init__(self):
+        self.seen, self.actions, self.rewards, self.waiting = [], [], [], False
+
+    def pop(self, ended, interrupted):
+        segment = (
+            self.seen,
+            [float(a) for a in self.actions],
+            [[a % 2, a % 3] for a in self.actions],
+            self.rewards,
+            ended,
+            interrupted,
+        )
+        self.seen, self.actions, self.rewards = self.seen[-1:], [], []
+        return segment
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    horizon=st.integers(1, 4),
+    script=st.lists(st.lists(st.sampled_from(["decide", "end", "interrupt", "idle"]), min_size=3, max_size=3), max_size=25),
+)
+def test_equals_plain_bookkeeping(horizon, script):
+    grid, sink, expected = Trajectories(SPEC, horizon), Sink(), []
+    grid.grow(3)
+    books, clock = [Book() for _ in range(3)], 0
+    for step in script:
+        for lane, what in enumerate(step):
+            if what in ("end", "interrupt"):
+                clock += 1
+                book = books[lane]
+                grid.end(lane, [np.array([clock], np.float32)], float(clock), what == "interrupt", sink)
+                if book.waiting:
+                    book.seen.append(clock)
+                    book.rewards.append(float(clock))
+                    expected.append(book.pop(True, what == "interrupt"))
+                books[lane] = Book()
+        lanes = [lane for lane, what in enumerate(step) if what == "decide"]
+        if not lanes:
+            continue
+        clock += 1
+        observe(grid, lanes, [clock] * len(lanes), [clock] * len(lanes), sink)
+        decide(grid, lanes, [clock] * len(lanes))
+        for lane in lanes:
+            book = books[lane]
+            if book.waiting:
+                book.rewards.append(float(clock))
+            book.seen.append(clock)
+            if len(book.rewards) == horizon:
+                expected.append(book.pop(False, False))
+            book.actions.append(clock)
+            book.waiting = True
+    assert sorted(sink) == sorted(expected)
+
+
+def test_rows_place_a_closing_row_after_each_segment():
+    rows = Rows(SPEC, 2)
+    for start, steps, ended in ((0, 2, True), (10, 1, False)):
+        rows.extend(
+            Segment(
+                (np.arange(start, start + steps + 1, dtype=np.float32)[:, None],),
+                np.ones((steps, 1), np.float32),
+                np.ones((steps, 2), np.int32),
+                np.zeros((steps, 5), bool),
+                np.full(steps, 4.0, np.float32),
+                ended,
+                False,
+            )
+        )
+    assert (rows.used, rows.steps) == (5, 3)
+    assert rows.observations[0][:5, 0].tolist() == [0, 1, 2, 10, 11]
+    assert rows.closing[:5].tolist() == [False, False, True, False, True]
+    assert rows.ended[:5].tolist() == [False, True, False, False, False]
+    assert rows.closing[5:].all()
+    rows.clear()
+    assert rows.closing.all()
+    assert not rows.ended.any()
+    assert rows.steps == 0
+
+
+@pytest.mark.parametrize("agents", [1, 7])
+def test_growing_keeps_what_is_open(agents):
+    grid, sink = Trajectories(SPEC, 3), Sink()
+    grid.grow(1)
+    observe(grid, [0], [1], [0], sink)
+    decide(grid, [0], [2])
+    grid.grow(agents)
+    grid.end(0, [np.array([9], np.float32)], 1.0, False, sink)
+    assert sink == [([1, 9], [2], [[0, 2]], [1.0], True, False)]

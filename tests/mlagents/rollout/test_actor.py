@@ -1,0 +1,79 @@
+"""The numpy actor against the policy it plays."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mlagents.nn.layers import Mlp
+from mlagents.nn.normalizer import Normalizer
+from mlagents.nn.policy import ActionHead, Policy
+from mlagents.rollout.actor import Actor
+
+
+def make_policy(sizes=(3, 2), continuous=2, branches=(3, 4), *, normalize=True, layers=2):
+    body, head = jax.random.split(jax.random.key(0))
+    rng = np.random.default_rng(0)
+    normalizer = None
+    if normalize:
+        data = jnp.array(rng.normal(2.0, 3.0, (40, sum(sizes))), jnp.float32)
+        normalizer = Normalizer.initial(sum(sizes)).updated(data, jnp.ones(40, bool))
+    policy = Policy(normalizer, Mlp(body, sum(sizes), 16, layers), ActionHead(head, 16, continuous, branches))
+    log_std = jnp.linspace(-1.0, 0.5, continuous)
+    return eqx.tree_at(lambda p: p.head.log_std, policy, log_std)
+
+
+def observe(rng, agents, sizes=(3, 2)):
+    return [rng.normal(2.0, 3.0, (agents, n)).astype(np.float32) for n in sizes]
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_deterministic_actions_are_the_policys(normalize, layers):
+    policy = make_policy(normalize=normalize, layers=layers)
+    rng = np.random.default_rng(1)
+    observations = observe(rng, 200)
+    allowed = rng.random((200, 7)) < 0.6
+    allowed[:, [0, 3]] = True
+    expected = policy(tuple(map(jnp.array, observations)), jnp.array(allowed))
+    found = Actor(policy, rng, deterministic=True).act(observations, allowed)
+    np.testing.assert_allclose(found.continuous, expected.mean, atol=1e-5)
+    choice = np.stack([np.argmax(p, axis=1) for p in expected.log_probs], axis=1)
+    np.testing.assert_array_equal(found.discrete, choice)
+    np.testing.assert_allclose(
+        found.action.continuous, np.clip(expected.mean, -3, 3) / 3, atol=1e-5
+    )
+
+
+def test_samples_follow_the_policys_distribution():
+    policy = make_policy()
+    agents = 40_000
+    row = observe(np.random.default_rng(2), 1)
+    observations = [np.repeat(o, agents, axis=0) for o in row]
+    allowed = np.ones((agents, 7), bool)
+    allowed[:, 1] = False
+    expected = policy(tuple(map(jnp.array, row)), jnp.array(allowed[:1]))
+    found = Actor(policy, np.random.default_rng(3)).act(observations, allowed)
+    # Five standard errors of a mean, a standard deviation and a frequency.
+    std = np.exp(expected.log_std)
+    np.testing.assert_allclose(found.continuous.mean(0), expected.mean[0], atol=5 * std.max() / agents**0.5)
+    np.testing.assert_allclose(found.continuous.std(0), std, rtol=5 / (2 * agents) ** 0.5)
+    for branch, log_probs in enumerate(expected.log_probs):
+        size = log_probs.shape[1]
+        frequency = np.bincount(found.discrete[:, branch], minlength=size) / agents
+        np.testing.assert_allclose(frequency, np.exp(log_probs[0]), atol=5 * 0.5 / agents**0.5)
+    assert not (found.discrete[:, 0] == 1).any()
+
+
+def test_environment_actions_are_clipped_and_divided():
+    policy = make_policy(branches=())
+    policy = dataclasses.replace(policy, head=eqx.tree_at(lambda h: h.mean.bias, policy.head, jnp.array([50.0, -50.0])))
+    found = Actor(policy, np.random.default_rng(0)).act(observe(np.random.default_rng(0), 4), None)
+    np.testing.assert_array_equal(found.action.continuous, [[1.0, -1.0]] * 4)
+    assert found.continuous[0, 0] > 3
+    assert found.action.discrete.shape == (4, 0)

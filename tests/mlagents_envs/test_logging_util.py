@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+
+from mlagents_envs import logging_util
+from mlagents_envs.logging_util import DEBUG, ERROR, INFO, NOTSET, get_logger, set_log_level
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    yield
+    set_log_level(NOTSET)
+
+
+def test_the_level_is_left_alone_until_it_is_set(capsys):
+    logger = get_logger("test_logging.quiet")
+    logger.info("hidden")
+    logger.warning("shown")
+    assert capsys.readouterr().out == "[WARNING] shown\n"
+    logger.setLevel(INFO)
+    assert get_logger("test_logging.quiet").level == INFO
+
+
+def test_one_level_for_loggers_made_before_and_after(capsys):
+    before = get_logger("test_logging.before")
+    set_log_level(INFO)
+    after = get_logger("test_logging.after")
+    before.info("one")
+    after.info("two")
+    set_log_level(ERROR)
+    before.info("three")
+    after.warning("four")
+    assert capsys.readouterr().out == "[INFO] one\n[INFO] two\n"
+
+
+def test_a_line_is_printed_once_however_often_the_logger_is_asked_for(capsys):
+    set_log_level(INFO)
+    get_logger("test_logging.a.b")
+    get_logger("test_logging.a")
+    get_logger("test_logging.a.b").info("once")
+    assert capsys.readouterr().out == "[INFO] once\n"
+
+
+def test_debug_shows_time_level_and_place(capsys):
+    set_log_level(DEBUG)
+    get_logger("test_logging.debug").debug("look")
+    line = capsys.readouterr().out
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d DEBUG \[test_logging_util\.py:\d+\] look\n", line)
+    set_log_level(INFO)
+    get_logger("test_logging.debug").info("short again")
+    assert capsys.readouterr().out == "[INFO] short again\n"
+
+
+def test_constants_are_those_of_logging():
+    for name in ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"):
+        assert getattr(logging_util, name) == getattr(logging, name)

@@ -8,9 +8,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Shapes and dtypes in annotations are checked while tests run.
-install_import_hook(
-    ["mlagents.nn", "mlagents.algorithms", "mlagents.returns"], "beartype.beartype"
-)
+install_import_hook(["mlagents.nn", "mlagents.algorithms", "mlagents.returns"], "beartype.beartype")
 
 
 @pytest.fixture(scope="session")

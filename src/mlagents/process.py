@@ -14,7 +14,7 @@ def configure(device: str = "cpu") -> None:
     """Use one compute thread, the wanted device, and a compilation cache that lasts between runs.
 
     The other cores belong to environments: small networks get slower, not faster, with more threads
-   . Variables the user has set stay as they are.
+    . Variables the user has set stay as they are.
 
     Args:
       device: "cpu" or "gpu".
@@ -40,4 +40,3 @@ def release_unused_memory() -> None:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
         except (OSError, AttributeError):
             return  # another libc
-

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
+
+from mlagents.arrays import Array
 
 
 def gae(
@@ -42,9 +44,7 @@ def gae(
     delta = jnp.where(step, reward + alive * next_value - value, 0.0)
     decay = jnp.where(step, lam * alive, 0.0)
 
-    def compose(
-        later: tuple[Array, Array], earlier: tuple[Array, Array]
-    ) -> tuple[Array, Array]:
+    def compose(later: tuple[Array, Array], earlier: tuple[Array, Array]) -> tuple[Array, Array]:
         (decay_l, sum_l), (decay_e, sum_e) = later, earlier
         return decay_l * decay_e, sum_e + decay_e * sum_l
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,26 @@ from mlagents_sim.sensors import Sensor
 PLAYING: Final = 0
 ENDED: Final = 1
 INTERRUPTED: Final = 2
+
+
+class AgentArrays(NamedTuple):
+    """The memory of a batch, for compiled code.
+
+    Attributes:
+      continuous: float32 [agents, continuous size], what every agent does now.
+      discrete: int32 [agents, branches], likewise.
+      reward: float32 [agents], earned since the last report; adding to it is `add_reward`, assigning to it is
+        `set_reward`.
+      step_count: int64 [agents], physics steps since the agent's episode began.
+      end: uint8 [agents], PLAYING; ENDED or INTERRUPTED from the moment an episode is over until the academy,
+        in the same physics step, has reported it and begun the next.
+    """
+
+    continuous: NDArray[np.float32]
+    discrete: NDArray[np.int32]
+    reward: NDArray[np.float32]
+    step_count: NDArray[np.int64]
+    end: NDArray[np.uint8]
 
 
 class AgentBatch(ABC):
@@ -38,12 +58,10 @@ class AgentBatch(ABC):
       max_step: Physics steps after which an episode is interrupted; 0 for no limit.
 
     Attributes:
+      spec: Observations and actions.
       actions: What every agent does now.
-      reward: float32 [agents], earned since the last report. Compiled code may write it: adding is
-        `add_reward`, assigning is `set_reward`.
-      step_count: int64 [agents], physics steps since the agent's episode began.
-      end: uint8 [agents], PLAYING, or ENDED or INTERRUPTED from the moment an episode is over until the
-        academy, in the same physics step, has reported it and begun the next.
+      agent_id: int32 [agents].
+      arrays: The memory of the batch, the same arrays for its whole life.
 
     Raises:
       ValueError: `sensors` are not in the order of their names.
@@ -59,10 +77,15 @@ class AgentBatch(ABC):
         self.spec = BehaviorSpec([sensor.spec for sensor in sensors], action_spec)
         self.max_step = max_step
         self.actions = Actions(action_spec, count)
-        self.reward: NDArray[np.float32] = np.zeros(count, np.float32)
-        self.step_count: NDArray[np.int64] = np.zeros(count, np.int64)
-        self.end: NDArray[np.uint8] = np.zeros(count, np.uint8)
         self.agent_id: NDArray[np.int32] = np.arange(count, dtype=np.int32)
+        self.arrays = AgentArrays(
+            self.actions.continuous,
+            self.actions.discrete,
+            reward=np.zeros(count, np.float32),
+            step_count=np.zeros(count, np.int64),
+            end=np.zeros(count, np.uint8),
+        )
+        self._reward, self._step_count, self._end = self.arrays[2:]
         self._sensors = tuple(sensors)
         self._reported_end: NDArray[np.bool_] = np.zeros(count, np.bool_)
 
@@ -90,13 +113,13 @@ class AgentBatch(ABC):
 
     # What a subclass says back
 
-    def add_reward(self, value: ArrayLike, rows: Rows = ALL) -> None:
+    def add_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
         """Add to what the agents `rows` earn in this decision window."""
-        self.reward[rows] += value
+        self._reward[rows] += value
 
-    def set_reward(self, value: ArrayLike, rows: Rows = ALL) -> None:
+    def set_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
         """Overwrite what the agents `rows` have earned in this decision window."""
-        self.reward[rows] = value
+        self._reward[rows] = value
 
     def end_episode(self, rows: Rows, *, interrupted: bool = False) -> None:
         """End the episode of the agents `rows`, now. The next begins before anything else happens.
@@ -105,14 +128,14 @@ class AgentBatch(ABC):
           rows: Of the batch.
           interrupted: The episode is cut, not finished: its last state still has a value.
         """
-        self.end[rows] = INTERRUPTED if interrupted else ENDED
+        self._end[rows] = INTERRUPTED if interrupted else ENDED
 
     # What the academy calls
 
     def begin_episodes(self, rows: NDArray[np.intp]) -> None:
         """Reset the agents `rows`; until they decide, their actions are zero."""
-        self.step_count[rows] = 0
-        self.end[rows] = PLAYING
+        self._step_count[rows] = 0
+        self._end[rows] = PLAYING
         self.actions.clear(rows)
         for sensor in self._sensors:
             sensor.clear(rows)
@@ -120,7 +143,7 @@ class AgentBatch(ABC):
 
     def begin_all_episodes(self) -> None:
         """As `begin_episodes` for everybody, and nothing earned or reported before counts."""
-        self.reward[:] = 0.0
+        self._reward[:] = 0.0
         self._reported_end[:] = False
         self.begin_episodes(np.arange(len(self)))
 
@@ -129,15 +152,15 @@ class AgentBatch(ABC):
 
         Returns: whether any episode is over.
         """
-        self.step_count += 1
+        self._step_count += 1
         self.act()
         if self.max_step:
-            self.end[(self.step_count >= self.max_step) & (self.end == PLAYING)] = INTERRUPTED
+            self._end[(self._step_count >= self.max_step) & (self._end == PLAYING)] = INTERRUPTED
         return self.has_ended()
 
     def has_ended(self) -> bool:
         """Whether any episode is over and not yet reported."""
-        return bool(self.end.any())
+        return np.count_nonzero(self._end) > 0
 
     def finish_episodes(self) -> TerminalSteps | None:
         """Report the episodes that are over, and begin the next ones.
@@ -146,7 +169,7 @@ class AgentBatch(ABC):
 
         Returns: None if there is nothing to report.
         """
-        over = np.flatnonzero(self.end)
+        over = np.flatnonzero(self._end)
         rows = over[~self._reported_end[over]]
         steps = self._terminal_steps(rows) if len(rows) else None
         self.begin_episodes(over)
@@ -156,11 +179,11 @@ class AgentBatch(ABC):
         """What all agents report when they ask for actions."""
         steps = DecisionSteps(
             self._observations(ALL),
-            self.reward.copy(),
+            self._reward.copy(),
             self.agent_id.copy(),
             self.action_mask() if self.spec.action_spec.discrete_branches else None,
         )
-        self.reward[:] = 0.0
+        self._reward[:] = 0.0
         self._reported_end[:] = False
         return steps
 
@@ -170,9 +193,9 @@ class AgentBatch(ABC):
 
     def _terminal_steps(self, rows: NDArray[np.intp]) -> TerminalSteps:
         steps = TerminalSteps(
-            self._observations(rows), self.reward[rows], self.end[rows] == INTERRUPTED, self.agent_id[rows]
+            self._observations(rows), self._reward[rows], self._end[rows] == INTERRUPTED, self.agent_id[rows]
         )
-        self.reward[rows] = 0.0
+        self._reward[rows] = 0.0
         self._reported_end[rows] = True
         return steps
 

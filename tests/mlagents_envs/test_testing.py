@@ -30,9 +30,8 @@ TARGET = ObservationSpec((1, 2, 2), (DimensionProperty.UNSPECIFIED,) * 3, Observ
 class Corridor(BaseEnv):
     """Three walkers in a group, ids 0 to 2, and one watcher, id 7, who decides in every second step.
 
-    A walker moves by its continuous action and by its branch (stay, left, right; left is forbidden at the start).
-    Its episode ends at 3 and is interrupted after 10 steps. Walkers 0 and 1 begin anew in the same step, walker 2
-    one later.
+    A walker moves by its continuous action and by its branch (stay, left, right; left is forbidden at 0). Its
+    episode ends at 3 and is interrupted after 10 steps. Walkers 0 and 1 begin anew at once, 2 a step later.
     """
 
     def __init__(self):

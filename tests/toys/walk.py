@@ -35,7 +35,8 @@ class Walk(BaseEnv):
     """Every agent starts at 0 on each of its lines and has to reach its goal, -1 or +1, on all of them.
 
     A move is at most 0.5 long; moves beyond a goal are forbidden where actions can be masked. Arriving gives +1 and
-    ends the episode, every other step gives -0.1, and after 20 steps the episode is interrupted.
+    ends the episode; every other step costs 0.1 times the share of lines whose goal is not reached, and after 20
+    steps the episode is interrupted.
     """
 
     def __init__(self, kind: str = "continuous", agents: int = 8, seed: int = 0):
@@ -88,9 +89,10 @@ class Walk(BaseEnv):
         moves = np.concatenate([np.clip(actions.continuous, -1, 1), MOVES[actions.discrete]], axis=1)
         self._position = np.clip(self._position + STEP * moves, -1.0, 1.0)
         self._clock += 1
-        arrived = (np.abs(self._position - self._goal) < 1e-3).all(axis=1)
+        there = np.abs(self._position - self._goal) < 1e-3
+        arrived = there.all(axis=1)
         cut = ~arrived & (self._clock >= LIMIT)
-        reward = np.where(arrived, 1.0, -TIME_PENALTY).astype(np.float32)
+        reward = np.where(arrived, 1.0, -TIME_PENALTY * (1.0 - there.mean(axis=1))).astype(np.float32)
         ended = arrived | cut
         who = np.flatnonzero(ended).astype(np.int32)
         terminal = TerminalSteps(

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
+from mlagents_envs.logging_util import set_log_level
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mlagents-learn` and return its exit code."""
     arguments = parser().parse_args(argv)
     flags = typed_flags(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.debug else logging.INFO,
-        format="[%(levelname)s] %(message)s",
-        stream=sys.stdout,
-        force=True,
-    )
+    set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
     with reporting_errors(debug=arguments.debug) as outcome:
         _learn(arguments.trainer_config_path, flags)
     return outcome.exit_code

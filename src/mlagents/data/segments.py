@@ -59,9 +59,7 @@ class Rows:
 
     def _allocate(self, capacity: int) -> None:
         action = self._spec.action_spec
-        self.observations = tuple(
-            np.zeros((capacity, *o.shape), np.float32) for o in self._spec.observation_specs
-        )
+        self.observations = tuple(np.zeros((capacity, *o.shape), np.float32) for o in self._spec.observation_specs)
         self.continuous = np.zeros((capacity, action.continuous_size), np.float32)
         self.discrete = np.zeros((capacity, action.discrete_size), np.int32)
         self.allowed = np.ones((capacity, sum(action.discrete_branches)), np.bool_)

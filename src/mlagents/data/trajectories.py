@@ -34,9 +34,7 @@ class Trajectories:
 
     def _allocate(self, lanes: int) -> None:
         action, steps = self._spec.action_spec, self.horizon + 1
-        self.observations = tuple(
-            np.zeros((lanes, steps, *o.shape), np.float32) for o in self._spec.observation_specs
-        )
+        self.observations = tuple(np.zeros((lanes, steps, *o.shape), np.float32) for o in self._spec.observation_specs)
         self.continuous = np.zeros((lanes, steps, action.continuous_size), np.float32)
         self.discrete = np.zeros((lanes, steps, action.discrete_size), np.int32)
         self.allowed = np.ones((lanes, steps, sum(action.discrete_branches)), np.bool_)
@@ -111,9 +109,7 @@ class Trajectories:
             self.allowed[lanes, row] = allowed
         self.waiting[lanes] = False
 
-    def decide(
-        self, lanes: NDArray[np.intp], continuous: NDArray[np.float32], discrete: NDArray[np.int32]
-    ) -> None:
+    def decide(self, lanes: NDArray[np.intp], continuous: NDArray[np.float32], discrete: NDArray[np.int32]) -> None:
         """Write the decisions of the lanes that were observed last.
 
         Args:

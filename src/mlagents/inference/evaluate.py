@@ -86,9 +86,7 @@ class Evaluation:
         if len(decision_steps) == 0 and len(terminal_steps) == 0:
             return
         if behavior not in self._models:
-            raise ModelError(
-                f"no model for behavior {behavior!r}; there are models for {', '.join(self._models)}"
-            )
+            raise ModelError(f"no model for behavior {behavior!r}; there are models for {', '.join(self._models)}")
         tally = self._tallies.setdefault(behavior, _Tally(self._episodes))
         tally.add_terminals(terminal_steps)
         tally.add_decisions(decision_steps)

@@ -29,9 +29,7 @@ class _Offer:
     feed: Feed
 
 
-def plan_feeds(
-    signature: Signature, spec: BehaviorSpec, memory: Mapping[str, AgentMemory]
-) -> dict[str, Feed]:
+def plan_feeds(signature: Signature, spec: BehaviorSpec, memory: Mapping[str, AgentMemory]) -> dict[str, Feed]:
     """Return a feed for every input but noise, by the name of the input in the file.
 
     Args:

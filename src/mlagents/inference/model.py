@@ -32,9 +32,7 @@ from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps
 class Model(Protocol):
     """Something that chooses actions for the agents of one behavior."""
 
-    def act(
-        self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator
-    ) -> ActionTuple:
+    def act(self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator) -> ActionTuple:
         """Return one row of actions per waiting agent, in their order.
 
         Args:
@@ -68,9 +66,7 @@ class OnnxModel:
             "recurrent_in": self.signature.memory_size,
             "prev_action": self._action_spec.discrete_size,
         }
-        self._memory = {
-            name: AgentMemory(width) for name, width in remembered.items() if name in self.signature.inputs
-        }
+        self._memory = {name: AgentMemory(width) for name, width in remembered.items() if name in self.signature.inputs}
         self._feeds = plan_feeds(self.signature, behavior_spec, self._memory)
         self._noise, self._session = self._open(proto)
         self._continuous = self._output("continuous_actions", self._action_spec.continuous_size)
@@ -79,9 +75,7 @@ class OnnxModel:
         outputs = (self._continuous, self._discrete, self._recurrent)
         self._outputs = [name for name in outputs if name is not None]
 
-    def act(
-        self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator
-    ) -> ActionTuple:
+    def act(self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator) -> ActionTuple:
         """Return one row of actions per waiting agent; see `Model.act`."""
         agents = decision_steps.agent_id
         if len(agents) == 0:

@@ -15,9 +15,7 @@ class RandomPolicy:
     def __init__(self, behavior_spec: BehaviorSpec) -> None:
         self._action_spec = behavior_spec.action_spec
 
-    def act(
-        self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator
-    ) -> ActionTuple:
+    def act(self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator) -> ActionTuple:
         """Return random actions, one row per agent; `deterministic` changes nothing here."""
         n = len(decision_steps)
         actions = ActionTuple(rng.uniform(-1.0, 1.0, (n, self._action_spec.continuous_size)))

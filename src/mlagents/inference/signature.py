@@ -63,14 +63,13 @@ class Signature:
         if self.continuous_size != spec.continuous_size:
             raise ModelMismatch(
                 f"{self.path}: the model has {self.continuous_size} continuous actions, the behavior"
-                f" {spec.continuous_size}"
+                f" has {spec.continuous_size}"
             )
         branches = tuple(spec.discrete_branches)
         only_sum = self.version == 2 and len(self.discrete_branches) == 1
         if self.discrete_branches != ((sum(branches),) if only_sum and branches else branches):
             raise ModelMismatch(
-                f"{self.path}: the model has discrete branches {self.discrete_branches}, the behavior"
-                f" {branches}"
+                f"{self.path}: the model has discrete branches {self.discrete_branches}, the behavior has {branches}"
             )
 
 
@@ -134,7 +133,5 @@ def _tensors(ports: Iterable[ValueInfoProto]) -> dict[str, Tensor]:
 
 def _tensor(port: ValueInfoProto) -> Tensor:
     kind = port.type.tensor_type
-    shape = tuple(
-        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim
-    )
+    shape = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim)
     return Tensor(port.name, shape, np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type)))

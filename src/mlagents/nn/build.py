@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
-from jaxtyping import PRNGKeyArray
+import numpy as np
 
 from mlagents.nn.critic import Critic
 from mlagents.nn.layers import Mlp
@@ -36,7 +35,7 @@ def input_size(observation_specs: Sequence[ObservationSpec]) -> int:
     return sum(spec.shape[0] for spec in observation_specs)
 
 
-def make_policy(key: PRNGKeyArray, spec: BehaviorSpec, settings: NetworkSettings) -> Policy:
+def make_policy(rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkSettings) -> Policy:
     """Return a policy with initial weights for the behavior.
 
     Raises:
@@ -47,16 +46,15 @@ def make_policy(key: PRNGKeyArray, spec: BehaviorSpec, settings: NetworkSettings
             "network_settings.memory (use_recurrent) is not available in this version; remove it to train without"
         )
     inputs = input_size(spec.observation_specs)
-    body_key, head_key = jax.random.split(key)
     action = spec.action_spec
     return Policy(
         Normalizer.initial(inputs) if settings.normalize else None,
-        Mlp(body_key, inputs, settings.hidden_units, settings.num_layers),
-        ActionHead(head_key, settings.hidden_units, action.continuous_size, tuple(action.discrete_branches)),
+        Mlp(rng, inputs, settings.hidden_units, settings.num_layers),
+        ActionHead(rng, settings.hidden_units, action.continuous_size, tuple(action.discrete_branches)),
     )
 
 
-def make_critic(key: PRNGKeyArray, spec: BehaviorSpec, settings: NetworkSettings, signals: int) -> Critic:
+def make_critic(rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkSettings, signals: int) -> Critic:
     """Return a critic with initial weights for the behavior and number of reward signals."""
     inputs = input_size(spec.observation_specs)
-    return Critic(key, inputs, settings.hidden_units, settings.num_layers, signals)
+    return Critic(rng, inputs, settings.hidden_units, settings.num_layers, signals)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import equinox as eqx
-import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Float
 
+from mlagents.arrays import Array
 from mlagents.nn.layers import Dense, Mlp, glorot_dense
 
 
@@ -20,10 +21,9 @@ class Critic(eqx.Module):
     body: Mlp
     value: Dense
 
-    def __init__(self, key: PRNGKeyArray, inputs: int, hidden_units: int, num_layers: int, signals: int):
-        body_key, value_key = jax.random.split(key)
-        self.body = Mlp(body_key, inputs, hidden_units, num_layers)
-        self.value = glorot_dense(value_key, hidden_units, signals)
+    def __init__(self, rng: np.random.Generator, inputs: int, hidden_units: int, num_layers: int, signals: int):
+        self.body = Mlp(rng, inputs, hidden_units, num_layers)
+        self.value = glorot_dense(rng, hidden_units, signals)
 
     def __call__(self, x: Float[Array, "rows n"]) -> Float[Array, "rows signals"]:
         """Return V_k for each row of normalised observations."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
+
+from mlagents.arrays import Array
 
 CLIP = 3.0
 """Continuous actions are clipped to [-CLIP, CLIP] and divided by CLIP on their way to the environment."""
@@ -34,18 +36,14 @@ def gaussian_entropy(log_std: Float[Array, " n"]) -> Float[Array, ""]:
     return jnp.mean(0.5 * (_LOG_2PI + 1.0) + log_std)
 
 
-def masked_log_softmax(
-    logits: Float[Array, "rows k"], allowed: Bool[Array, "rows k"] | None
-) -> Float[Array, "rows k"]:
+def masked_log_softmax(logits: Float[Array, "rows k"], allowed: Bool[Array, "rows k"] | None) -> Float[Array, "rows k"]:
     """Return log-probabilities of one branch, with probability exactly 0 where not allowed."""
     if allowed is not None:
         logits = jnp.where(allowed, logits, FORBIDDEN)
     return jax.nn.log_softmax(logits, axis=-1)
 
 
-def categorical_log_prob(
-    log_probs: Float[Array, "rows k"], choice: Int[Array, " rows"]
-) -> Float[Array, " rows"]:
+def categorical_log_prob(log_probs: Float[Array, "rows k"], choice: Int[Array, " rows"]) -> Float[Array, " rows"]:
     """Return the log-probability of the chosen action of one branch."""
     return jnp.take_along_axis(log_probs, choice[:, None], axis=-1)[:, 0]
 

@@ -1,11 +1,18 @@
-"""Dense layers and their initial weights."""
+"""Dense layers and their initial weights.
+
+Weights are drawn with numpy: drawing them with jax.random would compile a kernel per shape before every run.
+"""
 
 from __future__ import annotations
 
+import itertools
+
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Float
+
+from mlagents.arrays import Array
 
 
 class Dense(eqx.Module):
@@ -24,20 +31,24 @@ class Dense(eqx.Module):
         return x @ self.weight.T + self.bias
 
 
-def scaled_normal_dense(key: PRNGKeyArray, inputs: int, outputs: int, scale: float = 1.0) -> Dense:
+def scaled_normal_dense(rng: np.random.Generator, inputs: int, outputs: int, scale: float = 1.0) -> Dense:
     """Return a layer with weights from N(0, (scale / sqrt(inputs))^2) and no bias.
 
     He et al. 2015 (arXiv:1502.01852 eq. 14) with linear gain; heads use a smaller scale, so that a new policy
     starts near its mean.
     """
-    weight = scale / jnp.sqrt(inputs) * jax.random.normal(key, (outputs, inputs))
-    return Dense(weight, jnp.zeros(outputs))
+    std = np.float32(scale / inputs**0.5)
+    return _dense(std * rng.standard_normal((outputs, inputs), np.float32))
 
 
-def glorot_dense(key: PRNGKeyArray, inputs: int, outputs: int) -> Dense:
+def glorot_dense(rng: np.random.Generator, inputs: int, outputs: int) -> Dense:
     """Return a layer with weights from U(-a, a), a = sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010, eq. 16)."""
     bound = (6.0 / (inputs + outputs)) ** 0.5
-    return Dense(jax.random.uniform(key, (outputs, inputs), minval=-bound, maxval=bound), jnp.zeros(outputs))
+    return _dense(rng.uniform(-bound, bound, (outputs, inputs)).astype(np.float32))
+
+
+def _dense(weight: Float[np.ndarray, "out in"]) -> Dense:
+    return Dense(weight, np.zeros(len(weight), np.float32))
 
 
 class Mlp(eqx.Module):
@@ -45,12 +56,9 @@ class Mlp(eqx.Module):
 
     layers: tuple[Dense, ...]
 
-    def __init__(self, key: PRNGKeyArray, inputs: int, hidden_units: int, num_layers: int):
+    def __init__(self, rng: np.random.Generator, inputs: int, hidden_units: int, num_layers: int):
         widths = [inputs] + [hidden_units] * num_layers
-        keys = jax.random.split(key, num_layers)
-        self.layers = tuple(
-            scaled_normal_dense(k, a, b) for k, a, b in zip(keys, widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = tuple(scaled_normal_dense(rng, a, b) for a, b in itertools.pairwise(widths))
 
     def __call__(self, x: Float[Array, "rows in"]) -> Float[Array, "rows hidden"]:
         """Return the last layer's activations."""

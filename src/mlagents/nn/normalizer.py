@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mlagents.arrays import Array
 
 CLIP = 5.0
 
@@ -25,7 +28,7 @@ class Normalizer(eqx.Module):
     @staticmethod
     def initial(n: int) -> Normalizer:
         """Return a normaliser that has seen nothing: the identity but for clipping."""
-        return Normalizer(jnp.zeros(n), jnp.ones(n), jnp.ones(()))
+        return Normalizer(np.zeros(n, np.float32), np.ones(n, np.float32), np.ones((), np.float32))
 
     def scale(self) -> Float[Array, " n"]:
         """Return the standard deviation, sqrt(m2 / count)."""

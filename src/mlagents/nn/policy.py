@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+import numpy as np
+from jaxtyping import Bool, Float, Int
 
+from mlagents.arrays import Array
 from mlagents.nn import distributions
 from mlagents.nn.layers import Dense, Mlp, scaled_normal_dense
 from mlagents.nn.normalizer import Normalizer
@@ -66,17 +67,12 @@ class ActionHead(eqx.Module):
     log_std: Float[Array, " c"]
     logits: tuple[Dense, ...]
 
-    def __init__(self, key: PRNGKeyArray, inputs: int, continuous_size: int, branches: tuple[int, ...]):
-        mean_key, *keys = jax.random.split(key, 1 + len(branches))
-        self.mean = scaled_normal_dense(mean_key, inputs, continuous_size, scale=0.2)
-        self.log_std = jnp.zeros(continuous_size)
-        self.logits = tuple(
-            scaled_normal_dense(k, inputs, size, scale=0.1) for k, size in zip(keys, branches, strict=True)
-        )
+    def __init__(self, rng: np.random.Generator, inputs: int, continuous_size: int, branches: tuple[int, ...]):
+        self.mean = scaled_normal_dense(rng, inputs, continuous_size, scale=0.2)
+        self.log_std = np.zeros(continuous_size, np.float32)
+        self.logits = tuple(scaled_normal_dense(rng, inputs, size, scale=0.1) for size in branches)
 
-    def __call__(
-        self, hidden: Float[Array, "rows h"], allowed: Bool[Array, "rows s"] | None
-    ) -> ActionDistribution:
+    def __call__(self, hidden: Float[Array, "rows h"], allowed: Bool[Array, "rows s"] | None) -> ActionDistribution:
         """Return the distribution; allowed is bool [rows, sum of branch sizes], True = may be chosen."""
         log_probs, start = [], 0
         for layer in self.logits:
@@ -105,8 +101,6 @@ class Policy(eqx.Module):
         x = jnp.concatenate(observations, axis=1)
         return x if self.normalizer is None else self.normalizer(x)
 
-    def __call__(
-        self, observations: Observations, allowed: Bool[Array, "rows s"] | None = None
-    ) -> ActionDistribution:
+    def __call__(self, observations: Observations, allowed: Bool[Array, "rows s"] | None = None) -> ActionDistribution:
         """Return what the policy would do; one float32 [rows, n] array per observation spec."""
         return self.head(self.body(self.normalized(observations)), allowed)

@@ -27,9 +27,7 @@ class RewardSignals:
     def __init__(self, settings: Mapping[str, RewardSignalSettings]):
         for name in settings:
             if name != "extrinsic":
-                raise RewardSignalError(
-                    f"reward_signals.{name} is not available in this version; available: extrinsic"
-                )
+                raise RewardSignalError(f"reward_signals.{name} is not available in this version; available: extrinsic")
         self.names = tuple(settings)
         self.gamma = np.array([s.gamma for s in settings.values()], np.float32)
         self.strength = np.array([s.strength for s in settings.values()], np.float32)

@@ -71,9 +71,7 @@ class Collector:
                 continue
             observations = [o[row] for o in terminal.obs]
             interrupted = bool(terminal.interrupted[row])
-            episode = self._trajectories.end(
-                lane, observations, float(reward[row]), interrupted, self._sink
-            )
+            episode = self._trajectories.end(lane, observations, float(reward[row]), interrupted, self._sink)
             if episode is not None:
                 self._episodes(episode)
 
@@ -90,12 +88,8 @@ class Collector:
             return
         columns = zip(*(r.observations for r in requests), strict=True)
         masks = [r.allowed for r in requests if r.allowed is not None]
-        decision = actor.act(
-            [np.concatenate(column) for column in columns], np.concatenate(masks) if masks else None
-        )
-        self._trajectories.decide(
-            np.concatenate([r.lanes for r in requests]), decision.continuous, decision.discrete
-        )
+        decision = actor.act([np.concatenate(column) for column in columns], np.concatenate(masks) if masks else None)
+        self._trajectories.decide(np.concatenate([r.lanes for r in requests]), decision.continuous, decision.discrete)
         start = 0
         for worker, lanes, _, _ in requests:
             rows = slice(start, start + len(lanes))

@@ -1,12 +1,11 @@
 """Steps and actions of one worker process, in memory that it shares with the pool.
 
-Each behavior of a worker has a block: two reports and one set of actions, in columns `[capacity, ...]`. While the pool
-reads one report the worker writes the other, so that the arrays of a report hold until the pool asks for the next but
-one. A message through the pipe says how many rows are filled and hands the turn over; only what is new (specs, blocks,
-statistics) is pickled.
+Each behavior of a worker has a block: two reports and one set of actions, in columns `[capacity, ...]`. The
+worker writes one report while the pool reads the other. A message through the pipe says how many rows are
+filled and hands the turn over; only what is new (specs, blocks, statistics) is pickled.
 
-The worker creates the blocks, because it knows how many agents there are. The pool maps a block and removes its name at
-once: from then on the memory goes with the last process that maps it, however that process ends.
+The worker creates the blocks, because it knows how many agents there are. The pool maps a block and removes
+its name at once: from then on the memory goes with the last process that maps it, however that process ends.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class _Memory(SharedMemory):
 
 
 class _Batch(NamedTuple):
-    """Columns [capacity, ...] of a DecisionSteps (`flags`: masks) or a TerminalSteps (`flags`: interrupted)."""
+    """Columns [capacity, ...]; `flags` are the masks of a DecisionSteps, `interrupted` of a TerminalSteps."""
 
     obs: list[NDArray[np.float32]]
     reward: NDArray[np.float32]
@@ -82,6 +81,8 @@ class _Batch(NamedTuple):
 
     def write(self, steps: DecisionSteps | TerminalSteps, flags: list[NDArray[np.bool_]]) -> None:
         rows = len(steps)
+        if rows == 0:
+            return
         for index, (column, array) in enumerate(zip(self.obs, steps.obs, strict=True)):
             if array.shape != (rows, *column.shape[1:]):
                 raise UnityObservationException(
@@ -109,22 +110,23 @@ class Block:
       FileNotFoundError: there is no memory of that name.
     """
 
-    def __init__(self, spec: BehaviorSpec, capacity: int, name: str | None = None):
+    def __init__(self, spec: BehaviorSpec, capacity: int, name: str | None = None) -> None:
         columns = _columns(spec, capacity)
         size = sum(map(_aligned_size, columns))
         self._memory = _Memory(name, create=name is None, size=0 if name else size)
         self.name = self._memory.name
         self.capacity = capacity
-        arrays = _arrays(self._memory.buf, columns)
+        buffer = self._memory.buf
+        assert buffer is not None  # it is only after `release`
+        arrays = _arrays(buffer, columns)
         observations, branches = len(spec.observation_specs), len(spec.action_spec.discrete_branches)
         self._slots = [
-            (_Batch.take(arrays, observations, branches), _Batch.take(arrays, observations, 1))
-            for _ in range(2)
+            (_Batch.take(arrays, observations, branches), _Batch.take(arrays, observations, 1)) for _ in range(2)
         ]
         self._actions = [next(arrays), next(arrays)]
 
     def write(self, slot: int, decision: DecisionSteps, terminal: TerminalSteps) -> tuple[int, int, int]:
-        """Store a report, and return what `read` has to know: rows of both kinds, and whether there are masks.
+        """Store a report and return what `read` has to know: rows of both kinds, and whether there are masks.
 
         Raises:
           UnityObservationException: the observations do not have the shapes of the spec.
@@ -227,7 +229,7 @@ class PoolEnd:
         self.specs: dict[str, BehaviorSpec] = {}
         self._blocks: dict[str, Block] = {}
         self._replaced: list[Block] = []
-        self._counts: tuple[int, ...] = ()
+        self._agents: dict[str, int] = {}
         self._slot = 0
 
     @property
@@ -235,30 +237,31 @@ class PoolEnd:
         """The slot that the worker may write, because the caller does not read it."""
         return 1 - self._slot
 
-    def adopt(self, report: bytes) -> tuple[tuple[int, ...], EnvironmentStats]:
-        """Take over what is new in a report, and return its counts and its statistics.
+    def adopt(self, report: bytes) -> tuple[tuple[int, ...], News | None]:
+        """Take over what is new in a report, and return its counts and what is new.
 
         Raises:
           FileNotFoundError: the worker is gone, and its memory too.
         """
         counts, news = decode_report(report)
         if news is None:
-            return counts, {}
+            return counts, None
         self.specs.update(news.specs)
         self._replaced += [self._blocks.pop(name) for name in news.blocks if name in self._blocks]
         self._replaced = [block for block in self._replaced if not block.release()]
         for name, (memory, capacity) in news.blocks.items():
             block = self._blocks[name] = Block(self.specs[name], capacity, memory)
             block.unlink()
-        return counts, news.stats
+        return counts, news
 
     def read(self, counts: tuple[int, ...]) -> Steps:
         """Return the report that the worker wrote into `free_slot`, as views."""
-        self._counts, self._slot = counts, self.free_slot
+        self._slot = self.free_slot
         steps: Steps = {}
         for index, (name, spec) in enumerate(self.specs.items()):
             block = self._blocks.get(name)
             rows, ended, masked = counts[3 * index : 3 * index + 3]
+            self._agents[name] = rows
             if block is None:
                 steps[name] = DecisionSteps.empty(spec), TerminalSteps.empty(spec)
             else:
@@ -271,12 +274,12 @@ class PoolEnd:
         Raises:
           UnityActionException: unknown behavior, or other shapes than the spec and the report say.
         """
-        rows = dict.fromkeys(self.specs, 0)
+        rows = dict.fromkeys(self._agents, 0)
         for name, action in actions.items():
             if name not in rows:
                 known = ", ".join(rows) or "none"
                 raise UnityActionException(f"No behavior {name!r} in this worker; its behaviors: {known}.")
-            agents = self._counts[3 * list(rows).index(name)]
+            agents = self._agents[name]
             action = self.specs[name].action_spec._validate_action(action, agents, name)
             if agents:
                 self._blocks[name].write_actions(action)
@@ -329,8 +332,9 @@ def _aligned_size(column: tuple[tuple[int, ...], DTypeLike]) -> int:
 
 def _arrays(buffer: memoryview, columns: list[tuple[tuple[int, ...], DTypeLike]]) -> Iterator[NDArray[Any]]:
     """Yield the columns, one after another in the buffer."""
+    memory = np.frombuffer(buffer, np.uint8)  # not np.ndarray(buffer=...): that would not keep the mapping
     offset = 0
-    for column in columns:
-        shape, dtype = column
-        yield np.ndarray(shape, dtype, buffer, offset)
-        offset += _aligned_size(column)
+    for shape, dtype in columns:
+        size = prod(shape) * np.dtype(dtype).itemsize
+        yield memory[offset : offset + size].view(dtype).reshape(shape)
+        offset += _aligned_size((shape, dtype))

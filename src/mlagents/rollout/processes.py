@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import multiprocessing
 import pickle
 import signal
@@ -17,14 +16,15 @@ from types import ModuleType
 from typing import NamedTuple
 
 from mlagents.rollout.env_pool import WorkerStep
-from mlagents.rollout.exchange import CLOSE, FAILURE, REPORT, PoolEnd, encode_reset
+from mlagents.rollout.exchange import CLOSE, FAILURE, REPORT, News, PoolEnd, encode_reset
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.rollout.worker import Failure, kill_tree, run
 from mlagents_envs.base_env import ActionTuple, BehaviorMapping, BehaviorSpec
 from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, StatList
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _CLOSE_S = 4.0  # to close an environment when asked
 _TERMINATE_S = 1.5  # to do so after SIGTERM
@@ -39,7 +39,7 @@ class WorkerFailed(UnityEnvironmentException):
       failure: what happened.
     """
 
-    def __init__(self, worker: int, failure: Failure, refusal: str):
+    def __init__(self, worker: int, failure: Failure, refusal: str) -> None:
         lines = [f"Worker {worker}: {failure.summary}.", refusal, failure.advice, failure.traceback]
         super().__init__("\n".join(filter(None, lines)))
         self.worker = worker
@@ -78,8 +78,9 @@ class RestartLimits(NamedTuple):
 class ProcessPool:
     """An `EnvPool` of worker processes.
 
-    Construction starts all workers and waits until each has made its environment. A worker that fails later is
-    replaced, alone, and its next `WorkerStep` says so.
+    Construction starts all workers and waits until each has made its environment. A worker that fails later
+    (its process dies, its environment raises an exception or does not answer in time) is replaced, alone; its
+    next `WorkerStep` says so, because what its agents had begun is lost.
 
     Args:
       source: of the environments; worker i makes its environment with index i, and so with seed + i.
@@ -103,14 +104,13 @@ class ProcessPool:
         restarts_rate_limit_n: int = 1,
         restarts_rate_limit_period_s: int = 60,
         timeout_wait: int = 60,
-    ):
+    ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}.")
         self._source = pickle.dumps(source)
-        self._limits = RestartLimits(
-            max_lifetime_restarts, restarts_rate_limit_n, float(restarts_rate_limit_period_s)
-        )
+        self._limits = RestartLimits(max_lifetime_restarts, restarts_rate_limit_n, float(restarts_rate_limit_period_s))
         self._timeout_s = timeout_wait
+        self._patience_s = _PATIENCE * timeout_wait
         self._restarts: dict[int, list[float]] = defaultdict(list)
         self._specs: dict[str, BehaviorSpec] = {}
         self._parameters: dict[str, float] = {}
@@ -149,10 +149,9 @@ class ProcessPool:
 
         Raises:
           WorkerFailed: a worker failed more often than it may be restarted.
+          RuntimeError: all workers wait for actions.
         """
         self._check_open()
-        if not any(worker.unanswered for worker in self._workers):
-            raise RuntimeError("No worker has anything to do: call reset() or send() before receive().")
         while not (steps := self._read()):
             pass
         return steps
@@ -185,10 +184,6 @@ class ProcessPool:
             worker.request(CLOSE, 0.0)
         _end(self._workers, _CLOSE_S)
 
-    @property
-    def _patience_s(self) -> float:
-        return _PATIENCE * self._timeout_s
-
     def _check_open(self) -> None:
         if self._closed:
             raise UnityEnvironmentException("The pool is closed; make a new one.")
@@ -196,6 +191,8 @@ class ProcessPool:
     def _read(self) -> list[WorkerStep]:
         """Wait for messages or until a worker is overdue, and return the reports among what came."""
         busy = [worker for worker in self._workers if worker.unanswered]
+        if not busy:
+            raise RuntimeError("No worker has anything to do: call reset() or send() before receive().")
         first = min(worker.deadline for worker in busy)
         ready = set(wait([worker.connection for worker in busy], max(0.0, first - monotonic())))
         steps = []
@@ -214,23 +211,26 @@ class ProcessPool:
         try:
             message = worker.connection.recv_bytes()
         except (EOFError, OSError):
-            return self._replace(worker, worker.cause_of_death())
+            self._replace(worker, worker.cause_of_death())
+            return None
         if message[:1] == FAILURE:
-            return self._replace(worker, pickle.loads(memoryview(message)[1:]))
-        counts, stats = worker.exchange.adopt(message)
-        self._gather(worker.index, stats)
+            self._replace(worker, pickle.loads(memoryview(message)[1:]))
+            return None
+        counts, news = worker.exchange.adopt(message)
+        if news is not None:
+            self._note(worker.index, news)
         worker.unanswered -= 1
         if worker.unanswered or not self._complete:
             worker.deadline = monotonic() + self._patience_s
             return None
         step = WorkerStep(worker.index, worker.exchange.read(counts), worker.restarted)
         worker.restarted = False
-        for name in step.steps.keys() - self._specs.keys():
-            self._specs[name] = worker.exchange.specs[name]
         return step
 
-    def _gather(self, worker: int, stats: EnvironmentStats) -> None:
-        for key, values in stats.items():
+    def _note(self, worker: int, news: News) -> None:
+        for name, spec in news.specs.items():
+            self._specs.setdefault(name, spec)
+        for key, values in news.stats.items():
             self._stats.setdefault(worker, {}).setdefault(key, []).extend(values)
 
     def _replace(self, worker: _Worker, failure: Failure, grace_s: float = _CLOSE_S) -> None:
@@ -257,12 +257,12 @@ class _Worker:
       index: of the worker.
       connection: to the process.
       exchange: the memory shared with it.
-      unanswered: requests without an answer; to be made is the first. Only the answer to the last request counts.
+      unanswered: requests without an answer, to be made being the first; only the last answer is of interest.
       deadline: of the next answer, on the monotonic clock.
       restarted: the caller does not know yet that this is not the worker it was.
     """
 
-    def __init__(self, index: int, source: bytes, patience_s: float):
+    def __init__(self, index: int, source: bytes, patience_s: float) -> None:
         self.index = index
         self.exchange = PoolEnd()
         self.unanswered = 1
@@ -288,7 +288,7 @@ class _Worker:
         advice = "What the environment wrote last, above, may say more."
         if code is None or code >= 0:
             return Failure(f"its process closed the connection, exit code {code}", advice)
-        name = signal.Signals(-code).name
+        name = {number.value: number.name for number in signal.Signals}.get(-code, "unnamed")
         if name == "SIGKILL":
             advice = "Perhaps the system was out of memory: try fewer environments (--num-envs)."
         elif name == "SIGBUS":
@@ -348,8 +348,8 @@ def _construction_error(worker: int, failure: Failure) -> Exception:
 def _hidden_main() -> Iterator[None]:
     """Let a spawned process not run the main module of this one again.
 
-    A worker needs nothing from it, it may import JAX, and a script without `if __name__ == "__main__"` would start
-    workers without end.
+    A worker needs nothing from it, it may import JAX, and a script without `if __name__ == "__main__"` would
+    start workers without end.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

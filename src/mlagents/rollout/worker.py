@@ -49,10 +49,8 @@ def run(connection: Connection, source: bytes, index: int) -> None:
       source: a pickled EnvironmentSource.
       index: of the worker.
     """
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group; the trainer decides what ends
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the trainer decides what ends
+    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
     faulthandler.enable()
     threading.Thread(target=_follow_parent, daemon=True).start()
     parameters, stats = EnvironmentParametersChannel(), StatsSideChannel()
@@ -62,15 +60,11 @@ def run(connection: Connection, source: bytes, index: int) -> None:
         _send(connection, _failure_message(error))
         sys.exit(1)
     try:
-        failed = not _serve(connection, env, parameters, stats)
-    except SystemExit:
-        env.close()
-        raise
-    if failed:
-        with suppress(Exception):
+        well = _serve(connection, env, parameters, stats)
+    finally:
+        with suppress(Exception):  # an environment that failed may refuse
             env.close()
-        sys.exit(1)
-    env.close()
+    sys.exit(0 if well else 1)
 
 
 def _serve(
@@ -132,8 +126,8 @@ def _pickled(error: Exception) -> bytes | None:
 def _follow_parent() -> None:
     """End this process when the pool's process is gone, whatever the main thread is doing.
 
-    This, not PR_SET_PDEATHSIG: the environment is closed if it can be, its own processes end too, and it works on
-    every system. (That signal also comes when merely the thread ends that made the pool.)
+    This, not Linux's PR_SET_PDEATHSIG: the environment is closed if it can be, the processes that it started
+    end too, and it works on every system. (That signal also comes when merely the pool's thread ends.)
     """
     parent = parent_process()
     if parent is None:

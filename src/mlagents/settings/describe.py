@@ -1,4 +1,4 @@
-"""What the schema says of itself: a JSON Schema for editors, and every key with its type, bounds and default."""
+"""What the schema says of itself: a JSON Schema for editors; every key with type, bounds and default."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ _References = Mapping[type[Settings], dict[str, Any]]
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the modern form, with the trainers, signals and samplers registered so far."""
-    classes = {RunSettings, *TRAINER_TYPES.values(), *REWARD_SIGNALS.values(), *SAMPLERS.values()}
-    keyed, schema = models_json_schema(
-        [(cls, "validation") for cls in sorted(classes, key=lambda c: c.__name__)]
-    )
-    refer: _References = {cls: reference for (cls, _), reference in keyed.items()}  # type: ignore[misc]
+    tables: tuple[_Table, ...] = (TRAINER_TYPES, REWARD_SIGNALS, SAMPLERS)
+    classes: list[type[Settings]] = [RunSettings, *(cls for table in tables for cls in table.values())]
+    keyed, schema = models_json_schema([(cls, "validation") for cls in classes])
+    refer: _References = {cls: keyed[(cls, "validation")] for cls in classes}
     definitions: dict[str, Any] = schema["$defs"]
     for definition in definitions.values():
         for node in definition.get("properties", {}).values():
@@ -49,9 +48,7 @@ def json_schema() -> dict[str, Any]:
     _choose(sampler, "sampler_type", "sampler_parameters", SAMPLERS, refer)
     definitions["SamplerSettings"] = {"anyOf": [{"type": "number"}, sampler]}
     signals = behavior["properties"]["reward_signals"]
-    signals["properties"] = {
-        name: {"anyOf": [refer[cls], {"type": "null"}]} for name, cls in REWARD_SIGNALS.items()
-    }
+    signals["properties"] = {name: {"anyOf": [refer[cls], {"type": "null"}]} for name, cls in REWARD_SIGNALS.items()}
     signals["additionalProperties"] = False
     return {"$schema": _DIALECT, **refer[RunSettings], **schema}
 
@@ -98,9 +95,9 @@ def explain(key: str) -> tuple[KeyDescription, ...]:
         SettingsError: no such key; with the nearest names.
     """
     wanted = tuple(key.split("."))
-    found = tuple(entry for entry in _index() if entry.path[-len(wanted) :] == wanted)
+    found = tuple(entry for entry in _index() if _names(entry.path)[-len(wanted) :] == wanted)
     if not found:
-        names = {str(entry.path[-1]) for entry in _index()}
+        names = {_names(entry.path)[-1] for entry in _index()}
         raise SettingsError(f"no key {key!r}{did_you_mean(get_close_matches(wanted[-1], names, n=3))}")
     return found
 
@@ -121,8 +118,12 @@ def sections_with(key: str) -> list[str]:
     return list(dict.fromkeys(parents))
 
 
+def _names(path: KeyPath) -> tuple[str, ...]:
+    return tuple(key for key in path if isinstance(key, str))
+
+
 def _matches(pattern: str | int, key: str | int) -> bool:
-    return pattern == key or str(pattern).startswith("<") or isinstance(pattern, int) and isinstance(key, int)
+    return pattern == key or str(pattern).startswith("<") or (pattern == 0 and isinstance(key, int))
 
 
 def _index() -> tuple[KeyDescription, ...]:
@@ -138,19 +139,22 @@ def _index_of(*_tables: tuple[tuple[str, type[Settings]], ...]) -> tuple[KeyDesc
 def _walk(node: dict[str, Any], path: KeyPath, choice: str, defs: dict[str, Any]) -> Iterator[KeyDescription]:
     for variant in _variants(node, defs):
         chosen = variant.pop("choice", choice)
-        for key, below in variant.get("properties", {}).items():
-            if key == "default_settings":
-                continue  # the same keys as under a behavior
-            words = _words(below, defs)
-            default = (
-                json.dumps(below["default"]) if "default" in below and words not in ("a mapping",) else ""
-            )
-            yield KeyDescription((*path, key), chosen, words, default, below.get("description", ""))
+        for key, below in _below(variant, path):
+            kind = _words(below, defs)
+            default = json.dumps(below["default"]) if "default" in below and kind != "a mapping" else ""
+            yield KeyDescription((*path, key), chosen, kind, default, below.get("description", ""))
             yield from _walk(below, (*path, key), chosen, defs)
-        if isinstance(variant.get("additionalProperties"), dict):
-            yield from _walk(variant["additionalProperties"], (*path, _NAMES[str(path[-1])]), chosen, defs)
-        if "items" in variant:
-            yield from _walk(variant["items"], (*path, 0), chosen, defs)
+
+
+def _below(variant: dict[str, Any], path: KeyPath) -> Iterator[tuple[str | int, dict[str, Any]]]:
+    """Keys, named entries and items of one form of a value."""
+    for key, below in variant.get("properties", {}).items():
+        if key != "default_settings":  # the same keys as under a behavior
+            yield key, below
+    if isinstance(variant.get("additionalProperties"), dict):
+        yield _NAMES[str(path[-1])], variant["additionalProperties"]
+    if "items" in variant:
+        yield 0, variant["items"]
 
 
 def _variants(node: dict[str, Any], defs: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -176,5 +180,5 @@ def _form(variant: dict[str, Any]) -> str:
     if "enum" in variant:
         return f"one of {', '.join(variant['enum'])}"
     bounds = [f"{sign} {variant[name]:g}" for name, sign in _BOUNDS.items() if name in variant]
-    words = " ".join([_TYPES[variant["type"]], " and ".join(bounds)]).strip()
+    words = " ".join([_TYPES.get(variant.get("type", ""), "a value"), " and ".join(bounds)]).strip()
     return f"{words}, a multiple of {variant['multipleOf']}" if "multipleOf" in variant else words

@@ -89,8 +89,7 @@ def apply_flags(tree: Section, flags: Mapping[str, object], report: Report) -> N
         elif flag == "debug":
             tree.put("debug", value, at)
     if "save_freq" in flags:
-        text = "counts trainer steps (experiences of all agents of a behavior), where 2020 counted environment steps"
-        report.warn(place_of("save_freq"), text)
+        report.warn(place_of("save_freq"), "counts trainer steps, where 2020 counted environment steps")
     if "lesson" in flags:
         _set_lesson(tree, flags["lesson"], report)
     _set_device(tree, flags, report)
@@ -136,10 +135,8 @@ def _set_device(tree: Section, flags: Mapping[str, object], report: Report) -> N
         tree.subsection("torch_settings").put("device", device, place_of(flag))
 
 
-def settle_start(
-    settings: CheckpointSettings, flags: Mapping[str, object], report: Report
-) -> CheckpointSettings:
-    """What the run starts from, when the file and the flags say several things; the deprecated switches are used up."""
+def settle_start(settings: CheckpointSettings, flags: Mapping[str, object], report: Report) -> CheckpointSettings:
+    """What the run starts from when file and flags say several things; deprecated switches are used up."""
     resume, initialize_from = settings.resume or settings.load_model, settings.initialize_from
     at = Place("checkpoint_settings", ())
     if settings.load_model:
@@ -152,9 +149,7 @@ def settle_start(
             report.warn(at, "--initialize-from wins over `resume` in the file")
             resume = False
         else:
-            report.warn(
-                at, f"resume wins: the run continues, and initialize_from {initialize_from!r} is ignored"
-            )
+            report.warn(at, f"resume wins: the run continues, and initialize_from {initialize_from!r} is ignored")
             initialize_from = None
     return settings.model_copy(
         update={

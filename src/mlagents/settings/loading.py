@@ -9,28 +9,39 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from mlagents.settings.flags import apply_flags, settle_start
 from mlagents.settings.parser import validate
 from mlagents.settings.report import KeyPath, Place, Report, SettingsError
 from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
 from mlagents.settings.sections import Section, find
-from mlagents.settings.upgrade import upgrade
+from mlagents.settings.upgrade import is_of_2020, upgrade
 from mlagents.settings.yaml_source import parse, read
 
 _logger = logging.getLogger(__name__)
 _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes null as a word: nothing at all looks like something forgotten."""
+
+
+_Representer.add_representer(
+    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
 def load_run_settings(
     path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True
 ) -> RunSettings:
-    """The configuration of a run from its trainer file and from the flags that were typed. Warnings are logged.
+    """The configuration of a run from its trainer file and the flags that were typed. Warnings are logged.
 
     Args:
         path: trainer file of any generation; None: every behavior gets the built-in defaults.
-        flags: flag destinations (`env_path`, `curriculum_config_path`, ...) and values; they win over the file.
-        check_files: demonstrations must exist.
+        flags: flag destinations (`env_path`, `curriculum_config_path`, ...) and values; they win over files.
+        check_files: demonstrations must exist. (For files of 2020, which often serve many environments, a warning
+            says what is missing.)
 
     Raises:
         SettingsError: every fault of the files and flags at once.
@@ -57,6 +68,7 @@ def parse_run_settings(text: str, source: str = "configuration", *, check_files:
 def dump(settings: RunSettings) -> str:
     """The effective configuration as modern YAML, every key written out; it parses back to equal settings."""
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.width = 1_000_000  # no folded lines
     tree = settings.model_dump(mode="json")
     if settings.default_settings is None:
@@ -117,8 +129,9 @@ def _settings(
     apply_flags(tree, flags, report)
     settings = validate(tree, report)
     if settings is not None and check_files:
+        note = report.warn if is_of_2020(trainer) else report.fault
         for path, problem in missing_demonstrations(settings):
-            report.fault(find(tree, path)[0], problem)
+            note(find(tree, path)[0], problem)
     report.raise_faults()
     assert settings is not None  # or there are faults
     _advise(settings, tree, report)

@@ -29,13 +29,18 @@ def normalise_behavior(behavior: Section, report: Report) -> None:
         _encoding_size(signal, report)
         for network in sections_of(signal, "network_settings"):
             respell(network, _NETWORK_SPELLINGS, report)
-    normalise_imitation_and_self_play(behavior, report)
+    respell_self_play(behavior, report)
+    move_init_path(behavior)
 
 
-def normalise_imitation_and_self_play(behavior: Section, report: Report) -> None:
-    """What the two generations spell alike: self-play's old ratio, and cloning's `init_path`."""
+def respell_self_play(behavior: Section, report: Report) -> None:
+    """Self-play's ratio by its name of 0.15."""
     for self_play in sections_of(behavior, "self_play"):
         respell(self_play, {"play_against_current_self_ratio": "play_against_latest_model_ratio"}, report)
+
+
+def move_init_path(behavior: Section) -> None:
+    """An `init_path` of cloning is one of the behavior."""
     for cloning in sections_of(behavior, "behavioral_cloning"):
         if "init_path" in cloning:
             if "init_path" not in behavior:
@@ -67,19 +72,19 @@ def _encoding_size(signal: Section, report: Report) -> None:
 
 def inherit(tree: Section) -> None:
     """Complete each behavior by `default_settings`, key by key through nested mappings, in place."""
-    behaviors = tree.get("behaviors")
-    for default in sections_of(tree, "default_settings"):
-        for name, behavior in behaviors.items() if isinstance(behaviors, Section) else ():
+    default, behaviors = tree.get("default_settings"), tree.get("behaviors")
+    if isinstance(default, Section) and isinstance(behaviors, Section):
+        for name, behavior in behaviors.items():
             if isinstance(behavior, Section):
                 behaviors[name] = _completed(_relevant(default, behavior), behavior)
 
 
 def _relevant(default: Section, behavior: Section) -> Section:
     """The defaults without hyperparameters that the behavior's own trainer does not have."""
-    trainer = behavior.get("trainer_type", default.get("trainer_type", "ppo"))
+    trainer = str(behavior.get("trainer_type", default.get("trainer_type", "ppo")))
     relevant: Section = copied(default)
     hyperparameters = relevant.get("hyperparameters")
-    if trainer != default.get("trainer_type", "ppo") and isinstance(hyperparameters, Section):
+    if trainer != str(default.get("trainer_type", "ppo")) and isinstance(hyperparameters, Section):
         known = TRAINER_TYPES[trainer].model_fields if trainer in TRAINER_TYPES else {}
         for key in [key for key in hyperparameters if key not in known]:
             del hyperparameters[key]

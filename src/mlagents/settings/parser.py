@@ -1,8 +1,8 @@
 """Validation of the modern mapping: every fault at once, each with its line and what was expected.
 
-Pydantic finds the faults of fields; rules between fields only run on a section whose fields are valid. So faulty
-entries are taken out (or read as the name they resemble) and the rest is validated again, until nothing is left to find.
-A rule that looked at a repaired entry judges what nobody wrote: it stays silent.
+Pydantic finds the faults of fields; rules between fields only run on a section whose fields are valid. So
+faulty entries are taken out (or read as the name they resemble) and the rest is validated again, until
+nothing is left to find. A rule that looked at a repaired entry judges what nobody wrote: it stays silent.
 """
 
 from __future__ import annotations
@@ -60,14 +60,17 @@ def _note(finding: _Finding, tree: Section, report: Report) -> None:
     place, depth = find(tree, finding.path)
     if finding.key_is_wrong:
         place = parent_of(tree, finding.path).keys_at[finding.path[-1]]
-    report.fault(place.below(*finding.path[depth:]), finding.problem)
+    problem = finding.problem
+    if finding.judged and finding.path[0] == "behaviors" and finding.path[1] not in place.path:
+        problem += f", in behavior {finding.path[1]!r}"
+    report.fault(place.below(*finding.path[depth:]), problem)
 
 
 def _repair(findings: list[_Finding], tree: Section, report: Report) -> bool:
     """Take the faults out of the tree; False when nothing could be taken out."""
     dropped: list[KeyPath] = []
     respelled = False
-    for finding in findings:
+    for finding in sorted(findings, key=_order, reverse=True):  # from the end: items of lists keep their numbers
         for path in finding.judged or [finding.path]:
             report.doubtful.add(path)
             if any(_related(path, gone) for gone in dropped):
@@ -77,6 +80,10 @@ def _repair(findings: list[_Finding], tree: Section, report: Report) -> bool:
             elif not finding.judged or find(tree, path)[1] == len(path):
                 dropped.append(drop(tree, path))
     return respelled or any(dropped)
+
+
+def _order(finding: _Finding) -> list[tuple[int, str]]:
+    return [(key, "") if isinstance(key, int) else (-1, key) for key in finding.path]
 
 
 def _read_as_meant(finding: _Finding, tree: Section) -> bool:
@@ -132,11 +139,7 @@ def _unknown_key(path: KeyPath, allowed: list[str], value: object) -> _Finding:
         hint = did_you_mean(near)
     elif elsewhere:
         hint = f"; it belongs under {' or '.join(elsewhere)}"
-    elif (
-        len(path) == 1
-        and isinstance(value, Section)
-        and not value.keys().isdisjoint(BehaviorSettings.model_fields)
-    ):
+    elif len(path) == 1 and isinstance(value, Section) and not value.keys().isdisjoint(BehaviorSettings.model_fields):
         hint = f"; a behavior belongs under `behaviors`: behaviors.{key}"
     else:
         hint = f" (expected one of {', '.join(allowed)})"
@@ -154,13 +157,13 @@ _EMPTY = {"too_short", "string_too_short"}
 
 
 def _problem(detail: dict[str, Any], path: KeyPath) -> str:
-    kind, got = detail["type"], shown(detail["input"])
-    expected = detail.get("ctx", {}).get("expected") or expected_at(path)
+    kind, value = detail["type"], detail["input"]
+    described = kind == "string_pattern_mismatch"
+    expected = detail.get("ctx", {}).get("expected") or expected_at(path, described=described)
+    if value is None:
+        expected = expected.removesuffix(" or null")
     if kind in _EMPTY:
-        return f"empty (expected {expected_at(path)})"
-    if kind in _BOUNDS:
-        return f"out of bounds (got {got}, expected {expected_at(path)})"
-    quotes = (
-        "; put it in quotes" if kind == "string_type" and isinstance(detail["input"], int | float) else ""
-    )
-    return f"wrong type (got {got}, expected {expected}){quotes}"
+        return f"empty (expected {expected})"
+    what = "out of bounds" if kind in _BOUNDS else "wrong type"
+    quotes = "; put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
+    return f"{what} (got {shown(value)}, expected {expected}){quotes}"

@@ -125,12 +125,11 @@ def parent_of(tree: Section, path: KeyPath) -> Any:
 
 
 def drop(tree: Section, path: KeyPath) -> KeyPath:
-    """Remove the entry at `path`, or the nearest one above it, and tell which; empty: there was nothing to remove."""
+    """Remove the entry at `path`, or the nearest one above it; returns the path removed, or ()."""
     path = path[: find(tree, path)[1]]
-    while path:
-        parent = parent_of(tree, path)
-        if isinstance(parent, Section):
-            del parent[str(path[-1])]
-            return path
-        path = path[:-1]  # the items of a list keep their numbers: the whole list goes
+    if path:
+        parent, key = parent_of(tree, path), path[-1]
+        del parent[key]
+        if isinstance(parent, Items):
+            del parent.items_at[int(key)]
     return path

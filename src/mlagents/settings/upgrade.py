@@ -1,7 +1,7 @@
 """From a trainer file of any generation to one modern mapping in which every behavior is complete.
 
-Three generations are known: flat files of 2020 (0.15, 0.16), the intermediate form (0.17, 0.18: `behaviors` as today,
-`curriculum` and `parameter_randomization` as in the separate files of 2020), and the modern form.
+Three generations are known: flat files of 2020 (0.15, 0.16), the intermediate form (0.17, 0.18: `behaviors`
+as today, `curriculum` and `parameter_randomization` as in the separate files of 2020), and the modern form.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def upgrade(
         report: takes faults and warnings; without it faults are raised, and warnings are lost.
 
     Raises:
-        SettingsError: faults of the old forms, when there is no report. The modern mapping is not validated here.
+        SettingsError: faults of the old forms, without a report. The modern mapping is not validated here.
     """
     findings = report or Report()
     tree: Section = copied(located(trainer, Place("trainer configuration", ())))
-    if is_flat(tree, {*RunSettings.model_fields, *_OLD_SECTIONS}):
+    if is_of_2020(tree):
         tree = upgrade_behaviors(tree, findings)
     else:
         normalise(tree, findings)
@@ -54,6 +54,11 @@ def upgrade(
     if report is None:
         findings.raise_faults()
     return tree
+
+
+def is_of_2020(trainer: Mapping[str, Any]) -> bool:
+    """Whether a trainer file is a flat one, which often has sections of more behaviors than one run uses."""
+    return is_flat(trainer, {*RunSettings.model_fields, *_OLD_SECTIONS})
 
 
 def _taken(tree: Section, key: str, report: Report) -> Section | None:

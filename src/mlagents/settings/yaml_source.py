@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from mlagents.settings.report import KeyPath, Place, Report, did_you_mean
 from mlagents.settings.schema.base import switch
@@ -17,6 +17,8 @@ from mlagents.settings.sections import Items, Section
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = (f"{_TAG}str", f"{_TAG}timestamp")
+
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 _FAULTY = object()
 """Stands for a value that cannot be built; it is reported, and then left out."""
@@ -30,9 +32,7 @@ def read(path: Path, report: Report) -> Section | None:
     except FileNotFoundError:
         report.fault(place, _not_found(path))
     except UnicodeDecodeError as error:
-        report.fault(
-            place, f"not UTF-8 (byte {error.start} is {error.object[error.start]:#04x}); save it as UTF-8"
-        )
+        report.fault(place, f"not UTF-8 (byte {error.start} is {error.object[error.start]:#04x}); save it as UTF-8")
     except (OSError, ValueError) as error:
         report.fault(place, f"cannot be read: {getattr(error, 'strerror', None) or error}")
     else:
@@ -64,17 +64,15 @@ def _root(root: Node | None, source: str, report: Report) -> Section | None:
     if not isinstance(root, MappingNode):
         report.fault(_place(root, source, ()), "expected a mapping of sections, such as `behaviors:`")
         return None
-    section = _Builder(source, report).build(root, ())
+    section = _Builder(source, report).build(root, (), _place(root, source, ()))
     return section if isinstance(section, Section) else None
 
 
 def _not_found(path: Path) -> str:
     if not path.parent.is_dir():
         return f"file not found: there is no folder {str(path.parent)!r}"
-    names = sorted(
-        entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml", ".json")
-    )
-    return f"file not found{did_you_mean(get_close_matches(path.name, names, n=3, cutoff=0.4))}"
+    names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml", ".json"))
+    return f"file not found{did_you_mean(get_close_matches(path.name, names, n=3))}"
 
 
 def _place(node: Node, source: str, path: KeyPath) -> Place:
@@ -90,31 +88,37 @@ class _Builder:
         self.built: dict[int, Any] = {}
         self.open: set[int] = set()
 
-    def build(self, node: Node, path: KeyPath) -> Any:
+    def build(self, node: Node, path: KeyPath, at: Place) -> Any:
+        """The value of a node; `at` is where its key stands, or itself if it has none."""
         if isinstance(node, ScalarNode):
             return self.scalar(node, path)
         key = id(node)
         if key in self.open:
-            self.report.fault(
-                _place(node, self.source, path), "an alias to a mapping or list that contains it"
-            )
+            self.report.fault(_place(node, self.source, path), "an alias to something that contains it")
             return _FAULTY
         if key not in self.built:
             self.open.add(key)
-            self.built[key] = (
-                self.mapping(node, path) if isinstance(node, MappingNode) else self.sequence(node, path)
-            )
+            self.built[key] = self.collection(node, path, at)
             self.open.discard(key)
         return self.built[key]
 
-    def mapping(self, node: MappingNode, path: KeyPath) -> Section:
-        section = Section(_place(node, self.source, path))
+    def collection(self, node: Node, path: KeyPath, at: Place) -> Section | Items:
+        if isinstance(node, MappingNode):
+            return self.mapping(node, path, at)
+        items = Items(at)
+        for index, item in enumerate(node.value):
+            item_at = _place(item, self.source, (*path, index))
+            value = self.build(item, (*path, index), item_at)
+            if value is not _FAULTY:
+                items.add(value, item_at)
+        return items
+
+    def mapping(self, node: MappingNode, path: KeyPath, at: Place) -> Section:
+        section = Section(at)
         merged: list[Section] = []
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
-                self.report.fault(
-                    _place(key_node, self.source, path), "a key must be a word, not a mapping or list"
-                )
+                self.report.fault(_place(key_node, self.source, path), "a mapping or list cannot be a key")
             elif key_node.tag == f"{_TAG}merge":
                 merged += self.merge(value_node, path)
             else:
@@ -132,33 +136,25 @@ class _Builder:
         if key in section:
             self.report.fault(at, f"given twice (first in line {section.keys_at[key].line}); keep one")
             return
-        value = self.build(value_node, below)
+        value = self.build(value_node, below, at)
         if value is not _FAULTY:
             section.put(key, value, at, _place(value_node, self.source, below))
 
     def merge(self, node: Node, path: KeyPath) -> list[Section]:
         """The mappings that `<<:` names."""
-        value = self.build(node, (*path, "<<"))
+        value = self.build(node, (*path, "<<"), _place(node, self.source, path))
         found = value if isinstance(value, Items) else [value]
         sections = [entry for entry in found if isinstance(entry, Section)]
         if len(sections) != len(found):
             self.report.fault(_place(node, self.source, path), "`<<:` takes a mapping, or a list of them")
         return sections
 
-    def sequence(self, node: SequenceNode, path: KeyPath) -> Items:
-        items = Items(_place(node, self.source, path))
-        for index, item in enumerate(node.value):
-            value = self.build(item, (*path, index))
-            if value is not _FAULTY:
-                items.add(value, _place(item, self.source, (*path, index)))
-        return items
-
     def scalar(self, node: ScalarNode, path: KeyPath) -> Any:
         text = str(node.value)
         if node.tag in _TEXT_TAGS:
             return text
         try:
-            return _SCALARS[node.tag](text)
+            return _SCALARS[str(node.tag)](text)
         except KeyError:
             self.report.fault(_place(node, self.source, path), f"unknown tag {str(node.tag)!r}; leave it out")
         except ValueError:

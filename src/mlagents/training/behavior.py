@@ -15,12 +15,16 @@ from mlagents.rollout.collector import Collector
 from mlagents.settings import BehaviorSettings
 from mlagents.stats import Statistics
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.logging_util import get_logger
+
+_log = get_logger(__name__)
 
 
 class Learner(Protocol):
     """What a training algorithm looks like from here."""
 
     steps: int
+    compile_seconds: float
 
     @property
     def policy(self) -> Policy:
@@ -103,9 +107,7 @@ class Behavior:
         """Take in a worker's report for one team of the behavior."""
         collector = self._collectors.get(team)
         if collector is None:
-            collector = Collector(
-                self.spec, self.settings.time_horizon, self._take_segment, self._take_episode
-            )
+            collector = Collector(self.spec, self.settings.time_horizon, self._take_segment, self._take_episode)
             self._collectors[team] = collector
         before = collector.lanes
         collector.observe(worker, decision, terminal)
@@ -126,9 +128,13 @@ class Behavior:
         """Update if there is enough experience; return whether there was an update."""
         if not self.learns or not self.learner.ready():
             return False
+        compiled = self.learner.compile_seconds
         for tag, value in self.learner.update().items():
             self._statistics.add(self.name, tag, value)
-        self._actor.load(self.learner.policy)
+        if self.learner.compile_seconds != compiled:
+            seconds = self.learner.compile_seconds - compiled
+            _log.info("%s: compiled its update in %.1f s; kept for later runs.", self.name, seconds)
+        self.policy_changed()
         return True
 
     def abandon(self, worker: int) -> None:
@@ -157,9 +163,7 @@ class Behavior:
         self._statistics.add(self.name, "Environment/Episode Length", episode.length)
         extrinsic = self.settings.reward_signals.get("extrinsic")
         if extrinsic is not None:
-            self._statistics.add(
-                self.name, "Policy/Extrinsic Reward", episode.total_reward * extrinsic.strength
-            )
+            self._statistics.add(self.name, "Policy/Extrinsic Reward", episode.total_reward * extrinsic.strength)
 
     def _summarize(self, step: int) -> None:
         self._statistics.set(self.name, "Is Training", float(self.learns))

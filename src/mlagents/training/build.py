@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +12,15 @@ from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.processes import ProcessPool
 from mlagents.rollout.source import EnvironmentSource
-from mlagents.settings import BehaviorSettings, RunSettings, SettingsError, dump
+from mlagents.settings import (
+    BehaviorSettings,
+    ConstantParameters,
+    CurriculumSettings,
+    RunSettings,
+    SamplerSettings,
+    SettingsError,
+    dump,
+)
 from mlagents.stats import (
     ConsoleWriter,
     CsvWriter,
@@ -29,10 +36,11 @@ from mlagents.training.checkpoint import CheckpointError, Checkpoints
 from mlagents.training.layout import Layout
 from mlagents.training.run import Run
 from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 LearnerFactory = Callable[[str, BehaviorSpec, BehaviorSettings, int], Learner]
 
@@ -92,8 +100,18 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
         make_behavior=make_behavior,
         statistics=statistics,
         progress=console.progress,
+        parameters={
+            name: value for name, p in settings.environment_parameters.items() if (value := _constant(p)) is not None
+        },
         configuration=dump(settings),
     )
+
+
+def _constant(parameter: SamplerSettings | CurriculumSettings) -> float | None:
+    """Return the value of a constant environment parameter, None for anything else."""
+    if isinstance(parameter, SamplerSettings) and isinstance(parameter.sampler_parameters, ConstantParameters):
+        return parameter.sampler_parameters.value
+    return None
 
 
 def _refuse_unavailable(settings: RunSettings) -> None:
@@ -105,13 +123,16 @@ def _refuse_unavailable(settings: RunSettings) -> None:
     for name, behavior in sections.items():
         if name != "default_settings" and behavior.trainer_type not in LEARNERS:
             faults.append(f"{name}: trainer_type {behavior.trainer_type!r} (available: {', '.join(LEARNERS)})")
+    faults += [
+        f"environment_parameters.{name}: curricula and samplers (available: a number)"
+        for name, parameter in settings.environment_parameters.items()
+        if _constant(parameter) is None
+    ]
     if faults:
         raise SettingsError("Not available in this version:\n  " + "\n  ".join(faults))
 
 
-def _make_behavior(
-    settings: RunSettings, name: str, spec: BehaviorSpec, seed: int, statistics: Statistics
-) -> Behavior:
+def _make_behavior(settings: RunSettings, name: str, spec: BehaviorSpec, seed: int, statistics: Statistics) -> Behavior:
     behavior = settings.behavior(name)
     learner = LEARNERS[behavior.trainer_type](name, spec, behavior, seed)
     rng = np.random.default_rng([seed, sum(name.encode())])

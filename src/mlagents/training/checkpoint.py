@@ -86,9 +86,7 @@ class Checkpoints:
         try:
             return read_state(path)
         except (safetensors.SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
-            way_out = (
-                f"remove it to continue from step {steps[-2]}" if len(steps) > 1 else "start anew with --force"
-            )
+            way_out = f"remove it to continue from step {steps[-2]}" if len(steps) > 1 else "start anew with --force"
             raise CheckpointError(f"{path}: the checkpoint is damaged ({error}); {way_out}.") from None
 
     def save(

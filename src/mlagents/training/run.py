@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from mlagents.training.layout import Layout
 from mlagents.training.loop import MakeBehavior, TrainingLoop
 from mlagents.training.signals import StopSignals
 from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.logging_util import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 COMMUNICATION_PROTOCOL_VERSION = "1.5.0"
 
@@ -37,6 +37,7 @@ class Run:
       make_behavior: makes, and loads, a behavior.
       statistics: of the run.
       progress: told each behavior's step, cheap.
+      parameters: environment parameters.
       configuration: the settings as YAML.
     """
 
@@ -47,6 +48,7 @@ class Run:
     make_behavior: MakeBehavior
     statistics: Statistics
     progress: Callable[[str, int], None]
+    parameters: dict[str, float]
     configuration: str
 
     @property
@@ -62,7 +64,7 @@ class Run:
           Exception: whatever stopped the training, after what was learned has been saved.
         """
         loop = TrainingLoop(
-            self.pool, self._checked_behavior, self.statistics, self._parameters(), self.progress, self._save
+            self.pool, self._checked_behavior, self.statistics, self.parameters, self.progress, self._save
         )
         try:
             if self.training:
@@ -81,12 +83,8 @@ class Run:
             if self.training:
                 write_timers(self.layout.timers, COMMUNICATION_PROTOCOL_VERSION)
 
-    def _parameters(self) -> dict[str, float]:
-        """Return the constant environment parameters of the configuration."""
-        return {}
-
     def _checked_behavior(self, name: str, spec: BehaviorSpec) -> Behavior:
-        """Make a behavior and export its model once, so that a model that cannot be exported costs seconds, not hours."""
+        """Make a behavior and export its model at once: one that cannot be exported then costs seconds, not hours."""
         behavior = self.make_behavior(name, spec)
         if self.training:
             with tempfile.TemporaryDirectory() as folder:

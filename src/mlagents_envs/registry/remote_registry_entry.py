@@ -66,10 +66,6 @@ class RemoteRegistryEntry(BaseRegistryEntry):
           FileNotFoundError: There is no executable for this platform, or the .zip holds none.
           UnityEnvironmentException: The download failed, or is not what the manifest says.
         """
-        from mlagents_envs.environment import (
-            UnityEnvironment,
-        )  # brings gRPC, which looking up names can do without
-
         url, sha256 = self._downloads.get(sys.platform, (None, None))
         if url is None:
             raise FileNotFoundError(
@@ -82,6 +78,8 @@ class RemoteRegistryEntry(BaseRegistryEntry):
             kwargs.get("num_areas") is None
         ):  # "as many as the environment likes": for an executable, what it was built with
             kwargs.pop("num_areas", None)
+        from mlagents_envs.environment import UnityEnvironment  # here: looking up names needs no gRPC
+
         return UnityEnvironment(**kwargs)
 
 

@@ -29,7 +29,8 @@ def encode_actions(actions: ActionTuple) -> bytes:
     n, branches = discrete.shape
     if branches and n and not (discrete.min() >= 0 and discrete.max() <= 0x7F):
         return _encode_one_by_one(actions)  # an action takes more than one byte
-    rows = np.tile(_template(continuous.shape[1], branches), (n, 1))
+    rows = _template(n, continuous.shape[1], branches).copy()
+    values = _bytes(continuous)
     floats = 4 * continuous.shape[1]
     # From the end of a row: discrete bytes, their head, continuous floats, their head, legacy floats.
     end = rows.shape[1]
@@ -37,9 +38,9 @@ def encode_actions(actions: ActionTuple) -> bytes:
         rows[:, end - branches :] = discrete
         end -= branches + len(head(_DISCRETE, branches))
     if floats:
-        rows[:, end - floats : end] = _bytes(continuous)
+        rows[:, end - floats : end] = values
         end -= floats + len(head(_CONTINUOUS, floats))
-        rows[:, end - floats - 4 * branches : end - 4 * branches] = _bytes(continuous)
+        rows[:, end - floats - 4 * branches : end - 4 * branches] = values
     if branches:
         rows[:, end - 4 * branches : end] = _bytes(discrete)
     return rows.tobytes()
@@ -51,11 +52,11 @@ def _bytes(values: NDArray[np.float32] | NDArray[np.int32]) -> NDArray[np.uint8]
 
 
 @lru_cache
-def _template(size: int, branches: int) -> NDArray[np.uint8]:
-    """One entry of the list with all actions 0."""
+def _template(n: int, size: int, branches: int) -> NDArray[np.uint8]:
+    """The list with all actions 0, one entry per row."""
     parts = ((_LEGACY, 4 * (size + branches)), (_CONTINUOUS, 4 * size), (_DISCRETE, branches))
     message = b"".join(head(field, length) + bytes(length) for field, length in parts if length)
-    return np.frombuffer(head(_ENTRY, len(message)) + message, np.uint8)
+    return np.tile(np.frombuffer(head(_ENTRY, len(message)) + message, np.uint8), (n, 1))
 
 
 def _encode_one_by_one(actions: ActionTuple) -> bytes:

@@ -31,12 +31,13 @@ COMPRESSED_DATA, FLOAT_DATA = 3, 4
 FLOATS = 1
 
 _CONTINUES = 0x80  # the bit in a byte of a varint that says that another one follows
+_FLOATING = ((REWARD, 0), (GROUP_REWARD, 0))
 
 Span = tuple[int, int]
 
 
 class AgentLayout:
-    """The layout of one message; holds for others where `fits` says so.
+    """The layout of one message; holds for others that show no `differences`.
 
     Args:
       message: A valid message.
@@ -49,23 +50,22 @@ class AgentLayout:
         self.observations = observations
         self.done = _is_set(message, spans.get(DONE))
         self.interrupted = _is_set(message, spans.get(INTERRUPTED))
-        care = np.full(len(message), 0xFF, np.uint8)
-        for number in (AGENT_ID, GROUP_ID):
+        # Which bits must be the same: all of them, but for numbers.
+        bits = np.full(len(message), 0xFF, np.uint8)
+        for number, same in ((AGENT_ID, _CONTINUES), (GROUP_ID, _CONTINUES), (MASK, 0xFE), *_FLOATING):
             if number in spans:
-                care[slice(*spans[number])] = _CONTINUES
-        numbers = [spans[number] for number in (REWARD, GROUP_REWARD, MASK) if number in spans]
-        for span in (*numbers, *observations):
-            care[slice(*span)] = 0
-        self._positions = np.flatnonzero(care)
-        self._care = care[self._positions]
-        self._expected = np.frombuffer(message, np.uint8)[self._positions] & self._care
+                bits[slice(*spans[number])] = same
+        for span in observations:
+            bits[slice(*span)] = 0
+        fixed = np.flatnonzero(bits)
+        # Picking columns pays if most bytes are numbers; otherwise one pass over all is faster.
+        self._fixed = fixed if 4 * len(fixed) < len(bits) else slice(None)
+        self._bits = bits[self._fixed]
+        self._expected = np.frombuffer(message, np.uint8)[self._fixed] & self._bits
 
-    def fits(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which of the messages, uint8 [n, length], have this layout: bool [n]."""
-        same: NDArray[np.bool_] = ((rows[:, self._positions] & self._care) == self._expected).all(axis=1)
-        if MASK in self.spans:
-            same &= (rows[:, slice(*self.spans[MASK])] <= 1).all(axis=1)
-        return same
+    def differences(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Where messages, uint8 [n, length], are not of this layout: uint8 [n, k], all 0 in rows that are."""
+        return (rows[:, self._fixed] & self._bits) ^ self._expected
 
 
 def layout_of(message: bytes) -> AgentLayout | None:

@@ -28,7 +28,7 @@ from mlagents_envs.rpc.images import encode_png
 from mlagents_envs.rpc.specs import wire_axes
 from mlagents_envs.rpc.wire import FIXED32, VARINT, head, tag, varint
 
-_REWARDS = struct.Struct("<sfsf")
+_FLOAT = struct.Struct("<sf")
 _REWARD_TAG, _GROUP_REWARD_TAG = tag(REWARD, FIXED32), tag(GROUP_REWARD, FIXED32)
 _ID_TAG, _GROUP_ID_TAG = tag(AGENT_ID, VARINT), tag(GROUP_ID, VARINT)
 _ENDED = tag(DONE, VARINT) + varint(1)
@@ -74,10 +74,11 @@ def _scalars(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
         strict=True,
     )
     return [
-        _REWARDS.pack(_REWARD_TAG, reward, _GROUP_REWARD_TAG, group_reward)
+        _FLOAT.pack(_REWARD_TAG, reward)
+        + (_FLOAT.pack(_GROUP_REWARD_TAG, group_reward) if group_id else b"")
+        + (_GROUP_ID_TAG + varint(group_id) if group_id else b"")
         + _ID_TAG
         + varint(agent_id)
-        + (_GROUP_ID_TAG + varint(group_id) if group_id else b"")
         + flags
         for reward, group_reward, agent_id, group_id, flags in fixed
     ]

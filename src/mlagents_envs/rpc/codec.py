@@ -8,7 +8,12 @@ from mlagents_envs.rpc.actions import decode_actions, encode_actions
 from mlagents_envs.rpc.agents import encode_agents
 from mlagents_envs.rpc.images import PNG_HEADER, channels_last, encode_png, process_pixels
 from mlagents_envs.rpc.specs import behavior_spec_from_proto, brain_parameters
-from mlagents_envs.rpc.steps import StepsDecoder, UnityNotFiniteException, steps_from_proto
+from mlagents_envs.rpc.steps import (
+    StepsDecoder,
+    UnityNotFiniteException,
+    decoder_from_proto,
+    steps_from_proto,
+)
 
 __all__ = [
     "PNG_HEADER",
@@ -18,6 +23,7 @@ __all__ = [
     "brain_parameters",
     "channels_last",
     "decode_actions",
+    "decoder_from_proto",
     "encode_actions",
     "encode_agents",
     "encode_png",

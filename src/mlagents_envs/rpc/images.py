@@ -35,8 +35,7 @@ def split_pngs(data: bytes) -> list[bytes]:
     """
     if not data.startswith(PNG_HEADER):
         raise UnityObservationException(
-            f"A compressed observation must start with the PNG signature; got {data[:8]!r} "
-            f"({len(data)} bytes in all)."
+            f"A compressed observation must start with the PNG signature; got {data[:8]!r} ({len(data)} bytes in all)."
         )
     files = []
     start = 0
@@ -72,9 +71,7 @@ def _pixels(file: bytes, size: tuple[int, int] | None) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(file), formats=("PNG",)) as image:
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except Exception as error:  # damaged files make Pillow raise almost anything, SyntaxError included
-        raise UnityObservationException(
-            f"A PNG of a compressed observation cannot be decoded: {error}"
-        ) from error
+        raise UnityObservationException(f"A PNG of a compressed observation cannot be decoded: {error}") from error
 
 
 def process_pixels(
@@ -120,9 +117,7 @@ def decode_image(
             f"The PNG files of one observation have different sizes: {[image.shape[:2] for image in images]}."
         )
     stacked = images[0] if len(images) == 1 else np.concatenate(images, axis=2)
-    values: NDArray[np.float32] = np.divide(
-        stacked.transpose(2, 0, 1), 255, dtype=np.float32
-    )  # [3 files, H, W]
+    values: NDArray[np.float32] = np.divide(stacked.transpose(2, 0, 1), 255, dtype=np.float32)  # [3 files, H, W]
     if mapping:
         return _map_channels(values, channels, mapping)
     return values.mean(axis=0, keepdims=True) if channels == 1 else np.ascontiguousarray(values[:channels])
@@ -175,7 +170,7 @@ def channels_last(
         return equivariant == [2, 2, 0]
     major = (package_version or "").partition(".")[0]
     if major.isdecimal():
-        return int(major) < 3
+        return major.lstrip("0") in ("", "1", "2")
     size = png_size(png) if png else None
     if size is not None and tuple(shape[:2]) != tuple(shape[1:]):
         return tuple(shape[:2]) == size

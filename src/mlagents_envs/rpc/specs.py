@@ -39,12 +39,13 @@ def behavior_spec_from_proto(
       UnityActionException: A size of the actions is negative.
     """
     return BehaviorSpec(
-        [_observation_spec(proto, package_version) for proto in agent_info.observations],
-        _action_spec(brain_param_proto),
+        [observation_from_proto(proto, package_version)[0] for proto in agent_info.observations],
+        action_spec_from_proto(brain_param_proto),
     )
 
 
-def _observation_spec(proto: Any, package_version: str | None) -> ObservationSpec:
+def observation_from_proto(proto: Any, package_version: str | None) -> tuple[ObservationSpec, bool]:
+    """The spec in an `ObservationProto`, and whether it is an image sent as (height, width, channels)."""
     shape = tuple(proto.shape)
     if not shape or min(shape) < 0 or prod(shape) > _LARGEST_OBSERVATION:
         raise UnityObservationException(f"Observation {proto.name!r} has the impossible shape {shape}.")
@@ -59,20 +60,16 @@ def _observation_spec(proto: Any, package_version: str | None) -> ObservationSpe
             f"Observation {proto.name!r} has type {proto.observation_type}; known are "
             f"{[f'{kind.value} {kind.name}' for kind in ObservationType]}."
         )
-    if len(shape) == 3 and channels_last(
-        shape, proto.dimension_properties, package_version, proto.compressed_data
-    ):
+    last = len(shape) == 3 and channels_last(shape, proto.dimension_properties, package_version, proto.compressed_data)
+    if last:
         shape = tuple(shape[axis] for axis in _TO_CHANNELS_FIRST)
         properties = tuple(properties[axis] for axis in _TO_CHANNELS_FIRST)
-    return ObservationSpec(
-        shape,
-        tuple(DimensionProperty(flags) for flags in properties),
-        ObservationType(proto.observation_type),
-        proto.name,
-    )
+    axes = tuple(DimensionProperty(flags) for flags in properties)
+    return ObservationSpec(shape, axes, ObservationType(proto.observation_type), proto.name), last
 
 
-def _action_spec(brain: Any) -> ActionSpec:
+def action_spec_from_proto(brain: Any) -> ActionSpec:
+    """The actions in a `BrainParametersProto`; raises as `behavior_spec_from_proto`."""
     spec = brain.action_spec
     if spec.num_continuous_actions or spec.num_discrete_actions:
         size, branches = spec.num_continuous_actions, tuple(spec.discrete_branch_sizes)
@@ -82,8 +79,7 @@ def _action_spec(brain: Any) -> ActionSpec:
         size, branches = 0, tuple(brain.vector_action_size_deprecated)
     if min((size, *branches)) < 0 or sum((size, *branches)) > _MOST_ACTIONS:
         raise UnityActionException(
-            f"Behavior {brain.brain_name!r} has impossible actions: "
-            f"continuous size {size}, branches {branches}."
+            f"Behavior {brain.brain_name!r} has impossible actions: continuous size {size}, branches {branches}."
         )
     return ActionSpec(size, branches)
 

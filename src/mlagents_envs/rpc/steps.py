@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -27,6 +28,7 @@ from mlagents_envs.rpc.agent_layout import (
     read_varints,
 )
 from mlagents_envs.rpc.images import decode_image, png_size
+from mlagents_envs.rpc.specs import action_spec_from_proto, observation_from_proto
 
 _MOST_LAYOUTS = 64
 
@@ -87,25 +89,41 @@ class StepsDecoder:
         if min(lengths) <= self._float_bytes:
             return None  # compressed, or damaged: found out agent by agent, before anything is allocated
         columns = _Columns(len(messages), self.spec)
-        for length in set(lengths):
-            index = np.flatnonzero(np.equal(lengths, length))
-            rows = np.frombuffer(b"".join([messages[i] for i in index.tolist()]), np.uint8)
-            if not self._fill(columns, rows.reshape(-1, length), index):
+        kinds = set(lengths)
+        for length in kinds:
+            index = np.arange(len(messages)) if len(kinds) == 1 else np.flatnonzero(np.equal(lengths, length))
+            picked = messages if len(kinds) == 1 else [messages[i] for i in index.tolist()]
+            rows = np.frombuffer(b"".join(picked), np.uint8).reshape(-1, length)
+            if not self._fill(columns, rows, index):
                 return None
         return columns
 
     def _fill(self, columns: _Columns, rows: NDArray[np.uint8], index: NDArray[np.intp]) -> bool:
-        """Writes messages of one length, uint8 [n, length], to the rows `index` of `columns`."""
-        layouts = iter(self._layouts.get(rows.shape[1], ()))
+        """Writes messages of one length, uint8 [n, length], to the rows `index`; False if some are unusual."""
+        for layout in tuple(self._layouts.get(rows.shape[1], ())):
+            rows, index = self._write_fitting(columns, layout, rows, index)
+            if not len(rows):
+                return True
         while len(rows):
-            layout = next(layouts, None) or self._learn(rows[0].tobytes())
-            if layout is None:
+            learned = self._learn(rows[0].tobytes())
+            if learned is None:
                 self._has_layouts = False
                 return False
-            fits = layout.fits(rows)
-            columns.write(layout, rows[fits], index[fits], self._channels_last)
-            rows, index = rows[~fits], index[~fits]
+            rows, index = self._write_fitting(columns, learned, rows, index)
         return True
+
+    def _write_fitting(
+        self, columns: _Columns, layout: AgentLayout, rows: NDArray[np.uint8], index: NDArray[np.intp]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+        """Writes the messages that have a layout; the others, and their rows, remain."""
+        differences = layout.differences(rows)
+        if not differences.any():
+            whole = len(rows) == len(columns.reward)
+            columns.write(layout, rows, slice(None) if whole else index, self._channels_last)
+            return rows[:0], index[:0]
+        fits = ~differences.any(axis=1)
+        columns.write(layout, rows[fits], index[fits], self._channels_last)
+        return rows[~fits], index[~fits]
 
     def _learn(self, message: bytes) -> AgentLayout | None:
         # What the layout holds constant (shapes, types, counts) is checked here, once.
@@ -118,13 +136,31 @@ class StepsDecoder:
         return layout
 
 
+def decoder_from_proto(brain_param_proto: Any, first_message: bytes, package_version: str | None) -> StepsDecoder:
+    """The decoder of a behavior that the environment announces.
+
+    Args:
+      brain_param_proto: `BrainParametersProto`.
+      first_message: Any agent's `AgentInfoProto`.
+      package_version: Of the Unity package.
+
+    Raises:
+      UnityObservationException: The message is damaged, or an observation has an impossible shape or type.
+      UnityActionException: The actions have impossible sizes.
+    """
+    protos = _parse(first_message).observations
+    observations = [observation_from_proto(proto, package_version) for proto in protos]
+    specs = [spec for spec, _ in observations]
+    return StepsDecoder(
+        BehaviorSpec(specs, action_spec_from_proto(brain_param_proto)), [last for _, last in observations]
+    )
+
+
 def _parse(message: bytes) -> Any:
     try:
         return AgentInfoProto.FromString(message)
     except DecodeError as error:
-        raise UnityObservationException(
-            f"An agent's {len(message)} bytes are not an AgentInfoProto: {error}"
-        ) from None
+        raise UnityObservationException(f"An agent's {len(message)} bytes are not an AgentInfoProto: {error}") from None
 
 
 class _Columns:
@@ -140,6 +176,7 @@ class _Columns:
         self.done = np.zeros(n, np.bool_)
         self.interrupted = np.zeros(n, np.bool_)
         self.mask = np.zeros((n, sum(spec.action_spec.discrete_branches)), np.bool_)
+        self.any_done = False
 
     @staticmethod
     def of_infos(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> _Columns:
@@ -152,6 +189,7 @@ class _Columns:
             columns.agent_id[row] = info.id
             columns.group_id[row] = info.group_id
             columns.group_reward[row] = info.group_reward
+            columns.any_done |= info.done
             columns.done[row] = info.done
             columns.interrupted[row] = info.max_step_reached
             if len(info.action_mask) == columns.mask.shape[1]:
@@ -164,7 +202,7 @@ class _Columns:
         self,
         layout: AgentLayout,
         rows: NDArray[np.uint8],
-        index: NDArray[np.intp],
+        index: NDArray[np.intp] | slice,
         channels_last: Sequence[bool],
     ) -> None:
         """Reads messages of one layout, uint8 [n, length], into the rows `index`."""
@@ -179,43 +217,39 @@ class _Columns:
             self.group_id[index] = read_varints(rows, spans[GROUP_ID])
         if MASK in spans and spans[MASK][1] - spans[MASK][0] == self.mask.shape[1]:
             self.mask[index] = rows[:, slice(*spans[MASK])]
-        self.done[index] = layout.done
-        self.interrupted[index] = layout.interrupted
+        if layout.done:
+            self.any_done = True
+            self.done[index] = True
+            self.interrupted[index] = layout.interrupted
         for column, span, last in zip(self.obs, layout.observations, channels_last, strict=True):
             column[index] = _channels_first(read_floats(rows, span), column.shape[1:], last)
 
     def split(self) -> Steps:
         """Separates decisions from terminal steps, after a check that all numbers are finite."""
         self._check_finite()
-        if not self.done.any():
-            return self._decisions(slice(None)), TerminalSteps.empty(self.spec)
-        ended = np.flatnonzero(self.done)
-        waiting = np.flatnonzero(~self.done)
+        if not self.any_done:
+            return self._decisions(), TerminalSteps.empty(self.spec)
+        ended, waiting = self._rows(self.done), self._rows(~self.done)
         terminal_steps = TerminalSteps(
-            [column[ended] for column in self.obs],
-            self.reward[ended],
-            self.interrupted[ended],
-            self.agent_id[ended],
-            self.group_id[ended],
-            self.group_reward[ended],
+            ended.obs, ended.reward, ended.interrupted, ended.agent_id, ended.group_id, ended.group_reward
         )
-        return self._decisions(waiting), terminal_steps
+        return waiting._decisions(), terminal_steps
 
-    def _decisions(self, index: NDArray[np.intp] | slice) -> DecisionSteps:
-        agent_id = self.agent_id[index]
+    def _rows(self, chosen: NDArray[np.bool_]) -> _Columns:
+        part = copy(self)
+        index = np.flatnonzero(chosen)
+        part.obs = [column[index] for column in self.obs]
+        for name in ("reward", "agent_id", "group_id", "group_reward", "interrupted", "mask"):
+            setattr(part, name, getattr(self, name)[index])
+        return part
+
+    def _decisions(self) -> DecisionSteps:
         branches = self.spec.action_spec.discrete_branches
         masks = None
-        if branches and len(agent_id):
+        if branches and len(self.reward):
             ends = np.cumsum((0, *branches)).tolist()
-            masks = [self.mask[index, start:end] for start, end in pairwise(ends)]
-        return DecisionSteps(
-            [column[index] for column in self.obs],
-            self.reward[index],
-            agent_id,
-            masks,
-            self.group_id[index],
-            self.group_reward[index],
-        )
+            masks = [self.mask[:, start:end] for start, end in pairwise(ends)]
+        return DecisionSteps(self.obs, self.reward, self.agent_id, masks, self.group_id, self.group_reward)
 
     def _check_finite(self) -> None:
         named: list[tuple[str, NDArray[np.float32]]] = [
@@ -223,9 +257,7 @@ class _Columns:
             ("group reward", self.group_reward),
         ]
         for number, (column, sensor) in enumerate(zip(self.obs, self.spec.observation_specs, strict=True)):
-            if (
-                column.ndim < 4
-            ):  # images are not checked: too many numbers, and bytes can be nothing but finite
+            if column.ndim < 4:  # images are not checked: too many numbers, and bytes can be nothing but finite
                 named.append((f"observation {number} {sensor.name!r}", column))
         for name, values in named:
             finite = np.isfinite(values)
@@ -238,9 +270,7 @@ class _Columns:
 
 
 def _check_observations(info: Any, spec: BehaviorSpec, channels_last: Sequence[bool]) -> None:
-    if len(info.observations) != len(spec.observation_specs) or len(channels_last) != len(
-        spec.observation_specs
-    ):
+    if len(info.observations) != len(spec.observation_specs) or len(channels_last) != len(spec.observation_specs):
         raise UnityObservationException(
             f"Agent {info.id} sent {len(info.observations)} observations; its behavior has "
             f"{len(spec.observation_specs)}: {[sensor.name for sensor in spec.observation_specs]}."
@@ -275,9 +305,7 @@ def _check_observation(proto: Any, sensor: ObservationSpec, last: bool, agent_id
 def _values(proto: Any, shape: tuple[int, ...], last: bool) -> NDArray[np.float32]:
     if proto.compression_type == PNG:
         height, width = shape[1:]
-        return decode_image(
-            proto.compressed_data, shape[0], proto.compressed_channel_mapping, (height, width)
-        )
+        return decode_image(proto.compressed_data, shape[0], proto.compressed_channel_mapping, (height, width))
     # The serialized list is the floats behind a short head; reading it element by element is 30 times slower.
     count = prod(shape)
     raw = proto.float_data.SerializeToString()

@@ -113,8 +113,7 @@ def decode_parameter(payload: bytes) -> tuple[str, float | ParameterSampler]:
         return key, message.read_float32()
     if data_type != data_types.SAMPLER:
         raise UnitySideChannelException(
-            f"Parameter {key!r} has data type {data_type}; "
-            f"known are {[f'{t:d} {t.name}' for t in data_types]}."
+            f"Parameter {key!r} has data type {data_type}; known are {[f'{t:d} {t.name}' for t in data_types]}."
         )
     seed = message.read_int32()
     return key, _decode_sampler(message, key, seed)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.academy import World
-from mlagents_sim.agent import ENDED, INTERRUPTED, PLAYING, AgentBatch
+from mlagents_sim.agent import ENDED, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.compiled import compiled, mj_step
+from mlagents_sim.physics.episodes import count_step, interrupt
 from mlagents_sim.physics.rules import (
     apply_angular_drag,
     apply_gravity,
@@ -74,17 +75,221 @@ def _origins(areas: int) -> NDArray[np.float64]:
 
 
 def _build_area(spec: mujoco.MjSpec, prefix: str, origin: NDArray[np.float64]) -> None:
-    """A platform that is moved by hand and a ball that moves freely; they touch each other, and nothing else."""
+    """A platform moved by hand and a ball that moves freely; they touch each other, and nothing else."""
     import mujoco
 
     platform = spec.worldbody.add_body(name=prefix + "platform", pos=origin, mocap=True)
     box = platform.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[HALF_SIZE_M] * 3)
-    ball = spec.worldbody.add_body(name=prefix + "ball", pos=origin + (0.0, START_HEIGHT_M, 0.0))
+    ball = spec.worldbody.add_body(name=prefix + "ball", pos=origin + np.array((0.0, START_HEIGHT_M, 0.0)))
     ball.add_freejoint()
     sphere = ball.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.5, 0.0, 0.0], mass=1.0)
     for name, geom in ((prefix + "platform", box), (prefix + "ball", sphere)):
         geom.name, geom.contype, geom.conaffinity = name, 0, 0
     friction = [FRICTION, FRICTION, 0.0, 0.0, 0.0]
-    spec.add_pair(
-        geomname1=box.name, geomname2=sphere.name, condim=3, friction=friction, solref=SOLREF
+    spec.add_pair(geomname1=box.name, geomname2=sphere.name, condim=3, friction=friction, solref=SOLREF)
+
+
+class Areas(NamedTuple):
+    """The bodies of all areas, one row each, for compiled code. The first three are MuJoCo's own memory.
+
+    Attributes:
+      quat: float64 [areas, 4], rotation of the platform (w, x, y, z).
+      position: float64 [areas, 7], of the ball; its rotation follows.
+      velocity: float64 [areas, 6], of the ball, m/s and rad/s.
+      origin: float64 [areas, 3], position of the platform.
+      gravity: float64 [areas], m/s^2.
+      radius: float64 [areas], of the ball, m.
+    """
+
+    quat: NDArray[np.float64]
+    position: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    gravity: NDArray[np.float64]
+    radius: NDArray[np.float64]
+
+
+def _make_scene(areas: int) -> tuple[Scene, Areas]:
+    import mujoco
+
+    from mlagents_sim.physics.scene import Scene, compose
+
+    model = compose(_build_area, _origins(areas), SUBSTEPS)
+    model.opt.solver = mujoco.mjtSolver.mjSOL_PGS  # exact and fastest for one contact per body
+    scene = Scene(model)
+    data = scene.data
+    return scene, Areas(
+        quat=data.mocap_quat,
+        position=data.qpos.reshape(areas, 7),
+        velocity=data.qvel.reshape(areas, 6),
+        origin=data.mocap_pos.copy(),
+        gravity=np.full(areas, PARAMETERS["gravity"].default),
+        radius=np.full(areas, 0.5 * PARAMETERS["scale"].default),
     )
+
+
+# One physics step
+
+
+@compiled
+def _act(areas: Areas, agents: AgentArrays) -> None:
+    """Tilt the platforms, about Z and then about X; then see where the balls are."""
+    for i in range(len(areas.quat)):
+        quat = areas.quat[i]
+        action_z = min(max(agents.continuous[i, 0], -1.0), 1.0)
+        action_x = min(max(agents.continuous[i, 1], -1.0), 1.0)
+        if (quat[3] < TILT_LIMIT and action_z > 0.0) or (quat[3] > -TILT_LIMIT and action_z < 0.0):
+            turn_z(quat, TURN_RAD * action_z)
+        if (quat[1] < TILT_LIMIT and action_x > 0.0) or (quat[1] > -TILT_LIMIT and action_x < 0.0):
+            turn_x(quat, TURN_RAD * action_x)
+        x = areas.position[i, 0] - areas.origin[i, 0]
+        y = areas.position[i, 1] - areas.origin[i, 1]
+        z = areas.position[i, 2] - areas.origin[i, 2]
+        if y < LOWEST_M or abs(x) > FARTHEST_M or abs(z) > FARTHEST_M:
+            agents.reward[i] = FALL_REWARD
+            agents.end[i] = ENDED
+        else:
+            agents.reward[i] = BALANCE_REWARD
+
+
+@compiled
+def _integrate(areas: Areas, model: int, data: int) -> None:
+    """0.02 s of physics."""
+    for i in range(len(areas.quat)):
+        apply_gravity(areas.velocity[i], areas.gravity[i])
+        apply_angular_drag(areas.velocity[i], ANGULAR_DRAG)
+        push_out_of_box(
+            areas.position[i], areas.radius[i], areas.origin[i], areas.quat[i], HALF_SIZE_M, RESTING_DEPTH_M
+        )
+    for _ in range(SUBSTEPS):
+        mj_step(model, data)
+
+
+@compiled
+def _advance(areas: Areas, agents: AgentArrays, model: int, data: int, steps: int) -> tuple[int, bool]:
+    """`World.advance` in one call."""
+    for step in range(steps):
+        count_step(agents)
+        _act(areas, agents)
+        if interrupt(agents, MAX_STEP):
+            return step, True
+        _integrate(areas, model, data)
+    return steps, False
+
+
+# Agents
+
+
+class Ball3DAgents(AgentBatch):
+    """The platforms. They observe their tilt, where the ball is, and unless it is hard how fast it moves.
+
+    Args:
+      scene: Where the balls get their size and mass.
+      areas: One per agent.
+      rng: Source of start positions.
+      parameters: `PARAMETERS`; mass and scale are read at every reset, or only once if it is hard.
+      hard: 3DBallHard: no velocity, but the last frames.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        areas: Areas,
+        rng: np.random.Generator,
+        parameters: EnvironmentParameters,
+        *,
+        hard: bool,
+    ) -> None:
+        count = len(areas.quat)
+        self._observed = 5 if hard else 8
+        vector = VectorSensor(self._observed)
+        super().__init__(
+            "3DBallHard?team=0" if hard else "3DBall?team=0",
+            count,
+            [StackingSensor(vector, STACKED_FRAMES, count) if hard else vector],
+            ActionSpec.create_continuous(2),
+            MAX_STEP,
+        )
+        self._scene = scene
+        self._areas = areas
+        self._balls = np.flatnonzero(scene.model.body_dofnum)
+        self._rng = rng
+        self._parameters = parameters
+        self._hard = hard
+        self._has_begun = False
+
+    def reset(self, rows: NDArray[np.intp]) -> None:
+        """Tilt the platforms a little and drop the balls; their spin stays."""
+        areas = self._areas
+        half_x, half_z = self._rng.uniform(-0.5 * RESET_TILT_RAD, 0.5 * RESET_TILT_RAD, (2, len(rows)))
+        cos_x, sin_x, cos_z, sin_z = np.cos(half_x), np.sin(half_x), np.cos(half_z), np.sin(half_z)
+        # About X, then about the turned Z.
+        areas.quat[rows] = np.stack((cos_x * cos_z, sin_x * cos_z, -sin_x * sin_z, cos_x * sin_z), axis=1)
+        start = self._rng.uniform(-START_SPREAD_M, START_SPREAD_M, (len(rows), 3))
+        start[:, 1] = START_HEIGHT_M
+        areas.position[rows, :3] = areas.origin[rows] + start
+        areas.velocity[rows, :3] = 0.0
+        areas.gravity[rows] = self._parameters.read("gravity", len(rows))
+        if not (self._hard and self._has_begun):
+            self._make_balls(rows)
+        self._has_begun = True
+
+    def _make_balls(self, rows: NDArray[np.intp]) -> None:
+        mass = self._parameters.read("mass", len(rows))
+        radius = 0.5 * self._parameters.read("scale", len(rows))
+        self._scene.set_free_spheres(self._balls[rows], radius, mass)
+        self._areas.radius[rows] = radius
+
+    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+        """Quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
+        areas = self._areas
+        quat = areas.quat[rows]
+        observation = np.empty((len(quat), 8))
+        observation[:, 0] = quat[:, 3]
+        observation[:, 1] = quat[:, 1]
+        observation[:, 2:5] = areas.position[rows, :3] - areas.origin[rows]
+        observation[:, 5:8] = areas.velocity[rows, :3]
+        return [observation[:, : self._observed]]
+
+    def act(self) -> None:
+        """Tilt, and reward or end."""
+        _act(self._areas, self.arrays)
+
+
+class Ball3DWorld(World):
+    """Platforms and balls in one MuJoCo model."""
+
+    def __init__(
+        self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool
+    ) -> None:
+        self.scene, self.areas = _make_scene(areas)
+        agents = Ball3DAgents(self.scene, self.areas, rng, parameters, hard=hard)
+        super().__init__([agents], DECISION_PERIOD, parameters)
+
+    def integrate(self) -> None:
+        """Gravity, drag, contacts."""
+        _integrate(self.areas, self.scene.model_address, self.scene.data_address)
+
+    def advance(self, steps: int) -> tuple[int, bool]:
+        """As `World.advance`, compiled."""
+        scene, agents = self.scene, self.agents[0].arrays
+        return _advance(self.areas, agents, scene.model_address, scene.data_address, steps)
+
+
+# Registration
+
+
+def _entry(identifier: str, description: str, *, hard: bool) -> SimEntry:
+    return SimEntry(
+        identifier,
+        expected_reward=100.0,
+        description=description,
+        make_world=functools.partial(Ball3DWorld, hard=hard),
+        num_areas=12,
+        parameters=PARAMETERS,
+        model=Path(__file__).with_name("models") / f"{identifier}.onnx",
+    )
+
+
+ENTRY = _entry("3DBall", "Keep a ball on a platform by tilting it.", hard=False)
+HARD_ENTRY = _entry("3DBallHard", "3DBall without seeing how fast the ball moves.", hard=True)

@@ -26,11 +26,14 @@ STEP_REWARD: Final = -0.01
 SMALL_REWARD: Final = 0.1
 LARGE_REWARD: Final = 1.0
 
+# Everything that can happen, by position.
 _MOVES = np.array([0, -1, 1])  # stay, left, right
+_NEXT = np.clip(np.arange(LAST_POSITION + 1)[:, np.newaxis] + _MOVES, 0, LAST_POSITION)
 _ONE_HOT = np.eye(LAST_POSITION + 1, OBSERVATION_SIZE, dtype=np.float32)
-_REWARDS = np.full(LAST_POSITION + 1, STEP_REWARD, np.float32)
-_REWARDS[SMALL_GOAL] += SMALL_REWARD
-_REWARDS[LARGE_GOAL] += LARGE_REWARD
+_REWARD = np.full(LAST_POSITION + 1, STEP_REWARD, np.float32)
+_REWARD[SMALL_GOAL] += SMALL_REWARD
+_REWARD[LARGE_GOAL] += LARGE_REWARD
+_IS_GOAL = np.isin(np.arange(LAST_POSITION + 1), (SMALL_GOAL, LARGE_GOAL))
 
 
 class BasicAgents(AgentBatch):
@@ -51,10 +54,9 @@ class BasicAgents(AgentBatch):
 
     def act(self) -> None:
         """Move; every step costs a little, a goal pays and ends the episode."""
-        self._position += _MOVES[self.actions.discrete[:, 0]]
-        np.clip(self._position, 0, LAST_POSITION, out=self._position)
-        self.add_reward(_REWARDS[self._position])
-        self.end_episode((self._position == SMALL_GOAL) | (self._position == LARGE_GOAL))
+        self._position = _NEXT[self._position, self.actions.discrete[:, 0]]
+        self.add_reward(_REWARD[self._position])
+        self.end_episode(_IS_GOAL[self._position])
 
 
 def make_world(areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> World:

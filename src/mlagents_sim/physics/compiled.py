@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -13,7 +15,8 @@ R = TypeVar("R")
 class compiled(Generic[P, R]):  # noqa: N801  # a decorator
     """Decorator: compile a function at its first call, and keep the machine code on disk.
 
-    Compiled functions may call each other, and `mj_step`. They release the GIL while they run.
+    A compiled function may call `mj_step` and compiled functions of its own module and of this package; after
+    a change to those the kept code is left aside. It releases the GIL while it runs.
     """
 
     def __init__(self, function: Callable[P, R]) -> None:
@@ -22,9 +25,17 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
 
     @functools.cached_property
     def _dispatcher(self) -> Callable[P, R]:
-        from numba import njit
+        import numba
 
-        dispatcher: Callable[P, R] = njit(cache=True, nogil=True, error_model="numpy")(self._function)
+        config: Any = numba.config
+        kept = config.CACHE_DIR
+        config.CACHE_DIR = _cache_dir(kept)
+        try:
+            dispatcher: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(
+                self._function
+            )
+        finally:
+            config.CACHE_DIR = kept
         return dispatcher
 
     @property
@@ -32,8 +43,23 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
         """What numba asks for when another compiled function names this one."""
         return self._dispatcher._numba_type_  # type: ignore[attr-defined]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102
         return self._dispatcher(*args, **kwargs)
+
+
+@functools.cache
+def _cache_dir(chosen: str) -> str:
+    """A folder for each version of this package: numba itself looks only at a function's own file.
+
+    Args:
+      chosen: The user's NUMBA_CACHE_DIR; beside the source if empty.
+    """
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(package.glob("*.py")):
+        digest.update(source.read_bytes())
+    folder = Path(chosen) if chosen else package / "__pycache__"
+    return str(folder / f"numba-{digest.hexdigest()[:16]}")
 
 
 class _MjStep:
@@ -48,7 +74,7 @@ class _MjStep:
 
 
 mj_step = _MjStep()
-"""MuJoCo's own function, for compiled functions: the addresses of a model and its data.
+"""MuJoCo's own function, for compiled functions: the addresses of a model and of its data.
 
 `scene.Scene` makes it known to the linker, so there must be a scene before compiled code runs.
 """

@@ -39,17 +39,20 @@ def turn_z(quat: Vector, angle_rad: float) -> None:
 
 @compiled
 def apply_gravity(velocity: Vector, gravity: float) -> None:
-    """One impulse per time step, before any sub-step: a free fall then covers the distance it does in Unity."""
+    """One impulse per time step, before any sub-step: the distance of a free fall is then Unity's."""
     velocity[1] -= gravity * TIME_STEP_S
 
 
 @compiled
 def apply_angular_drag(velocity: Vector, drag: float) -> None:
     """Damp the spin by Unity's explicit rule, and hold it below MAX_ANGULAR_SPEED."""
-    velocity[3:6] *= max(0.0, 1.0 - drag * TIME_STEP_S)
-    speed = math.sqrt(velocity[3] ** 2 + velocity[4] ** 2 + velocity[5] ** 2)
+    factor = max(0.0, 1.0 - drag * TIME_STEP_S)
+    speed = factor * math.sqrt(velocity[3] ** 2 + velocity[4] ** 2 + velocity[5] ** 2)
     if speed > MAX_ANGULAR_SPEED:
-        velocity[3:6] *= MAX_ANGULAR_SPEED / speed
+        factor *= MAX_ANGULAR_SPEED / speed
+    velocity[3] *= factor
+    velocity[4] *= factor
+    velocity[5] *= factor
 
 
 @compiled

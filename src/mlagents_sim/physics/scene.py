@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]  # numba brings it
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,37 @@ class Scene:
         self.data: Any = mujoco.MjData(model)
         self.model_address: int = model._address
         self.data_address: int = self.data._address
+
+    def set_free_spheres(
+        self, bodies: NDArray[np.intp], radius: NDArray[np.float64], mass: NDArray[np.float64]
+    ) -> None:
+        """Change size and mass of solid spheres, each the only geom of a body that moves freely.
+
+        Writes what `mujoco.mj_setConst` would derive, for these bodies alone; nothing if nothing changes.
+
+        Args:
+          bodies: [n], ids.
+          radius: float64 [n], m.
+          mass: float64 [n], kg.
+        """
+        model = self.model
+        geoms = model.body_geomadr[bodies]
+        if (model.body_mass[bodies] == mass).all() and (model.geom_size[geoms, 0] == radius).all():
+            return
+        inertia = 0.4 * mass * radius**2
+        model.geom_size[geoms, 0] = radius
+        model.geom_rbound[geoms] = radius
+        model.geom_aabb[geoms, 3:] = radius[:, np.newaxis]
+        model.body_mass[bodies] = model.body_subtreemass[bodies] = mass
+        model.body_inertia[bodies] = inertia[:, np.newaxis]
+        model.body_invweight0[bodies] = np.stack((1.0 / mass, 1.0 / inertia), axis=1)
+        dofs = model.body_dofadr[bodies]
+        for axis in range(3):
+            model.dof_M0[dofs + axis], model.dof_M0[dofs + 3 + axis] = mass, inertia
+            model.dof_invweight0[dofs + axis], model.dof_invweight0[dofs + 3 + axis] = (
+                1.0 / mass,
+                1.0 / inertia,
+            )
 
 
 @functools.cache

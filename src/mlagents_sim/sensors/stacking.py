@@ -22,9 +22,7 @@ class StackingSensor:
         self._sensor = sensor
         self._size = sensor.spec.shape[0]
         shape = (frames * self._size, *sensor.spec.shape[1:])
-        self.spec = sensor.spec._replace(
-            shape=shape, name=f"StackingSensor_size{frames}_{sensor.spec.name}"
-        )
+        self.spec = sensor.spec._replace(shape=shape, name=f"StackingSensor_size{frames}_{sensor.spec.name}")
         self._stack = np.zeros((agents, *shape), np.float32)
 
     def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:

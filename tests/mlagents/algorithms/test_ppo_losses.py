@@ -24,6 +24,7 @@ def surrogate(ratio, advantage):
         (1.5, -2.0, 3.0),  # a loss is not clipped
         (0.5, -2.0, 1.6),  # gain of a bad action clipped at 0.8 A
         (0.5, 2.0, -1.0),
+        (25.0, -2.0, 20.0),  # the ratio counts as 10 at most
     ],
 )
 def test_one_decision(ratio, advantage, expected):
@@ -47,7 +48,13 @@ def test_total():
 
 @pytest.mark.parametrize(
     ("kind", "progress", "expected"),
-    [("constant", 0.7, 3.0), ("linear", 0.0, 3.0), ("linear", 0.25, 2.5), ("linear", 1.0, 1.0), ("linear", 2.0, 1.0)],
+    [
+        ("constant", 0.7, 3.0),
+        ("linear", 0.0, 3.0),
+        ("linear", 0.25, 2.5),
+        ("linear", 1.0, 1.0),
+        ("linear", 2.0, 1.0),
+    ],
 )
 def test_schedules(kind, progress, expected):
     np.testing.assert_allclose(scheduled(kind, 3.0, 1.0, progress), expected)

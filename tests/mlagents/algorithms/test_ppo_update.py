@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.flatten_util import ravel_pytree
 
 from mlagents.algorithms.ppo.update import ADAM, Coefficients, Experience, LearnerState, Networks, update
 from mlagents.nn.critic import Critic
+from mlagents.nn.flat import flattened
 from mlagents.nn.layers import Mlp
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.policy import ActionHead, Policy
@@ -23,8 +23,8 @@ BRANCHES = (2, 3)
 
 
 def make_networks():
-    keys = jax.random.split(jax.random.key(0), 3)
-    return Networks(Mlp(keys[0], 3, 8, 2), ActionHead(keys[1], 8, 2, BRANCHES), Critic(keys[2], 3, 8, 2, 2))
+    rng = np.random.default_rng(0)
+    return Networks(Mlp(rng, 3, 8, 2), ActionHead(rng, 8, 2, BRANCHES), Critic(rng, 3, 8, 2, 2))
 
 
 def make_segments(rng, lengths):
@@ -44,6 +44,7 @@ def make_segments(rng, lengths):
 
 def in_rows(segments, capacity):
     """Return the segments as flat rows, and the rows of their decisions."""
+
     def zeros(*shape, dtype=np.float32):
         return np.zeros((capacity, *shape), dtype)
 
@@ -110,11 +111,11 @@ def test_update_equals_the_plain_one(capacity):
     orders = [rng.permutation(len(decisions)) for _ in range(2)]
     expected, expected_normalizer = plain_update(networks, normalizer, segments, orders)
 
-    parameters, unravel = ravel_pytree(networks)
+    parameters, networks_of = flattened(networks)
     order = np.zeros((2, capacity), np.int32)
     for epoch, picks in zip(order, orders, strict=True):
         epoch[: len(picks)] = np.array(decisions)[picks]
-    compiled = jax.jit(functools.partial(update, unravel=unravel, batch_size=BATCH, lam=LAM))
+    compiled = jax.jit(functools.partial(update, networks_of=networks_of, batch_size=BATCH, lam=LAM))
     state, statistics = compiled(
         LearnerState(parameters, ADAM.init(parameters), normalizer),
         experience,
@@ -125,7 +126,7 @@ def test_update_equals_the_plain_one(capacity):
         GAMMA,
     )
     assert statistics.finite
-    np.testing.assert_allclose(state.parameters, ravel_pytree(expected)[0], atol=2e-4)
+    np.testing.assert_allclose(state.parameters, flattened(expected)[0], atol=2e-4)
     np.testing.assert_allclose(state.normalizer.m2, expected_normalizer.m2, rtol=1e-5)
     assert float(jnp.abs(state.parameters - parameters).max()) > 1e-3
 
@@ -134,10 +135,10 @@ def test_a_loss_that_is_not_finite_leaves_everything_as_it_was():
     segments = make_segments(np.random.default_rng(0), [(8, False)])
     segments[0]["reward"][3, 0] = np.nan
     experience, used, decisions = in_rows(segments, 16)
-    parameters, unravel = ravel_pytree(make_networks())
+    parameters, networks_of = flattened(make_networks())
     state = LearnerState(parameters, ADAM.init(parameters), Normalizer.initial(3))
     order = np.array([decisions], np.int32)
-    compiled = jax.jit(functools.partial(update, unravel=unravel, batch_size=BATCH, lam=LAM))
+    compiled = jax.jit(functools.partial(update, networks_of=networks_of, batch_size=BATCH, lam=LAM))
     after, statistics = compiled(state, experience, np.int32(used), order, np.int32(2), COEFFICIENTS, GAMMA)
     assert not statistics.finite
     for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):

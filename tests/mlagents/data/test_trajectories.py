@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from mlagents.data.segments import Rows, Segment
 from mlagents.data.trajectories import Trajectories
-from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
+from mlagents_envs.base_env import (
+    ActionSpec,
+    BehaviorSpec,
+    DimensionProperty,
+    ObservationSpec,
+    ObservationType,
+)
 
 SPEC = BehaviorSpec(
     [ObservationSpec((1,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "v")],
@@ -34,9 +40,7 @@ class Sink(list):
 
 
 def observe(grid, lanes, values, rewards, sink):
-    grid.observe(
-        np.array(lanes), [np.array(values, np.float32)[:, None]], np.array(rewards, np.float32), None, sink
-    )
+    grid.observe(np.array(lanes), [np.array(values, np.float32)[:, None]], np.array(rewards, np.float32), None, sink)
 
 
 def decide(grid, lanes, values):
@@ -96,7 +100,9 @@ class Book:
 @settings(max_examples=60, deadline=None)
 @given(
     horizon=st.integers(1, 4),
-    script=st.lists(st.lists(st.sampled_from(["decide", "end", "interrupt", "idle"]), min_size=3, max_size=3), max_size=25),
+    script=st.lists(
+        st.lists(st.sampled_from(["decide", "end", "interrupt", "idle"]), min_size=3, max_size=3), max_size=25
+    ),
 )
 def test_equals_plain_bookkeeping(horizon, script):
     grid, sink, expected = Trajectories(SPEC, horizon), Sink(), []

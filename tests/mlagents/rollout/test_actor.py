@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,13 +16,12 @@ from mlagents.rollout.actor import Actor
 
 
 def make_policy(sizes=(3, 2), continuous=2, branches=(3, 4), *, normalize=True, layers=2):
-    body, head = jax.random.split(jax.random.key(0))
     rng = np.random.default_rng(0)
     normalizer = None
     if normalize:
         data = jnp.array(rng.normal(2.0, 3.0, (40, sum(sizes))), jnp.float32)
         normalizer = Normalizer.initial(sum(sizes)).updated(data, jnp.ones(40, bool))
-    policy = Policy(normalizer, Mlp(body, sum(sizes), 16, layers), ActionHead(head, 16, continuous, branches))
+    policy = Policy(normalizer, Mlp(rng, sum(sizes), 16, layers), ActionHead(rng, 16, continuous, branches))
     log_std = jnp.linspace(-1.0, 0.5, continuous)
     return eqx.tree_at(lambda p: p.head.log_std, policy, log_std)
 
@@ -45,9 +43,7 @@ def test_deterministic_actions_are_the_policys(normalize, layers):
     np.testing.assert_allclose(found.continuous, expected.mean, atol=1e-5)
     choice = np.stack([np.argmax(p, axis=1) for p in expected.log_probs], axis=1)
     np.testing.assert_array_equal(found.discrete, choice)
-    np.testing.assert_allclose(
-        found.action.continuous, np.clip(expected.mean, -3, 3) / 3, atol=1e-5
-    )
+    np.testing.assert_allclose(found.action.continuous, np.clip(expected.mean, -3, 3) / 3, atol=1e-5)
 
 
 def test_samples_follow_the_policys_distribution():

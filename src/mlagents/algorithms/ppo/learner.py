@@ -5,17 +5,14 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.flatten_util import ravel_pytree
 from numpy.typing import NDArray
 
 from mlagents.algorithms.ppo.update import (
-    ADAM,
     CHUNK,
     Coefficients,
     Experience,
@@ -27,8 +24,10 @@ from mlagents.algorithms.ppo.update import (
 from mlagents.algorithms.schedules import scheduled
 from mlagents.data.segments import Rows, Segment
 from mlagents.nn.build import make_critic, make_policy
+from mlagents.nn.flat import flattened
 from mlagents.nn.policy import Policy
 from mlagents.nn.tensors import named_tensors, with_tensors
+from mlagents.process import release_unused_memory
 from mlagents.settings import BehaviorSettings, PPOSettings
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -37,6 +36,7 @@ class NonFiniteUpdate(RuntimeError):
     """An update met a loss or weight that is not finite; the weights are those before the update."""
 
 
+@runtime_checkable
 class Signals(Protocol):
     """What the learner needs to know of reward signals; K of them."""
 
@@ -58,9 +58,7 @@ class PPOLearner:
       version: number of updates so far; a policy of the same version has the same weights.
     """
 
-    def __init__(
-        self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int
-    ):
+    def __init__(self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int):
         if not isinstance(settings.hyperparameters, PPOSettings):
             raise TypeError(f"PPO needs PPOSettings, got {type(settings.hyperparameters).__name__}")
         self.behavior = behavior
@@ -70,20 +68,19 @@ class PPOLearner:
         self._hyperparameters = settings.hyperparameters
         self._signals = signals
         self._rng = np.random.default_rng(seed)
-        policy_key, critic_key = jax.random.split(jax.random.key(seed))
-        policy = make_policy(policy_key, spec, settings.network_settings)
-        critic = make_critic(critic_key, spec, settings.network_settings, len(signals.names))
-        parameters, self._unravel = ravel_pytree(Networks(policy.body, policy.head, critic))
-        self._state = LearnerState(parameters, ADAM.init(parameters), policy.normalizer)
+        policy = make_policy(self._rng, spec, settings.network_settings)
+        critic = make_critic(self._rng, spec, settings.network_settings, len(signals.names))
+        parameters, self._networks = flattened(Networks(policy.body, policy.head, critic))
+        self._state = LearnerState(parameters, _adam_at_rest(parameters), policy.normalizer)
         self._rows = Rows(spec, 2 * self._hyperparameters.buffer_size)
         self._compiled: Callable[..., tuple[LearnerState, UpdateStatistics]] | None = None
         self.compile_seconds = 0.0
 
     @property
     def policy(self) -> Policy:
-        """The policy with its current weights."""
-        networks = self._unravel(self._state.parameters)
-        return Policy(self._state.normalizer, networks.body, networks.head)
+        """The policy with a copy of its current weights, as numpy arrays."""
+        networks = self._networks(np.array(self._state.parameters))
+        return Policy(jax.tree.map(np.array, self._state.normalizer), networks.body, networks.head)
 
     @property
     def progress(self) -> float:
@@ -175,8 +172,10 @@ class PPOLearner:
     def _compile(self, args: tuple[Any, ...]) -> Callable[..., tuple[LearnerState, UpdateStatistics]]:
         hp = self._hyperparameters
         start = time.perf_counter()
-        function = functools.partial(update, unravel=self._unravel, batch_size=hp.batch_size, lam=hp.lambd)
+        function = functools.partial(update, networks_of=self._networks, batch_size=hp.batch_size, lam=hp.lambd)
+        release_unused_memory()  # compiling needs some 200 MB for a second or two
         compiled = jax.jit(function, donate_argnums=0).lower(self._state, *args).compile()
+        release_unused_memory()
         self.compile_seconds += time.perf_counter() - start
         return compiled
 
@@ -196,14 +195,12 @@ class PPOLearner:
           TensorMismatch: names or shapes differ; all differences are listed.
         """
         named = with_tensors(self._named(), state["tensors"], f"behavior {self.behavior}")
+        adam = named["adam"]
+        moments = (flattened(adam[name])[0] for name in ("mu", "nu"))
         self._state = LearnerState(
-            ravel_pytree(named["weights"])[0],
-            optax.ScaleByAdamState(
-                jnp.asarray(named["adam"]["count"]),
-                ravel_pytree(named["adam"]["mu"])[0],
-                ravel_pytree(named["adam"]["nu"])[0],
-            ),
-            jax.tree.map(jnp.asarray, named["normalizer"]),
+            flattened(named["weights"])[0],
+            optax.ScaleByAdamState(adam["count"], *moments),
+            named["normalizer"],
         )
         self.steps = state["steps"]
         self.version = state["version"]
@@ -221,9 +218,15 @@ class PPOLearner:
         self.load_state_dict(self.state_dict() | {"tensors": tensors | fresh})
 
     def _named(self) -> dict[str, Any]:
-        adam = self._state.adam
+        state = jax.tree.map(np.array, self._state)
+        adam = state.adam
         return {
-            "weights": self._unravel(self._state.parameters),
-            "adam": {"count": adam.count, "mu": self._unravel(adam.mu), "nu": self._unravel(adam.nu)},
-            "normalizer": self._state.normalizer,
+            "weights": self._networks(state.parameters),
+            "adam": {"count": adam.count, "mu": self._networks(adam.mu), "nu": self._networks(adam.nu)},
+            "normalizer": state.normalizer,
         }
+
+
+def _adam_at_rest(parameters: NDArray[np.float32]) -> optax.ScaleByAdamState:
+    """Return Adam's state before its first step."""
+    return optax.ScaleByAdamState(np.zeros((), np.int32), np.zeros_like(parameters), np.zeros_like(parameters))

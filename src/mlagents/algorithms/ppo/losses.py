@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from mlagents.arrays import Array
+
+MAX_RATIO = 10.0
+LOG_MAX_RATIO = math.log(MAX_RATIO)
 
 Scalar = float | Float[Array, ""]
 
@@ -18,6 +25,8 @@ def clipped_surrogate_loss(
 
     Every continuous dimension and discrete branch is a column with its own ratio r = exp(log_prob - old_log_prob).
     The paper has one ratio per decision; ratios per column are what ML-Agents' published settings were tuned with.
+    A ratio counts as `MAX_RATIO` at most (dual clip, arXiv:1912.09729 eq. 5): the paper's loss has no bound for a bad
+    decision that an earlier minibatch made much more likely, and one such gradient spoils Adam's moments for good.
 
     Args:
       log_prob: under the policy being trained.
@@ -25,14 +34,12 @@ def clipped_surrogate_loss(
       advantage: one per decision, shared by its columns.
       epsilon: clip range.
     """
-    ratio = jnp.exp(log_prob - old_log_prob)
+    ratio = jnp.exp(jnp.minimum(log_prob - old_log_prob, LOG_MAX_RATIO))
     gain = advantage[:, None]
     return -jnp.mean(jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - epsilon, 1.0 + epsilon) * gain))
 
 
-def value_loss(
-    value: Float[Array, "rows signals"], returns: Float[Array, "rows signals"]
-) -> Float[Array, ""]:
+def value_loss(value: Float[Array, "rows signals"], returns: Float[Array, "rows signals"]) -> Float[Array, ""]:
     """Return the squared error of the values, averaged over decisions and reward signals.
 
     Not clipped: in the reference the clip never takes effect, because both its values are the same.

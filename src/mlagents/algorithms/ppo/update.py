@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
+from mlagents.arrays import Array
 from mlagents.nn.critic import Critic
+from mlagents.nn.layers import Mlp
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.policy import ActionHead, Observations, Policy
-from mlagents.nn.layers import Mlp
 from mlagents.returns import gae, masked_mean, masked_standardized
 
 CHUNK = 1024
@@ -101,17 +102,17 @@ class Descent(NamedTuple):
 
     parameters: Float[Array, " p"]
     adam: optax.ScaleByAdamState
-    losses: Float[Array, "2"]
+    losses: Float[Array, 2]
 
 
-Unravel = Callable[[Float[Array, " p"]], Networks]
+NetworksOf = Callable[[Float[Array, " p"]], Networks]
 
 
 def minibatch_loss(
-    parameters: Float[Array, " p"], unravel: Unravel, batch: Batch, coefficients: Coefficients
+    parameters: Float[Array, " p"], networks_of: NetworksOf, batch: Batch, coefficients: Coefficients
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
     """Return the total loss of a minibatch, and its policy and value parts."""
-    networks = unravel(parameters)
+    networks = networks_of(parameters)
     actions = networks.head(networks.body(batch.x), batch.allowed)
     log_prob = actions.log_prob(batch.continuous, batch.discrete)
     policy = clipped_surrogate_loss(log_prob, batch.log_prob, batch.advantage, coefficients.epsilon)
@@ -138,9 +139,7 @@ def prepare(
 
     def chunk(i: Int[Array, ""], columns: tuple[Array, ...]) -> tuple[Array, ...]:
         start = jnp.minimum(i * CHUNK, max(rows - CHUNK, 0))
-        part: Experience = jax.tree.map(
-            lambda c: lax.dynamic_slice_in_dim(c, start, min(CHUNK, rows)), experience
-        )
+        part: Experience = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, start, min(CHUNK, rows)), experience)
         x = policy.normalized(part.observations)
         actions = policy.head(policy.body(x), part.allowed)
         found = (
@@ -149,9 +148,7 @@ def prepare(
             actions.entropy(),
             networks.critic(x),
         )
-        return tuple(
-            lax.dynamic_update_slice_in_dim(c, f, start, 0) for c, f in zip(columns, found, strict=True)
-        )
+        return tuple(lax.dynamic_update_slice_in_dim(c, f, start, 0) for c, f in zip(columns, found, strict=True))
 
     widths = sum(o.shape[1] for o in experience.observations)
     action_columns = experience.continuous.shape[1] + experience.discrete.shape[1]
@@ -186,7 +183,7 @@ def update(
     coefficients: Coefficients,
     gamma: Float[Array, " signals"],
     *,
-    unravel: Unravel,
+    networks_of: NetworksOf,
     batch_size: int,
     lam: float,
 ) -> tuple[LearnerState, UpdateStatistics]:
@@ -201,7 +198,7 @@ def update(
       minibatches: int32 [], gradient steps per epoch.
       coefficients: learning rate, clip range, entropy bonus.
       gamma: discount of each reward signal.
-      unravel: from the parameter vector to the networks.
+      networks_of: from the parameter vector to the networks.
       batch_size: decisions per gradient step.
       lam: lambda of the advantage estimation.
     """
@@ -209,19 +206,15 @@ def update(
     if normalizer is not None:
         seen = jnp.concatenate(experience.observations, axis=1)
         normalizer = normalizer.updated(seen, ~experience.closing)
-    batch, entropy, value = prepare(
-        unravel(state.parameters), normalizer, experience, used, gamma, lam
-    )
+    batch, entropy, value = prepare(networks_of(state.parameters), normalizer, experience, used, gamma, lam)
     gradient = jax.grad(minibatch_loss, has_aux=True)
 
     def epoch(descent: Descent, rows: Int[Array, " decisions"]) -> tuple[Descent, None]:
         shuffled: Batch = jax.tree.map(lambda c: c[rows], batch)
 
         def step(i: Int[Array, ""], descent: Descent) -> Descent:
-            part = jax.tree.map(
-                lambda c: lax.dynamic_slice_in_dim(c, i * batch_size, batch_size), shuffled
-            )
-            grads, (policy, values) = gradient(descent.parameters, unravel, part, coefficients)
+            part = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, i * batch_size, batch_size), shuffled)
+            grads, (policy, values) = gradient(descent.parameters, networks_of, part, coefficients)
             direction, adam = ADAM.update(grads, descent.adam)
             return Descent(
                 descent.parameters - coefficients.learning_rate * direction,

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from mlagents.settings.legacy import rewards
-from mlagents.settings.modern import normalise_imitation_and_self_play, respell
+from mlagents.settings.legacy.keys import correct_keys
+from mlagents.settings.legacy.rewards import upgrade_rewards
+from mlagents.settings.modern import move_init_path, respell, respell_self_play
 from mlagents.settings.report import KeyPath, Place, Report, did_you_mean, shown
 from mlagents.settings.schema import TRAINER_TYPES
 from mlagents.settings.schema.base import number, switch, whole
-from mlagents.settings.sections import Section, copied
+from mlagents.settings.sections import Section, copied, sections_of
 
 _NETWORK = ("normalize", "hidden_units", "num_layers", "vis_encode_type")
 _BEHAVIOR = ("max_steps", "time_horizon", "summary_freq", "init_path", "threaded", "keep_checkpoints")
@@ -49,7 +50,11 @@ def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
 
 
 def upgrade_behaviors(flat: Section, report: Report) -> Section:
-    """The modern mapping (`behaviors`, `default_settings`) of a flat trainer file."""
+    """The modern mapping (`behaviors`, `default_settings`) of a flat trainer file; its keys get corrected."""
+    known = sorted({*flat_keys(), *_BEHAVIOR, *_NESTED})
+    for written in sections_of(flat):
+        respell(written, _SPELLINGS, report)
+        correct_keys(written, known, report)
     tree = Section(flat.place)
     behaviors = tree.subsection("behaviors")
     default = flat.get("default")
@@ -90,18 +95,14 @@ def _resolved(flat: Section, name: str, report: Report) -> Section | None:
             return None
         if target not in flat:
             near = did_you_mean(get_close_matches(target, flat, n=2))
-            report.fault(
-                at, f"there is no section {target!r} (expected a mapping, or a section's name){near}"
-            )
+            report.fault(at, f"no section {target!r} (expected a mapping, or the name of a section){near}")
             return None
         chain.append(target)
     found = flat[chain[-1]]
     if isinstance(found, Section):
         return found
     if chain[-1] != "default":
-        report.fault(
-            flat.values_at[chain[-1]], f"expected a mapping, or the name of a section (got {shown(found)})"
-        )
+        report.fault(flat.values_at[chain[-1]], f"expected a mapping, or the name of a section (got {shown(found)})")
     return None
 
 
@@ -126,6 +127,14 @@ def _missing(section: Section) -> list[str]:
     return [key for key in required if key not in given]
 
 
+def _modern_path(key: str) -> KeyPath:
+    if key == "trainer":
+        return ("trainer_type",)
+    if key in (*_BEHAVIOR, *_NESTED):
+        return (key,)
+    return ("network_settings" if key in _NETWORK else "hyperparameters", key)
+
+
 def _no_default(flat: Section) -> str:
     if "default" in flat:
         return ""
@@ -144,8 +153,6 @@ class _Converter:
 
     def convert(self) -> Section:
         out = Section(self.section.place)
-        respell(self.section, _SPELLINGS, self.report)
-        self._unknown_keys()
         trainer = self.section.get("trainer")
         if trainer == "offline_bc":
             self.report.fault(
@@ -165,28 +172,16 @@ class _Converter:
         for key, why in _WITHOUT_EFFECT.items():
             if self.section.get(key):
                 self.report.warn(self.section.keys_at[key], f"ignored: {why}")
-        rewards.upgrade_rewards(out, self.report)
-        normalise_imitation_and_self_play(out, self.report)
+        respell_self_play(out, self.report)
+        upgrade_rewards(out, self.report)
+        move_init_path(out)
         return out
-
-    def _unknown_keys(self) -> None:
-        known = sorted({*flat_keys(), *_BEHAVIOR, *_NESTED})
-        for key in [key for key in self.section if key not in known]:
-            near = get_close_matches(key, known, n=1)
-            hint = did_you_mean(near) or f" (expected one of {', '.join(known)})"
-            self.report.fault(self.section.keys_at[key], f"unknown key {key!r}{hint}")
-            if near and near[0] not in self.section:
-                self.section.rename(key, near[0])
-            else:
-                del self.section[key]
 
     def _missing_keys(self) -> None:
         for key in _missing(self.section):
             trainer = self.section.get("trainer", "ppo or sac")
             self.report.fault(self.at, f"missing key {key!r}, which trainer {trainer} requires{self.hint}")
-            folder = "network_settings" if key in _NETWORK else "hyperparameters"
-            path = {"trainer": ("trainer_type",), "reward_signals": (key,)}.get(key, (folder, key))
-            self.report.doubtful.add((*self.path, *path))
+            self.report.doubtful.add((*self.path, *_modern_path(key)))
 
     def _hyperparameters(self, out: Section, trainer: str) -> None:
         """Keys that only other trainers have are left out: `default` may serve several."""
@@ -214,9 +209,7 @@ class _Converter:
             return
         if "reward_signal_num_update" in signals:
             updates = _positive(signals, "reward_signal_num_update", self.report)
-            found.take(
-                signals, "reward_signal_num_update", "reward_signal_steps_per_update", interval / updates
-            )
+            found.take(signals, "reward_signal_num_update", "reward_signal_steps_per_update", interval / updates)
         if "reward_signal_steps_per_update" in signals:
             found.take(signals, "reward_signal_steps_per_update")
 
@@ -266,8 +259,6 @@ def _positive(section: Section, key: str, report: Report) -> float:
     except (ValueError, OverflowError):
         value = 0.0
     if not value > 0:
-        report.fault(
-            section.values_at[key], f"wrong value (got {shown(section[key])}, expected a number > 0)"
-        )
+        report.fault(section.values_at[key], f"out of bounds (got {shown(section[key])}, expected a number > 0)")
         return 1.0
     return value

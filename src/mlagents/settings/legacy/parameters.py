@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from mlagents.settings.legacy.keys import correct_keys, require
 from mlagents.settings.report import Report, did_you_mean, shown
+from mlagents.settings.schema import SAMPLERS
 from mlagents.settings.schema.base import whole
 from mlagents.settings.sections import Items, Section
 
 _CURRICULUM_KEYS = ("measure", "thresholds", "min_lesson_length", "signal_smoothing", "parameters")
 _CRITERIA = ("measure", "min_lesson_length", "signal_smoothing")
 _INTERVAL = "resampling-interval"
-_SAMPLER_ARGUMENTS = {
-    "uniform": ("min_value", "max_value"),
-    "gaussian": ("mean", "st_dev"),
-    "multirange_uniform": ("intervals",),
-}
+_KIND = "sampler-type"
 _NEW_NAMES = {"multirange_uniform": "multirangeuniform"}
 
 
@@ -47,9 +45,7 @@ def _lessons(behavior: str, curriculum: Section, report: Report) -> dict[str, It
         at = parameters.keys_at[name]
         if not isinstance(values, Items) or len(values) != len(thresholds) + 1:
             got = f"{len(values)} values" if isinstance(values, Items) else shown(values)
-            report.fault(
-                at, f"expected a list of {len(thresholds) + 1} values, one more than thresholds (got {got})"
-            )
+            report.fault(at, f"expected a list of {len(thresholds) + 1} values, one more than thresholds (got {got})")
             continue
         found[name] = Items(at)
         for index in range(len(values)):
@@ -58,23 +54,15 @@ def _lessons(behavior: str, curriculum: Section, report: Report) -> dict[str, It
 
 
 def _has_its_keys(curriculum: Section, report: Report) -> bool:
-    for key in curriculum:
-        if key not in _CURRICULUM_KEYS:
-            near = did_you_mean(get_close_matches(key, _CURRICULUM_KEYS, n=1))
-            expected = ", ".join(_CURRICULUM_KEYS)
-            report.fault(curriculum.keys_at[key], f"unknown key {key!r} (expected {expected}){near}")
-    for key in _CURRICULUM_KEYS:
-        if key not in curriculum:
-            report.fault(curriculum.place, f"missing key {key!r}")
+    correct_keys(curriculum, _CURRICULUM_KEYS, report)
+    require(curriculum, _CURRICULUM_KEYS, curriculum.place, report)
     usable = True
     for key, kind, words in (
         ("thresholds", Items, "a list of numbers"),
         ("parameters", Section, "a mapping"),
     ):
         if key in curriculum and not isinstance(curriculum[key], kind):
-            report.fault(
-                curriculum.values_at[key], f"wrong type (got {shown(curriculum[key])}, expected {words})"
-            )
+            report.fault(curriculum.values_at[key], f"wrong type (got {shown(curriculum[key])}, expected {words})")
         usable = usable and isinstance(curriculum.get(key), kind)
     return usable
 
@@ -102,8 +90,9 @@ def upgrade_samplers(file: Section, parameters: Section, report: Report) -> None
     for name, old in file.items():
         if name == _INTERVAL:
             continue
-        if not isinstance(old, Section) or "sampler-type" not in old:
-            report.fault(file.keys_at[name], f"expected a mapping with `sampler-type` (got {shown(old)})")
+        if not isinstance(old, Section):
+            at = file.values_at[name]
+            report.fault(at, f"wrong type (got {shown(old)}, expected a mapping with {_KIND!r})")
             continue
         if name in parameters:
             report.warn(file.keys_at[name], "replaces the parameter of the same name")
@@ -112,9 +101,11 @@ def upgrade_samplers(file: Section, parameters: Section, report: Report) -> None
 
 def _check_interval(file: Section, report: Report) -> None:
     if _INTERVAL not in file:
-        report.fault(
-            file.place, f"missing key {_INTERVAL!r}{did_you_mean(get_close_matches(_INTERVAL, file, n=1))}"
-        )
+        near = get_close_matches(_INTERVAL, file, n=1)
+        report.fault(file.place, f"missing key {_INTERVAL!r}{did_you_mean(near)}")
+        for key in near:
+            file.rename(key, _INTERVAL)
+    if _INTERVAL not in file:
         return
     try:
         valid = whole(file[_INTERVAL]) > 0
@@ -123,21 +114,25 @@ def _check_interval(file: Section, report: Report) -> None:
     if not valid:
         got = shown(file[_INTERVAL])
         report.fault(file.values_at[_INTERVAL], f"out of bounds (got {got}, expected a whole number > 0)")
-    report.warn(
-        file.keys_at[_INTERVAL], "without effect: each environment draws anew at the start of every episode"
-    )
+    report.warn(file.keys_at[_INTERVAL], "without effect: each environment draws anew at the start of every episode")
 
 
 def _sampler(old: Section, report: Report) -> Section:
-    kind = old["sampler-type"]
-    sampler = Section(old.place)
-    sampler.take(old, "sampler-type", "sampler_type", _NEW_NAMES.get(str(kind)))
-    arguments = Section(old.place)
+    if _KIND not in old:
+        arguments = {argument for sampler in SAMPLERS.values() for argument in sampler.model_fields}
+        correct_keys(old, (_KIND, *sorted(arguments)), report)
+        require(old, (_KIND,), old.place, report)
+    written = str(old.get(_KIND))
+    kind = _NEW_NAMES.get(written, written)
+    if kind in SAMPLERS:
+        known = SAMPLERS[kind].model_fields
+        correct_keys(old, (_KIND, *known), report)
+        require(old, [key for key in known if key != "seed"], old.place, report)
+    sampler, parameters = Section(old.place), Section(old.place)
     for key in old:
-        if key != "sampler-type":
-            arguments.take(old, key)
-    for key in _SAMPLER_ARGUMENTS.get(str(kind), ()):
-        if key not in old and not get_close_matches(key, old, n=1):
-            report.fault(old.place, f"missing key {key!r}, which the sampler {kind!r} requires")
-    sampler.put("sampler_parameters", arguments, old.place)
+        if key == _KIND:
+            sampler.take(old, key, "sampler_type", _NEW_NAMES.get(written))
+        else:
+            parameters.take(old, key)
+    sampler.put("sampler_parameters", parameters, old.place)
     return sampler

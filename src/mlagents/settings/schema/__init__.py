@@ -1,4 +1,4 @@
-"""The schema: one class per section, one documented field per key, defaults and bounds where the key is declared."""
+"""The schema: one class per section, one documented field per key with its default and bounds."""
 
 from mlagents.settings.schema.base import Settings
 from mlagents.settings.schema.behavior import BehavioralCloningSettings, BehaviorSettings, SelfPlaySettings

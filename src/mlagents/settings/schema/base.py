@@ -49,13 +49,18 @@ class Settings(BaseModel):
     def _obeys_its_rules(self) -> Self:
         violations = tuple(self.violations())
         if violations:
-            problems = "; ".join(violation.problem for violation in violations)
-            raise PydanticCustomError("rules", "{problems}", {"problems": problems, "violations": violations})
+            raise broken_rules(*violations)
         return self
 
     def violations(self) -> Iterator[Violation]:
         """Broken rules between valid fields of this section (and of those below it)."""
         yield from ()
+
+
+def broken_rules(*violations: Violation) -> PydanticCustomError:
+    """The error of valid fields that do not go together."""
+    problems = "; ".join(violation.problem for violation in violations)
+    return PydanticCustomError("rules", "{problems}", {"problems": problems, "violations": violations})
 
 
 def wrong_type(expected: str) -> PydanticCustomError:
@@ -110,7 +115,7 @@ def _finite(value: object) -> float:
         raise wrong_type("a finite number") from None
 
 
-# Bounds stand before the conversion, which pydantic applies from the right: a converted value meets its bounds.
+# Pydantic applies these from the right: text becomes a number, and then meets the bounds.
 Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(whole)]
 Natural = Annotated[int, Field(ge=0), BeforeValidator(whole)]

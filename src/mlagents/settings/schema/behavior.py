@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from mlagents.settings.schema.base import (
     Count,
@@ -19,6 +18,7 @@ from mlagents.settings.schema.base import (
     Switch,
     Violation,
     Whole,
+    broken_rules,
     unknown_choice,
 )
 from mlagents.settings.schema.hyperparameters import TRAINER_TYPES, HyperparameterSettings, PPOSettings
@@ -106,7 +106,7 @@ class BehaviorSettings(Settings):
     reward_signals: dict[str, SerializeAsAny[RewardSignalSettings]] = Field(
         default={"extrinsic": ExtrinsicSettings()}, min_length=1
     )
-    """What the agent is rewarded for: extrinsic, curiosity, gail, rnd. Null takes back one of default_settings."""
+    """What is rewarded: extrinsic, curiosity, gail, rnd; null takes back a signal of default_settings."""
 
     init_path: Name | None = None
     """Checkpoint (file or folder) to take the first weights from; null: random weights."""
@@ -134,10 +134,7 @@ class BehaviorSettings(Settings):
                 "hyperparameters without trainer_type "
                 f"(expected trainer_type beside them: one of {', '.join(TRAINER_TYPES)})"
             )
-            violation = Violation((("hyperparameters",), ("trainer_type",)), problem)
-            raise PydanticCustomError(
-                "rules", "{problems}", {"problems": problem, "violations": (violation,)}
-            )
+            raise broken_rules(Violation((("hyperparameters",), ("trainer_type",)), problem))
         return data
 
     @field_validator("trainer_type")

@@ -53,13 +53,13 @@ class _ClippedPolicySettings(HyperparameterSettings):
     """Weight of the entropy bonus."""
 
     beta_schedule: Schedule = Field(default=None, validate_default=True)
-    """How beta moves until max_steps: linear (down to 1e-5) or constant; as learning_rate_schedule if absent."""
+    """How beta moves until max_steps: linear (to 1e-5) or constant; if absent as learning_rate_schedule."""
 
     epsilon: Positive = 0.2
     """Clip range of the probability ratio."""
 
     epsilon_schedule: Schedule = Field(default=None, validate_default=True)
-    """How epsilon moves until max_steps: linear (down to 0.1) or constant; as learning_rate_schedule if absent."""
+    """How epsilon moves until max_steps: linear (to 0.1) or constant; if absent as learning_rate_schedule."""
 
     lambd: Fraction = 0.95
     """Lambda of generalised advantage estimation."""

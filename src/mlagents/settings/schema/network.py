@@ -32,7 +32,7 @@ class NetworkSettings(Settings):
     """Dense layers after the inputs."""
 
     vis_encode_type: VisualEncoder = "simple"
-    """Image encoder; smallest image side: simple 20, nature_cnn 36, resnet 15, match3 5, fully_connected 1."""
+    """Image encoder; least image side: simple 20, nature_cnn 36, resnet 15, match3 5, fully_connected 1."""
 
     memory: MemorySettings | None = None
     """Recurrent memory; null: none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
@@ -186,8 +187,7 @@ class CurriculumSettings(Settings):
             if lesson.completion_criteria is None:
                 yield Violation(
                     (("curriculum", index),),
-                    f"lesson {lesson.name!r} is not the last and would never end "
-                    "(expected completion_criteria)",
+                    f"lesson {lesson.name!r} is not the last and would never end (expected completion_criteria)",
                 )
         if self.initial_lesson >= len(self.curriculum):
             yield Violation(
@@ -200,7 +200,7 @@ class CurriculumSettings(Settings):
 def _parameter(value: object) -> SamplerSettings | CurriculumSettings:
     if isinstance(value, CurriculumSettings):
         return value
-    if isinstance(value, Mapping) and "curriculum" in value:
+    if isinstance(value, Mapping) and get_close_matches("curriculum", map(str, value)):  # also a misspelt one
         return CurriculumSettings.model_validate(value)
     return SamplerSettings.model_validate(value)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from mlagents.settings.report import SettingsError
+from mlagents.settings.report import SettingsError, did_you_mean
 from mlagents.settings.schema.base import (
     Count,
     Name,
@@ -133,7 +133,7 @@ class CheckpointSettings(Settings):
 
 
 class TorchSettings(Settings):
-    """The device that computes. (The section keeps the name under which files have it.)"""
+    """The device that computes; the section keeps the name under which files have it."""
 
     device: Annotated[str, Field(pattern=r"^(cpu|gpu(:\d+)?)$")] | None = None
     """cpu, gpu or gpu:N (also written cuda, cuda:N); null: cpu."""
@@ -150,7 +150,7 @@ class RunSettings(Settings):
     default_settings: BehaviorSettings | None = None
     """Settings of behaviors not listed, and of what listed ones leave out; null: all must be listed."""
 
-    behaviors: dict[str, BehaviorSettings] = {}
+    behaviors: dict[str, BehaviorSettings] = Field(default={})
     """Settings of each behavior by its name in the environment, without `?team=`."""
 
     env_settings: EnvSettings = EnvSettings()
@@ -159,7 +159,7 @@ class RunSettings(Settings):
     engine_settings: EngineSettings = EngineSettings()
     """The Unity engine of each environment."""
 
-    environment_parameters: dict[str, ParameterSettings] = {}
+    environment_parameters: dict[str, ParameterSettings] = Field(default={})
     """Parameters sent to the environment: a number, a sampler or a curriculum each."""
 
     checkpoint_settings: CheckpointSettings = CheckpointSettings()
@@ -171,6 +171,11 @@ class RunSettings(Settings):
     debug: Switch = False
     """Log details, and the configuration in full."""
 
+    @property
+    def device(self) -> str:
+        """The device that computes: `cpu`, `gpu` or `gpu:N`."""
+        return self.torch_settings.device or "cpu"
+
     def behavior(self, name: str) -> BehaviorSettings:
         """Settings of the behavior that the environment calls `name` (without `?team=`).
 
@@ -179,9 +184,7 @@ class RunSettings(Settings):
         """
         found = self.behaviors.get(name, self.default_settings)
         if found is None:
-            raise SettingsError(
-                f"behavior {name!r} of the environment is not configured; {self._coverage(name)}"
-            )
+            raise SettingsError(self._not_covered(name))
         return found
 
     def violations(self) -> Iterator[Violation]:
@@ -195,15 +198,13 @@ class RunSettings(Settings):
                     path = ("environment_parameters", parameter, "curriculum", index)
                     yield Violation(
                         ((*path, "completion_criteria", "behavior"), ("behaviors", criteria.behavior)),
-                        f"behavior {criteria.behavior!r} is not configured; {self._coverage(criteria.behavior)}",
+                        self._not_covered(criteria.behavior),
                     )
 
-    def _coverage(self, name: str) -> str:
-        """What is configured, and which of it looks like `name`."""
+    def _not_covered(self, name: str) -> str:
+        near = did_you_mean(get_close_matches(name, self.behaviors, n=3, cutoff=0.5))
         covered = ", ".join(self.behaviors) or "no behavior"
-        near = get_close_matches(name, self.behaviors, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
         return (
-            f"the configuration covers: {covered}{hint} (add it under `behaviors`, or give `default_settings` "
-            "for all others)"
+            f"behavior {name!r} is not configured: `behaviors` covers {covered}, "
+            f"and there are no `default_settings` for others{near}"
         )

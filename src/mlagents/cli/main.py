@@ -1,0 +1,35 @@
+"""`mlagents`: everything but training, one subcommand each."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from mlagents.cli import envs, play
+from mlagents.cli.errors import reporting_errors
+from mlagents_envs import __version__
+
+COMMANDS = (envs, play)
+"""Modules with `add_parser(subparsers)` and `run(arguments) -> exit code`, the parser's default `run`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `mlagents` and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    with reporting_errors(debug=arguments.debug) as outcome:
+        outcome.exit_code = arguments.run(arguments)
+    return outcome.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mlagents", description="Agents and their environments.")
+    parser.add_argument("--version", action="version", version=f"mlagents {__version__}")
+    parser.set_defaults(debug=False)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    for each in (parser, *subparsers.choices.values()):
+        each.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error comes from"
+        )
+    return parser

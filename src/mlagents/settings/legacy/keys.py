@@ -1,0 +1,29 @@
+"""Checks of keys in the sections of 2020, by the names that their authors know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from mlagents.settings.report import Place, Report, did_you_mean
+from mlagents.settings.sections import Section
+
+
+def correct_keys(section: Section, known: Iterable[str], report: Report) -> None:
+    """Report unknown keys; read each as the one that it resembles, or leave it out, in place."""
+    names = list(known)
+    for key in [key for key in section if key not in names]:
+        near = get_close_matches(key, names, n=1)
+        hint = did_you_mean(near) or f" (expected one of {', '.join(names)})"
+        report.fault(section.keys_at[key], f"unknown key {key!r}{hint}")
+        if near and near[0] not in section:
+            section.rename(key, near[0])
+        else:
+            del section[key]
+
+
+def require(section: Section, keys: Iterable[str], at: Place, report: Report) -> None:
+    """Report missing keys."""
+    for key in keys:
+        if key not in section:
+            report.fault(at, f"missing key {key!r}")

@@ -1,0 +1,109 @@
+"""Finding and starting environment executables."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlagents_envs.exception import UnityEnvironmentException
+
+_EXTENSIONS = (".app", ".exe", ".x86_64", ".x86")
+_ENVIRONMENT_LOGGER = "mlagents_envs.environment"
+
+
+def get_platform() -> str:
+    """`sys.platform`: linux, darwin or win32."""
+    return sys.platform
+
+
+def validate_environment_path(env_path: str) -> str | None:
+    """The file to start for an environment, as an absolute path; None if there is none.
+
+    Args:
+      env_path: With or without the platform's extension (`.x86_64`, `.x86`, `.app`, `.exe`), relative to the
+        working directory or absolute; also a folder with one build in it.
+    """
+    path = Path(env_path.strip())
+    if path.suffix in _EXTENSIONS:
+        path = path.with_suffix("")
+    found = next(_candidates(Path(os.path.abspath(path))), None)
+    return None if found is None else str(found)
+
+
+def _candidates(path: Path) -> Iterator[Path]:
+    """The executables that `path`, without extension, may mean, best first."""
+    match get_platform():
+        case "darwin":
+            for bundle in (Path(f"{path}.app"), *sorted(path.glob("*.app"))):
+                programs = bundle / "Contents" / "MacOS"
+                named = [programs / path.name, *sorted(programs.glob("*"))]
+                yield from (program for program in named if program.is_file())
+        case "win32":
+            builds = (Path(f"{path}.exe"), *sorted(path.glob("*.exe")))
+            yield from (build for build in builds if build.is_file() and not build.name.startswith("UnityCrashHandler"))
+        case _:
+            builds = (Path(f"{path}.x86_64"), Path(f"{path}.x86"), path, *sorted(path.glob("*.x86_64")))
+            yield from (build for build in builds if build.is_file())
+
+
+def launch_executable(file_name: str, args: list[str], output: int | None = None) -> subprocess.Popen[bytes]:
+    """Starts an environment in a session of its own, so that Ctrl-C in the terminal does not reach it.
+
+    Args:
+      file_name: See `validate_environment_path`.
+      args: Command line arguments.
+      output: Where its stdout and stderr go, as `subprocess.Popen` takes it. None: nowhere if the logger
+        `mlagents_envs.environment` has a level above DEBUG, otherwise where ours go.
+
+    Raises:
+      UnityEnvironmentException: There is no such environment, or the system refuses to start it.
+    """
+    path = validate_environment_path(file_name)
+    if path is None:
+        raise UnityEnvironmentException(_not_found(file_name))
+    if output is None and hides_output():
+        output = subprocess.DEVNULL
+    try:
+        return subprocess.Popen(
+            [path, *args], start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    except PermissionError as error:
+        raise UnityEnvironmentException(
+            f"{path} may not be executed. Make it executable with: chmod -R 755 {path}"
+        ) from error
+    except OSError as error:
+        reason = "it is not a program for this machine" if error.errno == errno.ENOEXEC else error
+        raise UnityEnvironmentException(
+            f"{path} could not be started: {reason}. A script needs a first line like #!/usr/bin/env python3."
+        ) from error
+
+
+def hides_output() -> bool:
+    """Whether the output of environments is kept from ours: the environment logger is set above DEBUG."""
+    return logging.getLogger(_ENVIRONMENT_LOGGER).level > logging.DEBUG
+
+
+def _not_found(file_name: str) -> str:
+    path = Path(os.path.abspath(file_name.strip()))
+    text = f"There is no environment {file_name!r}: looked for {path} with the extensions of {get_platform()}."
+    folder = path.parent
+    while not folder.is_dir():
+        folder = folder.parent
+    if folder != path.parent:
+        return f"{text} The folder {path.parent} does not exist; {folder} does."
+    names = sorted(entry.name for entry in folder.iterdir())
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
+    if path.is_dir():
+        return f"{text} It is a folder without a build for this platform; it has {_some(os.listdir(path))}."
+    return f"{text} " + (f"Did you mean {_some(near)}?" if near else f"The folder has {_some(names)}.")
+
+
+def _some(names: list[str]) -> str:
+    shown = sorted(names)[:8]
+    return (", ".join(shown) + (", ..." if len(names) > len(shown) else "")) or "nothing in it"

@@ -1,0 +1,216 @@
+"""The gRPC side that Python plays: a server on which one player makes one call at a time.
+
+A player's call carries its report and returns with our next command; between steps a call is always open. So
+Python never sends on its own: `exchange` answers the open call and waits for the next one.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from mlagents_envs.exception import (
+    UnityCommunicatorStoppedException,
+    UnityEnvironmentException,
+    UnityTimeOutException,
+    UnityWorkerInUseException,
+)
+
+METHOD = "/communicator_objects.UnityToExternalProto/Exchange"
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+PollCallback = Callable[[], None]
+
+_WATCH_PERIOD_S = 0.2  # how often a waiting server looks whether the player is alive
+_FLUSH_S = 0.5  # for the last answer to leave before the connection is cut
+
+
+@dataclass
+class _Call:
+    request: bytes
+    context: Any
+    answer: queue.SimpleQueue[bytes] = field(default_factory=queue.SimpleQueue)
+
+
+class ExchangeServer:
+    """Listens for one player.
+
+    Args:
+      port: TCP port.
+      worker_id: Named in the exception when the port is taken.
+      bind: Address to listen on; `localhost` is both loopback addresses, since players may try either.
+
+    Raises:
+      UnityWorkerInUseException: The port is taken.
+      UnityEnvironmentException: The port or address cannot be used at all.
+    """
+
+    def __init__(self, port: int, worker_id: int = 0, bind: str = "localhost") -> None:
+        self._requests: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self._open_call: _Call | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._workers = _DaemonWorkers()
+        addresses = _free_addresses(bind, port, worker_id)
+        options = [*UNLIMITED, ("grpc.so_reuseport", 0)]
+        self._server = grpc.server(self._workers, handlers=(_Handler(self._serve),), options=options)
+        for address in addresses:
+            self._add_port(address, worker_id)
+        self._server.start()
+
+    def receive(self, timeout_s: float, poll: PollCallback | None = None) -> bytes:
+        """The player's next request.
+
+        Args:
+          timeout_s: How long to wait.
+          poll: Called now and then while waiting; what it raises ends the waiting.
+
+        Raises:
+          UnityTimeOutException: No request came in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return self._requests.get(timeout=max(0.0, min(_WATCH_PERIOD_S, left))).request
+            except queue.Empty:
+                if poll is not None:
+                    poll()
+            if left <= 0:
+                raise UnityTimeOutException(f"The environment sent nothing for {timeout_s:g} seconds.")
+
+    def answer(self, data: bytes) -> None:
+        """Returns the open call.
+
+        Raises:
+          UnityCommunicatorStoppedException: The player has dropped the call.
+        """
+        call = self._open_call
+        if call is None or not call.context.is_active():
+            raise UnityCommunicatorStoppedException(
+                "The environment dropped its connection while it was waiting for an answer."
+            )
+        self._open_call = None  # first: the player may call again at once
+        call.answer.put(data)
+
+    def exchange(self, data: bytes, timeout_s: float, poll: PollCallback | None = None) -> bytes:
+        """Answers the open call with `data`, and waits for the next one; raises as `answer` and `receive`."""
+        self.answer(data)
+        return self.receive(timeout_s, poll)
+
+    def close(self, farewell: bytes) -> None:
+        """Answers the open call, if any, with `farewell`, and stops listening. May be called again."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._open_call is not None:
+            self._open_call.answer.put(farewell)
+        self._server.stop(_FLUSH_S).wait(2 * _FLUSH_S)
+        self._workers.shutdown(wait=False)
+
+    def _serve(self, request: bytes, context: Any) -> bytes:
+        call = _Call(request, context)
+        with self._lock:
+            if self._closed:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "closed")
+            if self._open_call is not None:
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "another player is connected to this port")
+            self._open_call = call
+        self._requests.put(call)
+        return call.answer.get()
+
+    def _add_port(self, address: str, worker_id: int) -> None:
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            raise UnityWorkerInUseException(worker_id)
+
+
+class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Routes the one method there is, with bytes as they come: what cannot be parsed is ours to explain."""
+
+    def __init__(self, serve: Callable[[bytes, Any], bytes]) -> None:
+        self._method = grpc.unary_unary_rpc_method_handler(serve)
+
+    def service(self, handler_call_details: Any) -> Any:
+        return self._method if handler_call_details.method == METHOD else None
+
+
+class _DaemonWorkers(futures.Executor):
+    """Two daemon threads, one for the open call and one to refuse others.
+
+    The threads of a ThreadPoolExecutor are joined when the interpreter exits, which would wait for ever for a
+    call that nobody answers.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(2)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
+        future: futures.Future[Any] = futures.Future()
+
+        def task() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._tasks.put(task)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+
+
+def _free_addresses(bind: str, port: int, worker_id: int) -> list[str]:
+    """The addresses of `bind` that exist here, as gRPC writes them; all must be free."""
+    if not 0 < port < 65536:
+        raise UnityEnvironmentException(f"Port {port} is not between 1 and 65535; check base_port and worker_id.")
+    hosts = ["127.0.0.1", "::1"] if bind == "localhost" else [bind.strip("[]")]
+    free = [host for host in hosts if _is_free(host, port, worker_id)]
+    if not free:
+        raise UnityEnvironmentException(f"No network address {' or '.join(hosts)} exists on this machine.")
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in free]
+
+
+def _is_free(host: str, port: int, worker_id: int) -> bool:
+    """True if one can listen there, False if the address does not exist."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            if sys.platform == "win32":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:
+                # A port whose last connection is still in TIME_WAIT counts as free.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
+            raise UnityWorkerInUseException(worker_id) from None
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise UnityEnvironmentException(f"No permission to listen on port {port} of {host}: {error}") from None
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""The academy's order of events for compiled code: `academy` phases 2 and 4."""
+
+from __future__ import annotations
+
+from mlagents_sim.agent import INTERRUPTED, PLAYING, AgentArrays
+from mlagents_sim.physics.compiled import compiled
+
+
+@compiled
+def count_step(agents: AgentArrays) -> None:
+    """Phase 2: every agent's step counter goes up."""
+    for i in range(len(agents.step_count)):
+        agents.step_count[i] += 1
+
+
+@compiled
+def interrupt(agents: AgentArrays, max_step: int) -> bool:
+    """Phase 4: interrupt who has reached `max_step`. Returns whether any episode is over."""
+    any_over = False
+    for i in range(len(agents.end)):
+        if agents.end[i] == PLAYING and agents.step_count[i] >= max_step:
+            agents.end[i] = INTERRUPTED
+        any_over |= agents.end[i] != PLAYING
+    return any_over

@@ -1,0 +1,87 @@
+"""The comparison notices files that are wrong."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from mlagents.export import ExportError
+from mlagents.export.onnx import onnx_model
+from mlagents.export.parity import check_parity
+from mlagents.export.policy_graph import policy_graph
+
+
+@pytest.fixture
+def case(make_spec, make_random_policy):
+    spec = make_spec([3, 2], continuous=2, branches=(3, 4))
+    policy = make_random_policy(spec)
+    return policy, spec, onnx_model(policy_graph(policy, spec))
+
+
+def change_constant(model, name, change):
+    (tensor,) = (item for item in model.graph.initializer if item.name == name)
+    tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor).copy()), name))
+
+
+def change_attribute(model, output, name, value):
+    (node,) = (item for item in model.graph.node if item.output[0] == output)
+    kept = [attribute for attribute in node.attribute if attribute.name != name]
+    attributes = [*kept, onnx.helper.make_attribute(name, value)]
+    node.CopyFrom(onnx.NodeProto.FromString(node.SerializeToString()))
+    del node.attribute[:]
+    node.attribute.extend(attributes)
+
+
+def check(case):
+    policy, spec, model = case
+    return check_parity(model.SerializeToString(), policy, spec, seed=3)
+
+
+def test_a_faithful_file_passes(case):
+    report = check(case)
+    assert report.rows == 64
+    assert report.max_error["deterministic_continuous_actions"] < 1e-6
+    assert report.max_error["deterministic_discrete_actions"] == 0.0
+
+
+def test_a_bias_off_by_a_little_is_found(case):
+    change_constant(case[2], "head.mean.bias", lambda bias: bias + np.array([0, 1e-4], np.float32))
+    with pytest.raises(ExportError, match=r"deterministic_continuous_actions .* by 3\.\d*e-05 .* column 1; 64 of"):
+        check(case)
+
+
+def test_exchanged_logits_are_found(case):
+    change_constant(case[2], "head.logits.bias", lambda bias: bias[::-1] + np.arange(7, dtype=np.float32))
+    with pytest.raises(ExportError, match=r"output deterministic_discrete_actions .* differs"):
+        check(case)
+
+
+def test_a_mask_that_the_samples_ignore_is_found(case):
+    model = case[2]
+    for branch in (0, 1):  # sample from uniform log-probabilities, masked actions included
+        (sample,) = (node for node in model.graph.node if node.output[0] == f"branch.{branch}.sample")
+        (log,) = (node for node in model.graph.node if node.output[0] == sample.input[0])
+        log.CopyFrom(onnx.helper.make_node("Sub", [f"branch.{branch}.log_probs.probs"] * 2, log.output))
+    with pytest.raises(ExportError, match=r"discrete_actions .* branch 0; expected an action that is not masked, of 3"):
+        check(case)
+
+
+def test_samples_out_of_range_are_found(case):
+    change_attribute(case[2], "continuous_actions.clipped", "max", 300.0)
+    change_constant(case[2], "std", lambda std: std + 100)
+    with pytest.raises(ExportError, match=r"continuous_actions .* is .* expected values in \[-1, 1\]"):
+        check(case)
+
+
+def test_equally_likely_actions_may_be_chosen_either_way(case):
+    """All logits 0, and the file's argmax lifted by rounding: any choice has the best probability."""
+    policy, spec, _ = case
+    level = eqx.tree_at(lambda p: p.head.logits, policy, jax.tree.map(lambda x: x * 0, policy.head.logits))
+    model = onnx_model(policy_graph(level, spec))
+    change_constant(model, "head.logits.bias", lambda bias: bias + np.arange(7, dtype=np.float32) * 1e-7)
+    report = check_parity(model.SerializeToString(), level, spec, seed=0)
+    assert report.max_error["deterministic_discrete_actions"] == 0.0

@@ -1,0 +1,226 @@
+"""Who may import whom in all three packages; and that importing the light packages loads nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+
+TRAINING_LIBRARIES = {"jax", "jaxlib", "equinox", "optax", "jaxtyping", "torch", "tensorflow"}
+LIGHT = {"numpy", "grpc", "google", "PIL", "psutil", "ruamel", "gymnasium", "pettingzoo"}
+"""All that `mlagents_envs` may need: for the wire, child processes, manifests and adapters."""
+
+_base = frozenset({"files", "process", "plugins"})
+_first = _base | {"settings", "data", "returns"}
+_learning = _first | {"nn"}
+_running = _learning | {"algorithms", "reward_signals"}
+_beside = {"self_play", "curriculum", "stats", "export", "inference"}
+
+ROOMS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(_base, frozenset()),
+    **dict.fromkeys(("settings", "data", "returns"), _base),
+    "nn": _first,
+    **dict.fromkeys(("algorithms", "reward_signals"), _learning),
+    "rollout": _running,
+    **dict.fromkeys(("self_play", "curriculum", "stats", "inference"), _base | {"settings"}),
+    "export": _base | {"settings", "nn", "inference"},
+    "training": _running | _beside | {"rollout"},
+    "cli": _running | _beside | {"rollout", "training"},
+}
+"""Room of `mlagents` -> the rooms it may import besides itself. `mlagents_envs` is below all of them."""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SRC).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(source: str, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of each import, wherever it stands; `from a import b` counts as `a.b`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                package = module if is_package else module.rpartition(".")[0]
+                origin = importlib.util.resolve_name("." * node.level + origin, package)
+            yield from ((node.lineno, f"{origin}.{alias.name}") for alias in node.names)
+
+
+def fault(module: str, imported: str) -> str | None:
+    """What rule the import breaks; None if it is allowed."""
+    package, target = module.split(".")[0], imported.split(".")[0]
+    if package == target and package != "mlagents":
+        return None
+    if package == "mlagents_envs":
+        allowed = target in LIGHT or target in sys.stdlib_module_names
+        return None if allowed else f"mlagents_envs needs only {', '.join(sorted(LIGHT))}"
+    if package == "mlagents_sim":
+        return (
+            "mlagents_sim knows nothing of training" if target in TRAINING_LIBRARIES | {"mlagents"} else None
+        )
+    if target == "mlagents_sim":
+        return "mlagents reaches environments by name, through the registry"
+    return _fault_between_rooms(module, imported) if target == "mlagents" else None
+
+
+def _fault_between_rooms(module: str, imported: str) -> str | None:
+    room, other = (name.split(".")[1] if "." in name else "" for name in (module, imported))
+    if room and room not in ROOMS:
+        return f"the room {room} has no place in the order yet: give it one in ROOMS"
+    if other == room or other not in ROOMS:
+        return None  # the own room, or a name of the package itself, such as its version
+    allowed = ROOMS.get(room, frozenset())
+    return (
+        None
+        if other in allowed
+        else f"{room or 'mlagents'} may import {', '.join(sorted(allowed)) or 'no room'}"
+    )
+
+
+def faults(module: str, source: str, is_package: bool = False) -> list[str]:
+    found = []
+    for line, imported in imports_of(source, module, is_package):
+        if (rule := fault(module, imported)) is not None:
+            found.append(f"{module}:{line} imports {imported}: {rule}")
+    return found
+
+
+def test_every_module_keeps_the_order():
+    found = []
+    for path in sorted(SRC.rglob("*.py")):
+        if path.parts[-2] != "communicator_objects":
+            found += faults(module_name(path), path.read_text(encoding="utf-8"), path.name == "__init__.py")
+    assert not found, "\n".join(found)
+
+
+def test_the_order_has_no_cycle():
+    """Rooms can be taken away one by one, each when nothing that is left imports it."""
+    left = dict(ROOMS)
+    while left:
+        free = [room for room in left if not any(room in allowed for allowed in left.values())]
+        assert free, f"a cycle among {sorted(left)}"
+        for room in free:
+            del left[room]
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("mlagents_envs.base_env", "import jax"),
+        ("mlagents_envs.base_env", "import mujoco.viewer"),
+        ("mlagents_envs.base_env", "from numba import njit"),
+        ("mlagents_envs.registry", "def f():\n    import mlagents_sim"),
+        ("mlagents_envs.testing", "from mlagents import returns"),
+        ("mlagents_envs.environment", "import pandas"),
+        ("mlagents_sim.academy", "import jax.numpy as jnp"),
+        ("mlagents_sim.academy", "from equinox import Module"),
+        ("mlagents_sim.examples.basic", "from mlagents.settings import RunOptions"),
+        ("mlagents_sim.examples.basic", "import mlagents"),
+        ("mlagents.cli.learn", "from mlagents_sim.examples import basic"),
+        ("mlagents.training.loop", "if TYPE_CHECKING:\n    import mlagents_sim"),
+        ("mlagents.settings.parser", "from mlagents.data.lanes import Lanes"),
+        ("mlagents.settings.parser", "from mlagents.nn.policy import Policy"),
+        ("mlagents.data.lanes", "from mlagents import returns"),
+        ("mlagents.data.lanes", "from ..nn import policy"),
+        ("mlagents.returns", "from .data import segments"),
+        ("mlagents.nn.policy", "import mlagents.algorithms.ppo"),
+        ("mlagents.nn.policy", "from mlagents.export import graph"),
+        ("mlagents.algorithms.ppo.learner", "from mlagents.reward_signals.rnd import RND"),
+        ("mlagents.algorithms.ppo.learner", "from ...rollout.collector import Collector"),
+        ("mlagents.algorithms.sac.learner", "from mlagents.self_play import league"),
+        ("mlagents.reward_signals.gail", "from mlagents.algorithms import bc"),
+        ("mlagents.reward_signals.gail", "from mlagents.rollout import collector"),
+        ("mlagents.reward_signals.gail", "from mlagents import self_play"),
+        ("mlagents.rollout.collector", "from mlagents.training.loop import run"),
+        ("mlagents.rollout.collector", "from mlagents.self_play.league import League"),
+        ("mlagents.self_play.elo", "from mlagents.nn.policy import Policy"),
+        ("mlagents.curriculum.lessons", "from mlagents.stats import summaries"),
+        ("mlagents.stats.console", "from mlagents.data import segments"),
+        ("mlagents.export.onnx", "from mlagents.algorithms.ppo import learner"),
+        ("mlagents.training.loop", "from mlagents.cli import main"),
+        ("mlagents.new_room.thing", "import mlagents.nn"),
+    ],
+)
+def test_each_rule_catches_a_violation(module, source):
+    (found,) = faults(module, source)
+    assert found.startswith(f"{module}:")
+
+
+def test_a_package_resolves_its_own_relative_imports():
+    assert faults("mlagents.nn", "from . import policy", is_package=True) == []
+    assert len(faults("mlagents.nn", "from ..cli import main", is_package=True)) == 1
+    assert len(faults("mlagents", "from .nn import policy", is_package=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("mlagents_envs.environment", "import os, grpc\nfrom mlagents_envs.base_env import BaseEnv"),
+        ("mlagents_sim.academy", "import mujoco, numba\nfrom mlagents_envs.base_env import BaseEnv"),
+        (
+            "mlagents.algorithms.ppo.learner",
+            "import jax\nfrom mlagents.nn import policy\nfrom . import losses",
+        ),
+        ("mlagents.reward_signals.gail", "from mlagents.nn.layers import Linear\nimport mlagents.data"),
+        ("mlagents.rollout.worker", "from mlagents_envs.registry import default_registry"),
+        ("mlagents.stats.run_logs", "from mlagents import __version__\nfrom mlagents.settings import x"),
+        ("mlagents.training.build", "from mlagents import self_play, curriculum, export, rollout, stats"),
+        ("mlagents.cli.learn", "from mlagents.training import loop"),
+    ],
+)
+def test_what_the_order_allows_passes(module, source):
+    assert faults(module, source) == []
+
+
+def modules_of(package: str, without: tuple[str, ...] = ()) -> list[str]:
+    names = [module_name(path) for path in sorted((SRC / package).rglob("*.py"))]
+    return [name for name in names if not any(part in without for part in name.split("."))]
+
+
+def assert_light(modules: list[str], heavy: set[str]) -> None:
+    """A fresh interpreter that imports the modules has loaded none of the heavy ones."""
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        f"loaded = {heavy!r} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {sorted(loaded)}' if loaded else 0)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_importing_mlagents_envs_loads_nothing_heavy():
+    """Left out: the adapters, whose libraries are optional, and the generator of the wire's messages."""
+    modules = modules_of("mlagents_envs", without=("envs", "communicator_objects"))
+    assert {"mlagents_envs", "mlagents_envs.base_env", "mlagents_envs.registry"} <= set(modules)
+    assert_light(modules, TRAINING_LIBRARIES | {"mujoco", "numba", "mlagents_sim", "mlagents"})
+
+
+def test_importing_the_contract_and_the_registry_does_not_even_load_the_wire():
+    modules = [
+        f"mlagents_envs.{name}" for name in ("base_env", "registry", "testing", "timers", "logging_util")
+    ]
+    assert_light(modules, {"grpc", "google.protobuf", "PIL", "ruamel.yaml"})
+
+
+def test_importing_mlagents_sim_loads_nothing_of_training():
+    assert_light(modules_of("mlagents_sim"), TRAINING_LIBRARIES | {"mlagents"})
+
+
+def test_a_heavy_import_is_noticed(tmp_path, monkeypatch):
+    (tmp_path / "heavy_thing.py").write_text("")
+    (tmp_path / "light_thing.py").write_text("import heavy_thing\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(AssertionError, match=r"loaded: \['heavy_thing'\]"):
+        assert_light(["light_thing"], {"heavy_thing"})

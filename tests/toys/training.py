@@ -1,0 +1,79 @@
+"""Short training runs in this process, through the real loop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlagents.algorithms.ppo.learner import PPOLearner
+from mlagents.reward_signals.stack import RewardSignals
+from mlagents.rollout.actor import Actor
+from mlagents.rollout.env_pool import InlinePool
+from mlagents.settings import BehaviorSettings
+from mlagents.stats import Statistics
+from mlagents.training.behavior import Behavior
+from mlagents.training.loop import TrainingLoop
+from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
+from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+
+
+def ppo_settings(max_steps, **changes):
+    """Settings that solve the small tasks; changes are sections of the modern YAML."""
+    sections = {
+        "trainer_type": "ppo",
+        "max_steps": max_steps,
+        "time_horizon": 64,
+        "summary_freq": 1000,
+        "hyperparameters": {
+            "batch_size": 64,
+            "buffer_size": 512,
+            "num_epoch": 6,
+            "learning_rate": 3e-3,
+            "learning_rate_schedule": "constant",
+            "beta": 1e-3,
+        },
+        "network_settings": {"hidden_units": 32, "num_layers": 2},
+        "reward_signals": {"extrinsic": {"gamma": 0.95, "strength": 1.0}},
+    }
+    return BehaviorSettings.model_validate(sections | changes)
+
+
+def make_loop(env, settings, *, seed=0, statistics=None, save=None):
+    """Return the loop over one environment in this process."""
+    statistics = statistics or Statistics()
+
+    def make_behavior(name, spec):
+        learner = PPOLearner(name, spec, settings, RewardSignals(settings.reward_signals), seed)
+        return Behavior(name, spec, settings, learner, statistics, np.random.default_rng(seed), training=True)
+
+    pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())
+    ignore = lambda *arguments: None  # noqa: E731
+    return TrainingLoop(pool, make_behavior, statistics, {}, ignore, save or ignore)
+
+
+def train(env, settings, *, seed=0):
+    """Train to `max_steps` and return the behavior."""
+    loop = make_loop(env, settings, seed=seed)
+    loop.run(lambda: False)
+    (behavior,) = loop.behaviors.values()
+    return behavior
+
+
+def greedy_returns(env, policy, steps=200):
+    """Return what the policy's most likely actions earn, per episode."""
+    (name,) = env.behavior_specs
+    actor = Actor(policy, np.random.default_rng(0), deterministic=True)
+    env.reset()
+    running, finished = {}, []
+    for _ in range(steps):
+        decision, terminal = env.get_steps(name)
+        for agent in terminal.agent_id.tolist():
+            finished.append(running.pop(agent, 0.0) + float(terminal[agent].reward))
+        for agent, reward in zip(decision.agent_id.tolist(), decision.reward.tolist(), strict=True):
+            running[agent] = running.get(agent, 0.0) + reward
+        if len(decision):
+            allowed = decision.action_mask
+            env.set_actions(
+                name, actor.act(decision.obs, None if allowed is None else ~np.concatenate(allowed, 1)).action
+            )
+        env.step()
+    return finished

@@ -80,27 +80,28 @@ class Observation:
 
     @property
     def memory_growth_mb_per_min(self) -> float | None:
-        """Slope of the resident memory over the last half of the run."""
+        """Slope of the resident memory over the last half of the run; None of a run of seconds."""
         half = self.memory[len(self.memory) // 2 :]
-        if len(half) < 5:
+        if len(half) < 10:
             return None
         seconds, mb = np.array(half).T
         return float(60.0 * np.polyfit(seconds, mb, 1)[0])
 
 
-def observe(command: Sequence[str], cpu_cap_s: float) -> Observation:
+def observe(command: Sequence[str], cpu_cap_s: float, **variables: str) -> Observation:
     """Run a command that prints `Step: N. ... Mean Reward: r` and return what was seen.
 
     Args:
       command: program and arguments.
       cpu_cap_s: it is ended when it has used so many CPU seconds.
+      variables: added to its environment.
 
     Raises:
       RuntimeError: it failed; the message has the end of its output.
     """
     seen = Observation()
     start = time.monotonic()
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"} | variables
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:

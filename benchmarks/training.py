@@ -19,6 +19,7 @@ import official
 import peer_install
 from measure import Figure, arguments, emit, ratio
 from observe import Observation, observe
+from simulation import ball_cost
 
 PEERS = {"SB3": "peer_sb3.py", "CleanRL-style": "peer_cleanrl.py"}
 PARTS = ("reset", "environment", "collect", "act", "learn", "checkpoint")
@@ -31,7 +32,8 @@ def train_ours(folder: Path, max_steps: int) -> tuple[Observation, dict[str, Any
     official.write_configuration(configuration, max_steps)
     learn = Path(sys.executable).with_name("mlagents-learn")
     flags = ["--env=3DBall", "--run-id=bench", f"--results-dir={folder}", "--seed=1"]
-    seen = observe([str(learn), str(configuration), *flags], cpu_cap_s=10 * CPU_CAP_S)
+    command = [str(learn), str(configuration), *flags]
+    seen = observe(command, cpu_cap_s=10 * CPU_CAP_S, JAX_COMPILATION_CACHE_DIR=str(folder / "jax"))
     return seen, json.loads((folder / "bench/run_logs/timers.json").read_text())
 
 
@@ -45,6 +47,13 @@ def split(timers: Mapping[str, Any], steps: int) -> list[Figure]:
     ]
     rest = timers["total"] - sum(child["total"] for child in children.values())
     return [*figures, Figure("ours: everything else, start included, wall", 1e6 * rest / steps, "us/step")]
+
+
+def beside_physics(ours: Observation, physics: float) -> Figure:
+    """Return how much CPU there is beside the bare `mj_step` calls, which take `physics` us per agent step."""
+    steady = ours.steady_steps_per_cpu_s
+    beside = ratio(1e6 / steady - physics, physics) if steady else None
+    return Figure("ours: everything but physics / physics, steady", beside, "x", at_most=1.7)
 
 
 def system_figures(name: str, seen: Observation) -> list[Figure]:
@@ -82,10 +91,12 @@ def main() -> None:
     quick = arguments(__doc__).quick
     interpreter = peer_install.python()
     max_steps, cap_s = (4 * official.SUMMARY_STEPS, 12.0) if quick else (official.MAX_STEPS, CPU_CAP_S)
+    # First, because it also makes sure that the simulation is compiled, for everybody.
+    physics = ball_cost(official.AGENTS, 0.5 if quick else 5.0).mj_step
     with tempfile.TemporaryDirectory() as folder:
         ours, timers = train_ours(Path(folder), max_steps)
     figures = system_figures("ours", ours) + split(timers, max_steps)
-    ratios = []
+    ratios = [beside_physics(ours, physics)]
     for name, script in PEERS.items():
         path = Path(__file__).with_name(script)
         theirs = observe([str(interpreter), str(path), f"--max-steps={max_steps}"], cap_s)

@@ -7,4 +7,4 @@ from typing import TypeAlias
 import jax
 import numpy as np
 
-Array: TypeAlias = jax.Array | np.ndarray  # type: ignore[type-arg]  # shapes and dtypes come from jaxtyping
+Array: TypeAlias = jax.Array | np.ndarray  # shapes and dtypes come from jaxtyping

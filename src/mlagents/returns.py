@@ -48,6 +48,7 @@ def gae(
         (decay_l, sum_l), (decay_e, sum_e) = later, earlier
         return decay_l * decay_e, sum_e + decay_e * sum_l
 
+    advantage: Array
     _, advantage = jax.lax.associative_scan(compose, (decay, delta), reverse=True)
     return advantage
 

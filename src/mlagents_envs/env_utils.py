@@ -69,9 +69,10 @@ def launch_executable(file_name: str, args: list[str], output: int | None = None
         raise UnityEnvironmentException(_not_found(file_name))
     if output is None and hides_output():
         output = subprocess.DEVNULL
+    errors = subprocess.STDOUT if output == subprocess.PIPE else output  # one pipe for both
     try:
         return subprocess.Popen(
-            [path, *args], start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [path, *args], start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
         )
     except PermissionError as error:
         raise UnityEnvironmentException(

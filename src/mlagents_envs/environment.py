@@ -289,6 +289,8 @@ class UnityEnvironment(BaseEnv):
         with hierarchical_timer("communicator.exchange"):
             output = self._ask(self._communicator.exchange_envelope, command)
         if output is None:
+            if self._player is not None and self._player.wait(_EXIT_S):
+                raise UnityEnvironmentException(self._exit_report())
             raise UnityCommunicatorStoppedException(
                 "The environment left: its window was closed, it quit by itself, or play mode ended."
             )
@@ -333,10 +335,10 @@ class UnityEnvironment(BaseEnv):
         atexit.unregister(self._close)
         self._communicator.close()
         if self._player is not None:
-            if self._player.stop(self._timeout_wait if timeout_s is None else timeout_s):
+            killed = self._player.stop(self._timeout_wait if timeout_s is None else timeout_s)
+            if killed and timeout_s is None:
                 logger.warning("The environment was asked to leave, did not in time, and was killed.")
-            else:
-                logger.info(f"Environment shut down with {describe_exit(self._player.process.returncode)}.")
+            logger.info(f"Environment shut down with {describe_exit(self._player.process.returncode)}.")
 
     def _poll_process(self) -> None:
         if self._player is not None and self._player.wait(0) is not None:

@@ -39,9 +39,7 @@ class World:
       parameters: What trainers may change.
     """
 
-    def __init__(
-        self, agents: Sequence[AgentBatch], decision_period: int, parameters: EnvironmentParameters
-    ) -> None:
+    def __init__(self, agents: Sequence[AgentBatch], decision_period: int, parameters: EnvironmentParameters) -> None:
         self.agents = tuple(agents)
         self.decision_period = decision_period
         self.parameters = parameters
@@ -89,8 +87,7 @@ class Academy:
         self._world = world
         self._step_count = 0
         self._nothing = {
-            batch.behavior: (DecisionSteps.empty(batch.spec), TerminalSteps.empty(batch.spec))
-            for batch in world.agents
+            batch.behavior: (DecisionSteps.empty(batch.spec), TerminalSteps.empty(batch.spec)) for batch in world.agents
         }
         self._terminal: dict[str, list[TerminalSteps]] = {}
         self.reports: dict[str, Report] = dict(self._nothing)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_sim.actuators import Actions
 from mlagents_sim.rows import ALL, Rows
 from mlagents_sim.sensors import Sensor
@@ -160,7 +160,7 @@ class AgentBatch(ABC):
 
     def has_ended(self) -> bool:
         """Whether any episode is over and not yet reported."""
-        return np.count_nonzero(self._end) > 0
+        return bool(np.count_nonzero(self._end))
 
     def finish_episodes(self) -> TerminalSteps | None:
         """Report the episodes that are over, and begin the next ones.
@@ -186,10 +186,6 @@ class AgentBatch(ABC):
         self._reward[:] = 0.0
         self._reported_end[:] = False
         return steps
-
-    def decide(self, action: ActionTuple) -> None:
-        """Take over the actions of all agents."""
-        self.actions.assign(action)
 
     def _terminal_steps(self, rows: NDArray[np.intp]) -> TerminalSteps:
         steps = TerminalSteps(

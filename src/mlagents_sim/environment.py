@@ -91,13 +91,13 @@ class SimEnvironment(BaseEnv):
         for name, batch in self._batches.items():
             if waiting := len(self._reports[name][0]):
                 action = self._pending.get(name)
-                batch.decide(batch.spec.action_spec.empty_action(waiting) if action is None else action)
+                batch.actions.assign(batch.spec.action_spec.empty_action(waiting) if action is None else action)
         self._pending.clear()
         self._academy.step()
         self._send()
 
     def close(self) -> None:
-        """Let go of the world; may be called again."""
+        """No more steps; may be called again."""
         self._closed = True
 
     def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
@@ -115,9 +115,7 @@ class SimEnvironment(BaseEnv):
         check_action_values(spec, action, behavior_name, decision_steps.agent_id)
         self._pending[behavior_name] = action
 
-    def set_action_for_agent(
-        self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple
-    ) -> None:
+    def set_action_for_agent(self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple) -> None:
         """Set what one agent does in the next step; the others of its behavior get zeros unless set too.
 
         Raises:
@@ -158,11 +156,10 @@ class SimEnvironment(BaseEnv):
         try:
             return self._specs[behavior_name]
         except KeyError:
-            near = get_close_matches(behavior_name, self._specs, n=1)
+            near = get_close_matches(behavior_name, self._specs, n=1, cutoff=0.5)  # "?team=0" left out
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise UnityActionException(
-                f"There is no behavior {behavior_name!r} in this environment.{hint} "
-                f"Its behaviors: {list(self._specs)}."
+                f"There is no behavior {behavior_name!r} in this environment.{hint} Its behaviors: {list(self._specs)}."
             ) from None
 
     def _receive(self) -> None:

@@ -71,7 +71,7 @@ def start(agents: Scripted, contacts: Script = lambda agents, step: None) -> Aca
 def advance(academy: Academy, agents: Scripted, action: float = 0.0):
     """Step with the same action for everybody who waits."""
     if len(academy.reports[agents.behavior][0]):
-        agents.decide(ActionTuple(np.full((len(agents), 1), action)))
+        agents.actions.assign(ActionTuple(np.full((len(agents), 1), action)))
     academy.step()
     return academy.reports[agents.behavior]
 

@@ -27,7 +27,7 @@ def level(world: Ball3DWorld, height: float) -> None:
     """Start an episode with level platforms and balls at rest above their middle."""
     world.agents[0].begin_all_episodes()
     world.areas.quat[:] = (1.0, 0.0, 0.0, 0.0)
-    world.areas.position[:, :3] = world.areas.origin + (0.0, height, 0.0)
+    world.areas.position[:, :3] = world.areas.origin + np.array((0.0, height, 0.0))
     world.areas.velocity[:] = 0.0
 
 
@@ -84,9 +84,9 @@ def test_random_play_earns_little() -> None:
 
 
 def test_doing_nothing_earns_a_little_more() -> None:
-    """About 1.5; a frictionless estimate by hand gives the time to roll 3 m down a slope of a few degrees."""
+    """About 1.5 to 1.9: a ball that drops without bouncing and then rolls, a = 5/7 g sin(tilt), earns 1.88."""
     rewards = episode_rewards(lambda obs: np.zeros((len(obs), 2)), areas=200, episodes=5)
-    assert rewards.mean() == pytest.approx(1.6, abs=0.25)
+    assert rewards.mean() == pytest.approx(1.7, abs=0.2)  # standard error 0.03
 
 
 def test_a_balanced_episode_earns_100_and_is_interrupted() -> None:
@@ -101,8 +101,8 @@ def test_a_balanced_episode_earns_100_and_is_interrupted() -> None:
     env.step()
     decisions, terminals = env.get_steps(EASY)
     # The limit is reached in step 5000, the last of a window: both reports come together.
-    assert len(decisions) == 0
-    assert terminals.interrupted.all()
+    assert len(decisions) == 2
+    np.testing.assert_array_equal(terminals.interrupted, [True, True])
     np.testing.assert_allclose(total + terminals.reward, 100.0, rtol=1e-4)
 
 
@@ -221,7 +221,7 @@ def test_parameters_are_read_at_reset() -> None:
     channel = EnvironmentParametersChannel()
     env = ENTRY.make(num_areas=2, side_channels=[channel])
     channel.set_float_parameter("mass", 2.0)
-    channel.set_float_parameter("scale", 3.0)
+    channel.set_float_parameter("scale", 0.5)
     env.reset()
     world = env._world
     assert isinstance(world, Ball3DWorld)
@@ -235,7 +235,7 @@ def test_parameters_are_read_at_reset() -> None:
     decisions, _ = env.get_steps(EASY)
     np.testing.assert_allclose(decisions.obs[0][:, 6], -2.0, rtol=1e-6)  # 0.1 s at 20 m/s^2
     np.testing.assert_array_equal(world.scene.model.body_mass[[2, 4]], 2.0)
-    np.testing.assert_array_equal(world.areas.radius, 1.5)
+    np.testing.assert_array_equal(world.areas.radius, 0.25)
 
 
 @pytest.mark.parametrize("scale", [0.2, 1.0, 5.0])

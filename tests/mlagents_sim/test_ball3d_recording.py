@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from google.protobuf.message import Message
 
-from mlagents_envs.communicator_objects.agent_info_action_pair_pb2 import AgentInfoActionPairProto
-from mlagents_envs.communicator_objects.demonstration_meta_pb2 import DemonstrationMetaProto
 from mlagents_sim.examples.ball3d import PARAMETERS, Ball3DWorld
 from mlagents_sim.parameters import EnvironmentParameters
-
-BRAIN_OFFSET = 33  # the meta message has 32 bytes and its length
 
 
 class Recording(NamedTuple):
@@ -24,30 +17,9 @@ class Recording(NamedTuple):
     reward: np.ndarray  # float64 [549]
 
 
-def varint(data: bytes, offset: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[offset]
-        value |= (byte & 0x7F) << shift
-        offset, shift = offset + 1, shift + 7
-        if byte < 0x80:
-            return value, offset
-
-
-def messages(data: bytes, offset: int, kind: type[Message]) -> Iterator[Message]:
-    while True:
-        length, offset = varint(data, offset)
-        yield kind.FromString(data[offset : offset + length])
-        offset += length
-
-
 @pytest.fixture(scope="module")
-def recording(shared_data: Path) -> Recording:
-    data = (shared_data / "demos" / "Expert3DBall.demo").read_bytes()
-    meta = next(messages(data, 0, DemonstrationMetaProto))
-    brain_length, pairs_offset = varint(data, BRAIN_OFFSET)
-    pairs = messages(data, pairs_offset + brain_length, AgentInfoActionPairProto)
-    steps = [next(pairs) for _ in range(meta.number_steps)]
+def recording(read_demo) -> Recording:
+    steps = read_demo("Expert3DBall.demo")
     # The last pair has no action: nobody asked for one.
     actions = [step.action_info.vector_actions_deprecated or (0.0, 0.0) for step in steps]
     return Recording(
@@ -105,7 +77,6 @@ def test_one_decision_ahead(recording: Recording) -> None:
     # What MuJoCo reaches with gravity as one impulse and the penetration taken out beforehand, plus 15 %.
     np.testing.assert_array_less(rms_position_mm, 1.15 * np.array((0.6, 3.8, 0.7)))
     np.testing.assert_array_less(rms_velocity, 1.15 * np.array((0.014, 0.20, 0.019)))
-    print(np.abs(rotation).max(), rms_position_mm, rms_velocity)
 
 
 def test_the_recorded_rewards_are_one_tenth_per_decision(recording: Recording) -> None:

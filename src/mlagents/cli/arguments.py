@@ -48,9 +48,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--initialize-from", "start from the weights of another run", str, metavar="RUN_ID"),
         Flag("--inference", "act without training, normally with --resume"),
         Flag("--deterministic", "act by the mean or the most likely action"),
-        Flag(
-            "--results-dir", "base folder for the modern layout of files; without it the layout of 2020", str
-        ),
+        Flag("--results-dir", "base folder for the modern layout of files; without it the layout of 2020", str),
         Flag("--debug", "log details, and the configuration in full"),
         Flag("--load", SUPPRESS, dest="load_model"),
         Flag("--train", SUPPRESS, dest="train_model"),

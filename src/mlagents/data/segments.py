@@ -42,7 +42,8 @@ class Rows:
     """Segments behind one another in flat columns, each followed by one closing row.
 
     A closing row holds only the observation after the segment's last decision, so that the next observation is
-    always one row on. Unused rows are closing rows, too. Columns (R rows allocated):
+    always one row on. Unused rows are closing rows, too. Columns (R = 2 x capacity rows, enough for segments of a
+    single decision each):
 
       observations: one float32 [R, *shape] per observation spec.
       continuous: float32 [R, continuous size]; discrete: int32 [R, branches];
@@ -58,20 +59,16 @@ class Rows:
         self._allocate(capacity)
 
     def _allocate(self, capacity: int) -> None:
-        action = self._spec.action_spec
-        self.observations = tuple(np.zeros((capacity, *o.shape), np.float32) for o in self._spec.observation_specs)
-        self.continuous = np.zeros((capacity, action.continuous_size), np.float32)
-        self.discrete = np.zeros((capacity, action.discrete_size), np.int32)
-        self.allowed = np.ones((capacity, sum(action.discrete_branches)), np.bool_)
-        self.reward = np.zeros(capacity, np.float32)
-        self.ended = np.zeros(capacity, np.bool_)
-        self.interrupted = np.zeros(capacity, np.bool_)
-        self.closing = np.ones(capacity, np.bool_)
-
-    @property
-    def capacity(self) -> int:
-        """Rows allocated."""
-        return len(self.reward)
+        self.capacity = capacity
+        action, rows = self._spec.action_spec, 2 * capacity
+        self.observations = tuple(np.zeros((rows, *o.shape), np.float32) for o in self._spec.observation_specs)
+        self.continuous = np.zeros((rows, action.continuous_size), np.float32)
+        self.discrete = np.zeros((rows, action.discrete_size), np.int32)
+        self.allowed = np.ones((rows, sum(action.discrete_branches)), np.bool_)
+        self.reward = np.zeros(rows, np.float32)
+        self.ended = np.zeros(rows, np.bool_)
+        self.interrupted = np.zeros(rows, np.bool_)
+        self.closing = np.ones(rows, np.bool_)
 
     def _columns(self) -> tuple[NDArray[np.generic], ...]:
         return (
@@ -86,7 +83,7 @@ class Rows:
         )
 
     def reserve(self, capacity: int) -> None:
-        """Allocate at least this many rows, keeping what is stored."""
+        """Make room for at least this many decisions, keeping what is stored."""
         if capacity <= self.capacity:
             return
         old = self._columns()
@@ -98,8 +95,8 @@ class Rows:
         """Append a copy of the segment and its closing row."""
         start, steps = self.used, len(segment)
         stop = start + steps
-        if stop + 1 > self.capacity:
-            self.reserve(max(2 * self.capacity, stop + 1))
+        if self.steps + steps > self.capacity:
+            self.reserve(max(2 * self.capacity, self.steps + steps))
         for column, observation in zip(self.observations, segment.observations, strict=True):
             column[start : stop + 1] = observation
         self.continuous[start:stop] = segment.continuous

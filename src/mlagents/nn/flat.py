@@ -27,6 +27,7 @@ def flattened(tree: Tree) -> tuple[Float[np.ndarray, " p"], Callable[[Float[Arra
     def unflattened(vector: Float[Array, " p"]) -> Tree:
         starts = [0, *ends[:-1]]
         parts = [vector[a:b].reshape(shape) for a, b, shape in zip(starts, ends, shapes, strict=True)]
-        return jax.tree_util.tree_unflatten(structure, parts)
+        restored: Tree = jax.tree_util.tree_unflatten(structure, parts)
+        return restored
 
     return np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves]), unflattened

@@ -52,4 +52,5 @@ def with_tensors(tree: Tree, tensors: dict[str, NDArray[np.generic]], what: str)
             + "\nUse the network settings of the saved run, or start a new run."
         )
     leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
-    return jax.tree_util.tree_unflatten(structure, [tensors[_name(path)] for path, _ in leaves])
+    restored: Tree = jax.tree_util.tree_unflatten(structure, [tensors[_name(path)] for path, _ in leaves])
+    return restored

@@ -96,10 +96,11 @@ class Actor:
 
     def _choose(self, logits: FloatArray) -> NDArray[np.intp]:
         """Return the most probable action, or a sample: argmax of logits - log(Exp(1)) (the Gumbel-max trick)."""
-        if self._deterministic:
-            return logits.argmax(axis=1)
-        exponential = self._rng.standard_exponential(logits.shape, np.float32)
-        return (logits - np.log(np.maximum(exponential, np.float32(1e-30)))).argmax(axis=1)
+        if not self._deterministic:
+            exponential = self._rng.standard_exponential(logits.shape, np.float32)
+            logits = logits - np.log(np.maximum(exponential, np.float32(1e-30)))
+        choice: NDArray[np.intp] = logits.argmax(axis=1)
+        return choice
 
 
 def _affine(layer: Dense, scale: float = 1.0) -> tuple[FloatArray, FloatArray]:

@@ -102,8 +102,8 @@ class ProcessPool:
         *,
         max_lifetime_restarts: int = 10,
         restarts_rate_limit_n: int = 1,
-        restarts_rate_limit_period_s: int = 60,
-        timeout_wait: int = 60,
+        restarts_rate_limit_period_s: float = 60,
+        timeout_wait: float = 60,
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class EnvironmentSource:
     num_areas: int | None = None
     no_graphics: bool = False
     base_port: int | None = None
-    timeout_wait: int = 60
+    timeout_wait: float = 60
     additional_args: tuple[str, ...] = ()
     log_folder: str | None = None
 
@@ -78,7 +79,7 @@ class EnvironmentSource:
             base_port=self.base_port,
             seed=seed,
             no_graphics=self.no_graphics,
-            timeout_wait=self.timeout_wait,
+            timeout_wait=math.ceil(self.timeout_wait),
             additional_args=list(self.additional_args),
             side_channels=side_channels,
             log_folder=self.log_folder,

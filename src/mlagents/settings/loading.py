@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from mlagents.settings.flags import apply_flags, settle_start
@@ -24,12 +25,19 @@ _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 
 class _Representer(RoundTripRepresenter):
-    """Writes null as a word: nothing at all looks like something forgotten."""
+    """Writes null as a word, for nothing at all looks forgotten, and text that cannot be printed with escapes."""
 
 
-_Representer.add_representer(
-    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-)
+def _null(representer: _Representer, _: None) -> ScalarNode:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+def _text(representer: _Representer, text: str) -> ScalarNode:
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Representer.add_representer(type(None), _null)
+_Representer.add_representer(str, _text)
 
 
 def load_run_settings(

@@ -159,7 +159,9 @@ _EMPTY = {"too_short", "string_too_short"}
 def _problem(detail: dict[str, Any], path: KeyPath) -> str:
     kind, value = detail["type"], detail["input"]
     described = kind == "string_pattern_mismatch"
-    expected = detail.get("ctx", {}).get("expected") or expected_at(path, described=described)
+    expected, by_its_type = expected_at(path, described=described), detail.get("ctx", {}).get("expected", "")
+    if not expected.startswith(by_its_type):
+        expected = by_its_type
     if value is None:
         expected = expected.removesuffix(" or null")
     if kind in _EMPTY:

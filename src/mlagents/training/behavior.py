@@ -51,6 +51,9 @@ class Learner(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
 
+    def initialize_from(self, state: dict[str, Any]) -> None:
+        """Take over the weights in what `state_dict` of another run returned, and nothing else."""
+
 
 class Behavior:
     """Collectors of every team of a behavior, the learner they feed, and the actor that plays for them.

@@ -162,7 +162,8 @@ def read_state(path: Path) -> dict[str, Any]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if _digest(tensors) != header["sha256"]:
         raise ValueError("its checksum is wrong")
-    return json.loads(header["state"]) | {"tensors": tensors}
+    plain: dict[str, Any] = json.loads(header["state"])
+    return plain | {"tensors": tensors}
 
 
 def _digest(tensors: Mapping[str, NDArray[np.generic]]) -> str:

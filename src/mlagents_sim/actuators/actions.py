@@ -39,9 +39,7 @@ class Actions:
         self.discrete[rows] = 0
 
 
-def check_action_values(
-    spec: ActionSpec, action: ActionTuple, behavior: str, agent_id: NDArray[np.int32]
-) -> None:
+def check_action_values(spec: ActionSpec, action: ActionTuple, behavior: str, agent_id: NDArray[np.int32]) -> None:
     """Hold the numbers of an action against its spec; its shapes are taken to be right.
 
     Args:

@@ -259,9 +259,7 @@ class Ball3DAgents(AgentBatch):
 class Ball3DWorld(World):
     """Platforms and balls in one MuJoCo model."""
 
-    def __init__(
-        self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool
-    ) -> None:
+    def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> None:
         self.scene, self.areas = _make_scene(areas)
         agents = Ball3DAgents(self.scene, self.areas, rng, parameters, hard=hard)
         super().__init__([agents], DECISION_PERIOD, parameters)

@@ -31,9 +31,7 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
         kept = config.CACHE_DIR
         config.CACHE_DIR = _cache_dir(kept)
         try:
-            dispatcher: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(
-                self._function
-            )
+            dispatcher: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(self._function)
         finally:
             config.CACHE_DIR = kept
         return dispatcher
@@ -49,14 +47,14 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
 
 @functools.cache
 def _cache_dir(chosen: str) -> str:
-    """A folder for each version of this package: numba itself looks only at a function's own file.
+    """A folder for each version of what compiled code shares: numba itself looks only at a function's own file.
 
     Args:
       chosen: The user's NUMBA_CACHE_DIR; beside the source if empty.
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for source in sorted(package.glob("*.py")):
+    for source in (package.parent / "agent.py", *sorted(package.glob("*.py"))):
         digest.update(source.read_bytes())
     folder = Path(chosen) if chosen else package / "__pycache__"
     return str(folder / f"numba-{digest.hexdigest()[:16]}")

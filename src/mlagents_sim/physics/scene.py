@@ -38,7 +38,8 @@ def compose(build_area: BuildArea, origins: NDArray[np.float64], substeps: int) 
     spec.option.timestep = TIME_STEP_S / substeps
     spec.option.gravity = (0.0, 0.0, 0.0)
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
+    # Before MuJoCo 3.3.6 islands were off unless asked for.
+    spec.option.disableflags |= getattr(mujoco.mjtDisableBit, "mjDSBL_ISLAND", 0)
     for area, origin in enumerate(origins):
         build_area(spec, f"area{area}/", origin)
     return spec.compile()

@@ -43,7 +43,7 @@ def test_value_loss_is_the_mean_over_decisions_and_signals():
 
 
 def test_total():
-    assert total_loss(1.0, 4.0, 2.0, 0.1) == pytest.approx(1.0 + 2.0 - 0.2)
+    assert total_loss(jnp.array(1.0), jnp.array(4.0), jnp.array(2.0), 0.1) == pytest.approx(1.0 + 2.0 - 0.2)
 
 
 @pytest.mark.parametrize(

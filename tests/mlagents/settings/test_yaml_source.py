@@ -1,6 +1,7 @@
 """Files that are no YAML, or no mapping, give one clear line; everything else keeps its line."""
 
 import pytest
+
 from mlagents.settings import SettingsError, load_run_settings, parse_run_settings
 
 GOOD = "behaviors:\n  A:\n    trainer_type: ppo\n"

@@ -13,7 +13,6 @@ import optax
 from numpy.typing import NDArray
 
 from mlagents.algorithms.ppo.update import (
-    CHUNK,
     Coefficients,
     Experience,
     LearnerState,
@@ -72,8 +71,9 @@ class PPOLearner:
         critic = make_critic(self._rng, spec, settings.network_settings, len(signals.names))
         parameters, self._networks = flattened(Networks(policy.body, policy.head, critic))
         self._state = LearnerState(parameters, _adam_at_rest(parameters), policy.normalizer)
-        self._rows = Rows(spec, 2 * self._hyperparameters.buffer_size)
+        self._rows = Rows(spec, self._hyperparameters.buffer_size)
         self._compiled: Callable[..., tuple[LearnerState, UpdateStatistics]] | None = None
+        self._compiled_capacity = 0
         self.compile_seconds = 0.0
 
     @property
@@ -90,13 +90,9 @@ class PPOLearner:
     def reserve(self, lanes: int) -> None:
         """Allocate for this many lanes, so that the update keeps its shape however full the buffer is.
 
-        At most every lane hands on a whole horizon at once, and each decision may need a closing row.
+        At most, every lane hands on a whole horizon at once when the buffer is all but full.
         """
-        steps = self._hyperparameters.buffer_size + lanes * self._settings.time_horizon
-        capacity = -(-2 * steps // CHUNK) * CHUNK
-        if capacity > self._rows.capacity:
-            self._rows.reserve(capacity)
-            self._compiled = None
+        self._rows.reserve(self._hyperparameters.buffer_size + lanes * self._settings.time_horizon)
 
     def extend(self, segment: Segment) -> None:
         """Add experience."""
@@ -119,8 +115,9 @@ class PPOLearner:
         """
         coefficients = self._coefficients()
         args = self._arguments(coefficients)
-        if self._compiled is None:
+        if self._compiled is None or self._compiled_capacity != self._rows.capacity:
             self._compiled = self._compile(args)
+            self._compiled_capacity = self._rows.capacity
         self._state, found = self._compiled(self._state, *args)
         losses = jax.device_get(found)
         self._rows.clear()
@@ -154,7 +151,7 @@ class PPOLearner:
     def _arguments(self, coefficients: Coefficients) -> tuple[Any, ...]:
         hp, rows = self._hyperparameters, self._rows
         decisions = np.flatnonzero(~rows.closing[: rows.used]).astype(np.int32)
-        order = np.zeros((hp.num_epoch, rows.capacity // 2), np.int32)
+        order = np.zeros((hp.num_epoch, rows.capacity), np.int32)
         for epoch in order:
             epoch[: len(decisions)] = self._rng.permutation(decisions)
         experience = Experience(

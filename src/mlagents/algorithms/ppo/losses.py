@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from mlagents.arrays import Array
@@ -12,7 +13,7 @@ from mlagents.arrays import Array
 MAX_RATIO = 10.0
 LOG_MAX_RATIO = math.log(MAX_RATIO)
 
-Scalar = float | Float[Array, ""]
+Scalar = float | np.float32 | Float[Array, ""]
 
 
 def clipped_surrogate_loss(
@@ -47,6 +48,8 @@ def value_loss(value: Float[Array, "rows signals"], returns: Float[Array, "rows 
     return jnp.mean((returns - value) ** 2)
 
 
-def total_loss(policy: Scalar, value: Scalar, entropy: Scalar, beta: Scalar) -> Scalar:
+def total_loss(
+    policy: Float[Array, ""], value: Float[Array, ""], entropy: Float[Array, ""], beta: Scalar
+) -> Float[Array, ""]:
     """Return L_policy + 0.5 L_value - beta entropy, arXiv:1707.06347 eq. 9."""
     return policy + 0.5 * value - beta * entropy

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
@@ -63,9 +64,9 @@ class Experience(NamedTuple):
 class Coefficients(NamedTuple):
     """Numbers that may change from update to update; all float32 []."""
 
-    learning_rate: Float[Array, ""] | float
-    epsilon: Float[Array, ""] | float
-    beta: Float[Array, ""] | float
+    learning_rate: Float[Array, ""] | np.float32
+    epsilon: Float[Array, ""] | np.float32
+    beta: Float[Array, ""] | np.float32
 
 
 class UpdateStatistics(NamedTuple):
@@ -209,7 +210,8 @@ def update(
     batch, entropy, value = prepare(networks_of(state.parameters), normalizer, experience, used, gamma, lam)
     gradient = jax.grad(minibatch_loss, has_aux=True)
 
-    def epoch(descent: Descent, rows: Int[Array, " decisions"]) -> tuple[Descent, None]:
+    def epoch(number: Int[Array, ""], descent: Descent) -> Descent:
+        rows = order[number]
         shuffled: Batch = jax.tree.map(lambda c: c[rows], batch)
 
         def step(i: Int[Array, ""], descent: Descent) -> Descent:
@@ -222,9 +224,10 @@ def update(
                 descent.losses + jnp.stack([jnp.abs(policy), values]),
             )
 
-        return lax.fori_loop(0, minibatches, step, descent), None
+        trained: Descent = lax.fori_loop(0, minibatches, step, descent)
+        return trained
 
-    end, _ = lax.scan(epoch, Descent(state.parameters, state.adam, jnp.zeros(2)), order)
+    end = lax.fori_loop(0, order.shape[0], epoch, Descent(state.parameters, state.adam, jnp.zeros(2)))
     losses = end.losses / jnp.maximum(minibatches * order.shape[0], 1)
     after = LearnerState(end.parameters, end.adam, normalizer)
     finite = jnp.all(jnp.isfinite(losses)) & jnp.all(jnp.isfinite(end.parameters))

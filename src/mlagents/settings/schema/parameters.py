@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from mlagents.settings.schema.base import (
@@ -67,16 +75,19 @@ class GaussianParameters(SamplerParameters):
     """Standard deviation."""
 
 
-def _interval(value: object) -> tuple[float, float]:
+def _two_ends(value: object) -> object:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise wrong_type("an interval [min, max]")
-    low, high = (number(end) for end in value)
-    if low > high:
+    return value
+
+
+def _in_order(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] > interval[1]:
         raise wrong_type("an interval [min, max] with min <= max")
-    return float(low), float(high)
+    return interval
 
 
-Interval = Annotated[tuple[float, float], BeforeValidator(_interval)]
+Interval = Annotated[tuple[Number, Number], BeforeValidator(_two_ends), AfterValidator(_in_order)]
 
 
 class MultiRangeUniformParameters(SamplerParameters):

@@ -1,0 +1,166 @@
+"""The learner around the update: buffer, schedules, checkpoints, compilations."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from toys.training import make_loop, ppo_settings
+from toys.walk import Walk
+
+from mlagents.algorithms.ppo.learner import NonFiniteUpdate, PPOLearner
+from mlagents.data.segments import Segment
+from mlagents.nn.tensors import TensorMismatch
+from mlagents.reward_signals.stack import RewardSignals
+
+SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
+
+
+def make_learner(seed=0, **changes):
+    settings = ppo_settings(10_000, **changes)
+    return PPOLearner("Walk", SPEC, settings, RewardSignals(settings.reward_signals), seed)
+
+
+def segment(steps, rng, reward=None):
+    return Segment(
+        (rng.normal(size=(steps + 1, 4)).astype(np.float32),),
+        rng.normal(size=(steps, 1)).astype(np.float32),
+        rng.integers(0, 3, (steps, 1), np.int32),
+        np.ones((steps, 3), bool),
+        rng.normal(size=steps).astype(np.float32) if reward is None else reward,
+        False,
+        False,
+    )
+
+
+def fill(learner, seed=0):
+    rng = np.random.default_rng(seed)
+    while not learner.ready():
+        learner.extend(segment(60, rng))
+
+
+def weights(learner):
+    return learner.state_dict()["tensors"]
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_ready_when_there_is_more_than_the_buffer_holds():
+    learner = make_learner()
+    rng = np.random.default_rng(0)
+    learner.extend(segment(64, rng))
+    for _ in range(7):
+        learner.extend(segment(64, rng))
+    assert learner.steps == 512
+    assert not learner.ready()
+    learner.extend(segment(1, rng))
+    assert learner.ready()
+
+
+def test_an_update_moves_weights_and_empties_the_buffer():
+    learner = make_learner()
+    before = weights(learner)
+    fill(learner)
+    statistics = learner.update()
+    assert not learner.ready()
+    assert learner.version == 1
+    assert statistics["Policy/Learning Rate"] == pytest.approx(3e-3)
+    assert np.abs(weights(learner)["weights.body.layers.0.weight"] - before["weights.body.layers.0.weight"]).max() > 0
+
+
+def test_state_survives_bit_for_bit():
+    learner, other = make_learner(seed=1), make_learner(seed=2)
+    fill(learner)
+    learner.update()
+    other.load_state_dict(learner.state_dict())
+    assert_same(weights(learner), weights(other))
+    for one in (learner, other):
+        fill(one, seed=5)
+    assert learner.update() == other.update()
+    assert_same(weights(learner), weights(other))
+
+
+def test_initialising_takes_weights_but_neither_steps_nor_adam():
+    learner, other = make_learner(seed=1), make_learner(seed=2)
+    fill(learner)
+    learner.update()
+    other.initialize_from(learner.state_dict())
+    assert other.steps == 0
+    found, given = weights(other), weights(learner)
+    np.testing.assert_array_equal(found["weights.head.log_std"], given["weights.head.log_std"])
+    assert found["adam.count"] == 0
+    assert not found["adam.mu.head.log_std"].any()
+
+
+def test_another_network_is_refused_with_the_differences():
+    saved = make_learner(network_settings={"hidden_units": 16, "normalize": True}).state_dict()
+    with pytest.raises(TensorMismatch) as error:
+        make_learner().load_state_dict(saved)
+    text = str(error.value)
+    assert "weights.body.layers.0.weight: saved [16, 4], this network has [32, 4]" in text
+    assert "normalizer.mean: saved, but not in this network" in text
+
+
+def test_a_broken_update_names_behavior_and_keeps_the_weights():
+    learner = make_learner()
+    fill(learner)
+    learner.update()
+    before = weights(learner)
+    rng = np.random.default_rng(0)
+    while not learner.ready():
+        learner.extend(segment(60, rng, reward=np.full(60, np.nan, np.float32)))
+    with pytest.raises(NonFiniteUpdate, match="behavior Walk"):
+        learner.update()
+    assert_same(before, weights(learner))
+    fill(learner)
+    learner.update()
+    assert learner.version == 2
+
+
+def test_nothing_is_compiled_after_the_first_update():
+    """However full the buffer is, and however many agents decide, the shapes stay."""
+    compilations = []
+
+    def listen(event, duration, **_):
+        if "backend_compile" in event:
+            compilations.append(event)
+
+    class Comings(Walk):
+        """Agents in a changing subset decide; the others pause."""
+
+        def get_steps(self, behavior_name):
+            decision, terminal = super().get_steps(behavior_name)
+            count = 3 + self._rng.integers(6)
+            decision.obs[0] = decision.obs[0][:count]
+            decision.action_mask = [m[:count] for m in decision.action_mask]
+            for name in ("reward", "agent_id", "group_id", "group_reward"):
+                setattr(decision, name, getattr(decision, name)[:count])
+            return decision, terminal
+
+        def set_actions(self, behavior_name, action):
+            rows = len(action.discrete)
+            whole = self._spec.action_spec.empty_action(self._agents)
+            whole.continuous[:rows], whole.discrete[:rows] = action.continuous, action.discrete
+            super().set_actions(behavior_name, whole)
+
+    loop = make_loop(Comings("hybrid"), ppo_settings(20_000))
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    counts = []
+
+    def stop():
+        behavior = loop.behaviors.get("Walk")
+        if behavior and len(counts) < behavior.learner.version:
+            counts.append(len(compilations))
+        return len(counts) >= 8
+
+    try:
+        loop.run(stop)
+    finally:
+        jax.monitoring.clear_event_listeners()
+    assert len(counts) == 8
+    assert counts[0] >= 1
+    assert counts[-1] == counts[0]

@@ -1,0 +1,182 @@
+"""What is typed wins over the file, and nothing else does."""
+
+import pytest
+
+from mlagents.settings import CurriculumSettings, RunSettings, SettingsError, load_run_settings
+
+FILE = """
+behaviors:
+  A: {trainer_type: ppo, keep_checkpoints: 7}
+  B: {checkpoint_interval: 70}
+env_settings: {seed: 3, num_envs: 2, env_path: here}
+engine_settings: {time_scale: 3}
+checkpoint_settings: {run_id: from-file}
+environment_parameters:
+  m:
+    curriculum:
+      - {name: a, value: 1, completion_criteria: {behavior: A}}
+      - {name: b, value: 2}
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text: str = FILE, **flags: object) -> RunSettings:
+        (tmp_path / "c.yaml").write_text(text)
+        return load_run_settings(tmp_path / "c.yaml", flags)
+
+    return load_text
+
+
+def test_the_file_stands_without_flags(load):
+    settings = load()
+    assert settings.env_settings.seed == 3
+    assert settings.checkpoint_settings.run_id == "from-file"
+    assert settings.checkpoint_settings.results_dir is None  # the layout of 2020
+
+
+@pytest.mark.parametrize(
+    ("section", "flag", "value"),
+    [
+        ("env_settings", "seed", 9),
+        ("env_settings", "seed", -1),  # typed, although it is the default
+        ("env_settings", "env_path", "there"),
+        ("env_settings", "num_envs", 5),
+        ("env_settings", "num_areas", 5),
+        ("env_settings", "base_port", 6000),
+        ("env_settings", "bind", "0.0.0.0"),
+        ("env_settings", "timeout_wait", 5.0),
+        ("env_settings", "max_lifetime_restarts", -1),
+        ("env_settings", "restarts_rate_limit_n", 2),
+        ("env_settings", "restarts_rate_limit_period_s", 2.0),
+        ("engine_settings", "width", 5),
+        ("engine_settings", "height", 5),
+        ("engine_settings", "quality_level", 1),
+        ("engine_settings", "time_scale", 20.0),
+        ("engine_settings", "target_frame_rate", 30),
+        ("engine_settings", "capture_frame_rate", 30),
+        ("engine_settings", "no_graphics", True),
+        ("engine_settings", "no_graphics_monitor", True),
+        ("checkpoint_settings", "run_id", "typed"),
+        ("checkpoint_settings", "initialize_from", "x"),
+        ("checkpoint_settings", "resume", True),
+        ("checkpoint_settings", "force", True),
+        ("checkpoint_settings", "inference", True),
+        ("checkpoint_settings", "results_dir", "out"),
+    ],
+)
+def test_a_typed_flag_wins(load, section, flag, value):
+    plain, typed = load(), load(**{flag: value})
+    assert getattr(getattr(typed, section), flag) == value
+    changed = getattr(plain, section).model_copy(update={flag: value})
+    assert typed == plain.model_copy(update={section: changed})
+
+
+def test_environment_arguments(load):
+    assert load(env_args=["--level", "3"]).env_settings.env_args == ("--level", "3")
+
+
+def test_flags_for_every_behavior(load, caplog):
+    settings = load(keep_checkpoints=2, save_freq=1000, deterministic=True)
+    for name in "AB":
+        behavior = settings.behavior(name)
+        assert (behavior.keep_checkpoints, behavior.checkpoint_interval) == (2, 1000)
+        assert behavior.network_settings.deterministic
+    assert settings.default_settings is None  # they do not make unlisted behaviors acceptable
+    assert any("--save-freq: counts trainer steps" in message for message in caplog.messages)
+
+
+def test_flags_reach_the_built_in_defaults(caplog):
+    settings = load_run_settings(None, {"deterministic": True, "debug": True})
+    assert settings.behavior("Any").network_settings.deterministic
+    assert settings.debug
+    assert caplog.messages == ["no configuration file: every behavior gets the built-in defaults"]
+
+
+def test_lesson(load):
+    parameter = load(lesson=1).environment_parameters["m"]
+    assert isinstance(parameter, CurriculumSettings)
+    assert parameter.initial_lesson == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "device"),
+    [
+        ({}, "cpu"),
+        ({"cpu": True}, "cpu"),
+        ({"device": "gpu"}, "gpu"),
+        ({"torch_device": "cuda"}, "gpu"),
+        ({"torch_device": "cuda:1"}, "gpu:1"),
+        ({"torch_device": "cuda", "device": "gpu"}, "gpu"),
+    ],
+)
+def test_devices(load, flags, device):
+    assert load(**flags).device == device
+
+
+@pytest.mark.parametrize("flag", ["docker_target_name", "torch", "tensorflow"])
+def test_ignored_flags_warn(load, caplog, flag):
+    assert load(**{flag: "x"}) == load()
+    assert f"command line: --{flag.replace('_', '-')}: ignored" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "resume", "initialize_from"),
+    [
+        ("resume: true, initialize_from: x", {}, True, None),
+        ("resume: true", {"initialize_from": "x"}, False, "x"),
+        ("initialize_from: x", {"resume": True}, True, None),
+        ("initialize_from: x", {"load_model": True}, True, None),
+        ("run_id: y", {"resume": True, "initialize_from": "x"}, True, None),
+        ("load_model: true", {}, True, None),
+        ("run_id: y", {"load_model": True}, True, None),
+        ("run_id: y", {"train_model": True}, False, None),
+    ],
+)
+def test_what_a_run_starts_from(load, caplog, file, flags, resume, initialize_from):
+    checkpoints = load(f"checkpoint_settings: {{{file}}}", **flags).checkpoint_settings
+    assert (checkpoints.resume, checkpoints.initialize_from) == (resume, initialize_from)
+    assert not checkpoints.load_model
+    assert not checkpoints.train_model
+    assert caplog.messages  # each of these cases is said
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"num_areas": 0}, "command line: --num-areas: out of bounds (got 0, expected a whole number >= 1)"),
+        ({"seed": "x"}, "command line: --seed: wrong type (got 'x', expected a whole number >= -1)"),
+        ({"keep_checkpoints": "x"}, "command line: --keep-checkpoints: wrong type (got 'x'"),
+        ({"save_freq": 0}, "command line: --save-freq: out of bounds (got 0"),
+        (
+            {"torch_device": "tpu"},
+            "command line: --torch-device: wrong type (got 'tpu', expected text or null: cpu, gpu",
+        ),
+        ({"cpu": True, "device": "gpu"}, "command line: --cpu: names another device than --device (cpu and gpu)"),
+        ({"run_idd": "x"}, "command line: --run-idd: unknown flag; did you mean 'run_id'?"),
+        ({"lesson": "x"}, "command line: --lesson: wrong type (got 'x', expected a whole number)"),
+        ({"curriculum_config_path": "nowhere.yaml"}, "nowhere.yaml: file not found"),
+    ],
+)
+def test_faults_of_flags(load, flags, expected):
+    with pytest.raises(SettingsError) as error:
+        load(**flags)
+    assert expected in str(error.value)
+
+
+def test_several_environments_need_an_executable(load):
+    with pytest.raises(SettingsError, match="command line: --num-envs: num_envs is 2, but there is no env_path"):
+        load("behaviors: {}", num_envs=2)
+    load("behaviors: {}", num_envs=2, env_path="x")
+
+
+def test_faults_of_file_and_flags_come_together(load):
+    with pytest.raises(SettingsError) as error:
+        load("behaviors: {A: {max_steps: 0}}", num_areas=0)
+    assert len(error.value.faults) == 2
+
+
+def test_a_section_of_the_wrong_type_is_one_fault(load):
+    with pytest.raises(SettingsError) as error:
+        load("env_settings: 3", seed=5)
+    assert len(error.value.faults) == 1

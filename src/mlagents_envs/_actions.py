@@ -145,17 +145,14 @@ class ActionSpec(NamedTuple):
     def _from_array(self, array: NDArray[Any], n_agents: int, name: str) -> ActionTuple:
         if self.continuous_size and self.discrete_branches:
             raise UnityActionException(
-                f"Behavior {name!r} has continuous and discrete actions ({self}); pass an ActionTuple, "
-                "not one array."
+                f"Behavior {name!r} has continuous and discrete actions ({self}); pass an ActionTuple, not one array."
             )
         if array.ndim == 1 and n_agents == 1:  # set_action_for_agent took one agent's row
             array = array[np.newaxis]
         return ActionTuple(discrete=array) if self.is_discrete() else ActionTuple(continuous=array)
 
     @staticmethod
-    def _misfit(
-        side: str, found: tuple[int, ...], expected: tuple[int, ...], name: str
-    ) -> UnityActionException:
+    def _misfit(side: str, found: tuple[int, ...], expected: tuple[int, ...], name: str) -> UnityActionException:
         return UnityActionException(
             f"The {side} actions for behavior {name!r} have shape {found}; expected {expected}: one row per "
             "agent in the last DecisionSteps, in its order."

@@ -77,9 +77,7 @@ def check_batch(where: str, batch: DecisionSteps | TerminalSteps, spec: Behavior
     if len(set(ids.tolist())) != n or (ids < 0).any():
         fail(f"{where}.agent_id", "ids of at least 0, each once", ids.tolist())
     if len(batch.obs) != len(spec.observation_specs):
-        fail(
-            f"{where}.obs", f"{len(spec.observation_specs)} arrays, one per observation spec", len(batch.obs)
-        )
+        fail(f"{where}.obs", f"{len(spec.observation_specs)} arrays, one per observation spec", len(batch.obs))
     for position, (column, sensor) in enumerate(zip(batch.obs, spec.observation_specs, strict=True)):
         label = f"{where}.obs[{position}]" + (f" ({sensor.name})" if sensor.name else "")
         _check_numbers(label, column, (n, *sensor.shape), ids)
@@ -128,9 +126,7 @@ def _check_numbers(where: str, column: object, shape: tuple[int, ...], ids: NDAr
         fail(where, "finite numbers", f"NaN or infinity for agents {ids[broken].tolist()}")
 
 
-def _check_column(
-    where: str, column: object, dtype: type[np.generic], shape: tuple[int, ...]
-) -> NDArray[Any]:
+def _check_column(where: str, column: object, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
     wanted = f"an array {dtype.__name__} {shape}"
     if not isinstance(column, np.ndarray):
         fail(where, wanted, f"a {type(column).__name__}")

@@ -82,9 +82,7 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
             return self.agent_id_to_index[agent_id]
         except KeyError:
             here = ", ".join(map(str, self.agent_id_to_index)) or "none"
-            raise KeyError(
-                f"no agent {agent_id} in this {type(self).__name__}; agents here: {here}"
-            ) from None
+            raise KeyError(f"no agent {agent_id} in this {type(self).__name__}; agents here: {here}") from None
 
 
 class DecisionSteps(_Steps[DecisionStep]):
@@ -183,6 +181,4 @@ class TerminalSteps(_Steps[TerminalStep]):
     @staticmethod
     def empty(spec: BehaviorSpec) -> TerminalSteps:
         """A batch of no agents."""
-        return TerminalSteps(
-            spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int32)
-        )
+        return TerminalSteps(spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int32))

@@ -88,9 +88,7 @@ class BaseEnv(ABC):
         """
 
     @abstractmethod
-    def set_action_for_agent(
-        self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple
-    ) -> None:
+    def set_action_for_agent(self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple) -> None:
         """Set what one agent does in the next step; the others of its behavior get zeros unless set too.
 
         Args:

@@ -29,9 +29,7 @@ from mlagents_envs.exception import UnityActionException, UnityEnvironmentExcept
 _Reports = dict[str, tuple[DecisionSteps, TerminalSteps]]
 
 
-def check_env(
-    make_env: Callable[[], BaseEnv], *, steps: int = 200, seed: int = 0, deterministic: bool = False
-) -> None:
+def check_env(make_env: Callable[[], BaseEnv], *, steps: int = 200, seed: int = 0, deterministic: bool = False) -> None:
     """Hold an environment against the contract of `BaseEnv`.
 
     Args:
@@ -65,9 +63,7 @@ def _made(make_env: Callable[[], BaseEnv]) -> Iterator[BaseEnv]:
     try:
         yield env
     finally:
-        with suppress(
-            Exception
-        ):  # a second close() may raise, and the first fault should stay the one to see
+        with suppress(Exception):  # a second close() may raise, and the first fault should stay the one to see
             env.close()
 
 
@@ -219,9 +215,7 @@ class _Watch:
         for name, (decisions, terminals) in reports.items():
             for agent in terminals.agent_id.tolist():  # first: who is in both ended, then began anew
                 if (name, agent) in self._ended:
-                    fail(
-                        f"{where}, {name}, TerminalSteps", f"agent {agent} to decide between two ends", "none"
-                    )
+                    fail(f"{where}, {name}, TerminalSteps", f"agent {agent} to decide between two ends", "none")
                 self._ended.add((name, agent))
                 self._waiting.pop((name, agent), None)
             for agent in decisions.agent_id.tolist():
@@ -237,9 +231,7 @@ def _check_owners(where: str, reports: _Reports) -> None:
     for name, pair in reports.items():
         for agent in {int(agent) for batch in pair for agent in batch}:
             if owner.setdefault(agent, name) != name:
-                fail(
-                    where, "an agent id to belong to one behavior", f"{agent} in {owner[agent]} and in {name}"
-                )
+                fail(where, "an agent id to belong to one behavior", f"{agent} in {owner[agent]} and in {name}")
 
 
 def _check_errors(env: BaseEnv) -> None:
@@ -272,15 +264,11 @@ def _check_misfits(env: BaseEnv, name: str, spec: ActionSpec, n: int) -> None:
     fitting = spec.empty_action(n)
     misfits = {
         "one row too many": spec.empty_action(n + 1),
-        "one continuous action too many": ActionTuple(
-            np.zeros((n, spec.continuous_size + 1)), fitting.discrete
-        ),
+        "one continuous action too many": ActionTuple(np.zeros((n, spec.continuous_size + 1)), fitting.discrete),
         "one branch too many": ActionTuple(fitting.continuous, np.zeros((n, spec.discrete_size + 1))),
     }
     for fault, misfit in misfits.items():
-        _check_raises(
-            f"set_actions({name!r}) with {fault}", UnityActionException, env.set_actions, name, misfit
-        )
+        _check_raises(f"set_actions({name!r}) with {fault}", UnityActionException, env.set_actions, name, misfit)
 
 
 def _check_close(env: BaseEnv) -> None:

@@ -103,9 +103,7 @@ def test_a_kept_copy_of_another_archive_is_replaced_when_a_digest_is_given(site,
     changed = zip_of(f"Walk/{EXECUTABLE}", "Walk/new.bin")
     url = site.put("/walk.zip", WALK_ZIP, changed)
     binary_utils.get_local_binary_path("Walk", url, str(tmp_path))
-    path = binary_utils.get_local_binary_path(
-        "Walk", url, str(tmp_path), sha256=hashlib.sha256(changed).hexdigest()
-    )
+    path = binary_utils.get_local_binary_path("Walk", url, str(tmp_path), sha256=hashlib.sha256(changed).hexdigest())
     assert sorted(file.name for file in Path(path).parent.iterdir()) == sorted([EXECUTABLE, "new.bin"])
 
 
@@ -136,9 +134,7 @@ def test_network_failures_are_tried_again(site, tmp_path):
 @pytest.mark.parametrize(("status", "attempts"), [(404, 1), (500, 5)])
 def test_a_refusal_ends_the_attempts_a_broken_server_after_five(site, tmp_path, status, attempts):
     url = site.put("/walk.zip", (status, b"", 0))
-    with pytest.raises(
-        UnityEnvironmentException, match=rf"walk.zip could not be fetched \(attempts: {attempts}\)"
-    ):
+    with pytest.raises(UnityEnvironmentException, match=rf"walk.zip could not be fetched \(attempts: {attempts}\)"):
         binary_utils.get_local_binary_path("Walk", url, str(tmp_path))
     assert len(site.asked) == attempts
 
@@ -147,9 +143,7 @@ def test_several_at_once_end_with_one_whole_copy(site, tmp_path):
     url = site.put("/walk.zip", WALK_ZIP)
     paths: list[str] = []
     threads = [
-        threading.Thread(
-            target=lambda: paths.append(binary_utils.get_local_binary_path("Walk", url, str(tmp_path)))
-        )
+        threading.Thread(target=lambda: paths.append(binary_utils.get_local_binary_path("Walk", url, str(tmp_path))))
         for _ in range(4)
     ]
     for thread in threads:

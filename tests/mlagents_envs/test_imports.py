@@ -64,9 +64,7 @@ def fault(module: str, imported: str) -> str | None:
         allowed = target in LIGHT or target in sys.stdlib_module_names
         return None if allowed else f"mlagents_envs needs only {', '.join(sorted(LIGHT))}"
     if package == "mlagents_sim":
-        return (
-            "mlagents_sim knows nothing of training" if target in TRAINING_LIBRARIES | {"mlagents"} else None
-        )
+        return "mlagents_sim knows nothing of training" if target in TRAINING_LIBRARIES | {"mlagents"} else None
     if target == "mlagents_sim":
         return "mlagents reaches environments by name, through the registry"
     return _fault_between_rooms(module, imported) if target == "mlagents" else None
@@ -79,11 +77,7 @@ def _fault_between_rooms(module: str, imported: str) -> str | None:
     if other == room or other not in ROOMS:
         return None  # the own room, or a name of the package itself, such as its version
     allowed = ROOMS.get(room, frozenset())
-    return (
-        None
-        if other in allowed
-        else f"{room or 'mlagents'} may import {', '.join(sorted(allowed)) or 'no room'}"
-    )
+    return None if other in allowed else f"{room or 'mlagents'} may import {', '.join(sorted(allowed)) or 'no room'}"
 
 
 def faults(module: str, source: str, is_package: bool = False) -> list[str]:
@@ -194,9 +188,7 @@ def assert_light(modules: list[str], heavy: set[str]) -> None:
         f"loaded = {heavy!r} & set(sys.modules)\n"
         "sys.exit(f'loaded: {sorted(loaded)}' if loaded else 0)\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
 
 
@@ -208,9 +200,7 @@ def test_importing_mlagents_envs_loads_nothing_heavy():
 
 
 def test_importing_the_contract_and_the_registry_does_not_even_load_the_wire():
-    modules = [
-        f"mlagents_envs.{name}" for name in ("base_env", "registry", "testing", "timers", "logging_util")
-    ]
+    modules = [f"mlagents_envs.{name}" for name in ("base_env", "registry", "testing", "timers", "logging_util")]
     assert_light(modules, {"grpc", "google.protobuf", "PIL", "ruamel.yaml"})
 
 

@@ -205,9 +205,7 @@ def test_cut_frames_are_an_error(frames, data):
 
 def test_cut_frame_names_channel_and_offset():
     whole = pack_frame(CHAT_ID, b"whole")
-    with pytest.raises(
-        UnityEnvironmentException, match=f"{CHAT_ID} at offset {len(whole)}.*9 bytes.*8 are left"
-    ):
+    with pytest.raises(UnityEnvironmentException, match=f"{CHAT_ID} at offset {len(whole)}.*9 bytes.*8 are left"):
         list(iter_frames(whole + pack_frame(CHAT_ID, b"truncated")[:-1]))
     with pytest.raises(UnityEnvironmentException, match="-5 bytes"):
         list(iter_frames(CHAT_ID.bytes_le + struct.pack("<i", -5)))

@@ -300,9 +300,7 @@ class NeedsAReset(Corridor):
     def step(self):
         if self.steps is None:
             self.steps, self.actions = 0, {}
-            self.reports = {
-                n: (DecisionSteps.empty(s), TerminalSteps.empty(s)) for n, s in self.specs.items()
-            }
+            self.reports = {n: (DecisionSteps.empty(s), TerminalSteps.empty(s)) for n, s in self.specs.items()}
         else:
             super().step()
 

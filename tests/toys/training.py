@@ -66,8 +66,7 @@ def greedy_returns(env, policy, steps=200):
     running, finished = {}, []
     for _ in range(steps):
         decision, terminal = env.get_steps(name)
-        for agent in terminal.agent_id.tolist():
-            finished.append(running.pop(agent, 0.0) + float(terminal[agent].reward))
+        finished += [running.pop(a, 0.0) + float(terminal[a].reward) for a in terminal.agent_id.tolist()]
         for agent, reward in zip(decision.agent_id.tolist(), decision.reward.tolist(), strict=True):
             running[agent] = running.get(agent, 0.0) + reward
         if len(decision):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,8 +29,12 @@ def _learn(config: str | None, flags: dict[str, object]) -> None:
 
     settings = load_run_settings(Path(config) if config else None, flags)
     process.configure(settings.device)
-    results_dir = flags.get("results_dir")
+    results_dir = settings.checkpoint_settings.results_dir
     from mlagents.training.build import build
 
-    run = build(settings, Path(str(results_dir)) if results_dir else None)
+    run = build(settings, Path(results_dir) if results_dir else None)
     run.execute()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -152,7 +152,7 @@ def _below(variant: dict[str, Any], path: KeyPath) -> Iterator[tuple[str | int, 
         if key != "default_settings":  # the same keys as under a behavior
             yield key, below
     if isinstance(variant.get("additionalProperties"), dict):
-        yield _NAMES[str(path[-1])], variant["additionalProperties"]
+        yield _NAMES.get(str(path[-1]), "<name>"), variant["additionalProperties"]
     if "items" in variant:
         yield 0, variant["items"]
 
@@ -178,7 +178,7 @@ def _words(node: dict[str, Any], defs: dict[str, Any]) -> str:
 
 def _form(variant: dict[str, Any]) -> str:
     if "enum" in variant:
-        return f"one of {', '.join(variant['enum'])}"
+        return f"one of {', '.join(map(str, variant['enum']))}"
     bounds = [f"{sign} {variant[name]:g}" for name, sign in _BOUNDS.items() if name in variant]
     words = " ".join([_TYPES.get(variant.get("type", ""), "a value"), " and ".join(bounds)]).strip()
     return f"{words}, a multiple of {variant['multipleOf']}" if "multipleOf" in variant else words

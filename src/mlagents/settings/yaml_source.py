@@ -17,7 +17,6 @@ from mlagents.settings.sections import Items, Section
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = (f"{_TAG}str", f"{_TAG}timestamp")
-
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 _FAULTY = object()
@@ -71,7 +70,7 @@ def _root(root: Node | None, source: str, report: Report) -> Section | None:
 def _not_found(path: Path) -> str:
     if not path.parent.is_dir():
         return f"file not found: there is no folder {str(path.parent)!r}"
-    names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml", ".json"))
+    names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix in _SUFFIXES)
     return f"file not found{did_you_mean(get_close_matches(path.name, names, n=3))}"
 
 

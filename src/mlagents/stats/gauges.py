@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from mlagents_envs.timers import set_gauge
-
 from mlagents.stats.summary import Summary
 from mlagents.stats.text import Text
+from mlagents_envs.timers import set_gauge
 
 
 class GaugeWriter:

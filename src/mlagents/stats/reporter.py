@@ -52,9 +52,7 @@ class Statistics:
         self._series: dict[str, dict[str, _Series]] = {}
         self._reported_not_finite: set[tuple[str, str]] = set()
 
-    def add(
-        self, behavior: str, tag: str, value: float, aggregation: Aggregation = Aggregation.AVERAGE
-    ) -> None:
+    def add(self, behavior: str, tag: str, value: float, aggregation: Aggregation = Aggregation.AVERAGE) -> None:
         """Add one value. The aggregation given last for a tag holds; MOST_RECENT keeps only this value."""
         self._append(behavior, tag, value, aggregation)
 

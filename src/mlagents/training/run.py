@@ -67,8 +67,6 @@ class Run:
             self.pool, self._checked_behavior, self.statistics, self.parameters, self.progress, self._save
         )
         try:
-            if self.training:
-                write_atomically(self.layout.configuration, self.configuration.encode())
             with StopSignals() as stop:
                 try:
                     loop.run(stop)
@@ -87,6 +85,7 @@ class Run:
         """Make a behavior and export its model at once: one that cannot be exported then costs seconds, not hours."""
         behavior = self.make_behavior(name, spec)
         if self.training:
+            write_atomically(self.layout.configuration, self.configuration.encode())
             with tempfile.TemporaryDirectory() as folder:
                 export_policy(behavior.learner.policy, spec, Path(folder) / "model.onnx")
         return behavior
@@ -110,3 +109,4 @@ class Run:
             path = self.layout.model(behavior.name)
             export_policy(behavior.learner.policy, behavior.spec, path)
             _log.info("Exported %s", path)
+        _log.info("Curves: tensorboard --logdir %s", self.layout.events(behaviors[0].name).parent)

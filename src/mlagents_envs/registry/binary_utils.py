@@ -32,9 +32,7 @@ _MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 _EXECUTABLES = {"linux": "*.x86_64", "darwin": "*.app", "win32": "*.exe"}
 
 
-def get_local_binary_path(
-    name: str, url: str, tmp_dir: str | None = None, *, sha256: str | None = None
-) -> str:
+def get_local_binary_path(name: str, url: str, tmp_dir: str | None = None, *, sha256: str | None = None) -> str:
     """The path of an executable, fetched from `url` unless it is here already.
 
     Args:
@@ -92,9 +90,7 @@ def get_tmp_dirs(tmp_dir: str | None = None) -> tuple[str, str]:
     return str(folders[0]), str(folders[1])
 
 
-def download_and_extract_zip(
-    url: str, name: str, tmp_dir: str | None = None, *, sha256: str | None = None
-) -> None:
+def download_and_extract_zip(url: str, name: str, tmp_dir: str | None = None, *, sha256: str | None = None) -> None:
     """Fetch a .zip and unpack it into the executable folder; arguments as in `get_local_binary_path`.
 
     The folder appears whole or not at all, so processes that fetch one executable at once are safe.
@@ -125,9 +121,7 @@ def print_progress(prefix: str, percent: float) -> None:
     """Rewrite the current line of stderr with a bar; it ends at 100."""
     done = int(percent / 2)
     end = "\n" if percent >= 100 else ""
-    print(
-        f"\r{prefix}: |{'#' * done}{'-' * (50 - done)}| {percent:.0f}%", end=end, file=sys.stderr, flush=True
-    )
+    print(f"\r{prefix}: |{'#' * done}{'-' * (50 - done)}| {percent:.0f}%", end=end, file=sys.stderr, flush=True)
 
 
 def load_local_manifest(path: str) -> Any:
@@ -182,9 +176,7 @@ def _download(url: str, target: Path, prefix: str) -> str:
         except (OSError, http.client.HTTPException) as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
             if refused or attempt == _ATTEMPTS:
-                raise UnityEnvironmentException(
-                    f"{url} could not be fetched (attempts: {attempt}): {error}"
-                ) from error
+                raise UnityEnvironmentException(f"{url} could not be fetched (attempts: {attempt}): {error}") from error
         time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1))
         attempt += 1
 
@@ -212,8 +204,7 @@ def _extract(archive: Path, folder: Path, url: str) -> None:
             for member in opened.namelist():
                 if _leads_outside(member):
                     raise UnityEnvironmentException(
-                        f"The archive {url} has a member {member!r} that leads out of its folder; "
-                        "nothing was unpacked."
+                        f"The archive {url} has a member {member!r} that leads out of its folder; nothing was unpacked."
                     )
             opened.extractall(folder)
     except zipfile.BadZipFile as error:

@@ -68,9 +68,7 @@ class RemoteRegistryEntry(BaseRegistryEntry):
         """
         url, sha256 = self._downloads.get(sys.platform, (None, None))
         if url is None:
-            raise FileNotFoundError(
-                f"The environment {self.identifier} has no executable for {sys.platform}."
-            )
+            raise FileNotFoundError(f"The environment {self.identifier} has no executable for {sys.platform}.")
         path = get_local_binary_path(self.identifier, url, self._tmp_dir, sha256=sha256)
         kwargs["file_name"] = path
         kwargs["additional_args"] = [*(kwargs.get("additional_args") or []), *self._additional_args]
@@ -99,9 +97,7 @@ def entries_from_manifest(manifest: Any, where: str) -> dict[str, BaseRegistryEn
     """
     listed = manifest.get("environments") if isinstance(manifest, Mapping) else None
     if not isinstance(listed, list):
-        raise TypeError(
-            f"{where}: expected a key `environments` with a list below it, found {str(manifest)[:80]!r}."
-        )
+        raise TypeError(f"{where}: expected a key `environments` with a list below it, found {str(manifest)[:80]!r}.")
     entries: dict[str, BaseRegistryEntry] = {}
     for position, item in enumerate(listed, 1):
         if not (isinstance(item, Mapping) and [type(below) for below in item.values()] == [dict]):

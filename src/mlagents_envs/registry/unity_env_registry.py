@@ -65,9 +65,7 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         entries = self._entries()
         if identifier not in entries:
             near = self.suggest(identifier)
-            hint = (
-                f"Did you mean {', '.join(near)}?" if near else f"Registered: {', '.join(entries) or 'none'}."
-            )
+            hint = f"Did you mean {', '.join(near)}?" if near else f"Registered: {', '.join(entries) or 'none'}."
             raise KeyError(f"No environment {identifier!r} is registered. {hint}")
         entry = entries[identifier]
         if isinstance(entry, EntryPoint):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from mlagents_sim.physics.memory import page_out_compiler
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -22,6 +24,7 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
     def __init__(self, function: Callable[P, R]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
+        self._has_run = False
 
     @functools.cached_property
     def _dispatcher(self) -> Callable[P, R]:
@@ -42,7 +45,11 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
         return self._dispatcher._numba_type_  # type: ignore[attr-defined]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102
-        return self._dispatcher(*args, **kwargs)
+        result = self._dispatcher(*args, **kwargs)
+        if not self._has_run:
+            self._has_run = True
+            page_out_compiler()
+        return result
 
 
 @functools.cache

@@ -5,13 +5,13 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from toys.training import make_loop, ppo_settings
-from toys.walk import Walk
 
 from mlagents.algorithms.ppo.learner import NonFiniteUpdate, PPOLearner
 from mlagents.data.segments import Segment
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals
+from toys.training import make_loop, ppo_settings
+from toys.walk import Walk
 
 SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
 

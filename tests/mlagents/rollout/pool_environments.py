@@ -66,9 +66,7 @@ class Scene(BaseEnv):
         self._actions: dict[str, ActionTuple] = {}
         self._steps: dict[str, tuple[DecisionSteps, TerminalSteps]] = {}
         self._time = 0
-        self._child = (
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"]) if child else None
-        )
+        self._child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"]) if child else None
 
     @property
     def behavior_specs(self) -> BehaviorMapping:
@@ -115,9 +113,7 @@ class Scene(BaseEnv):
         def obs(rows: int) -> list[np.ndarray]:
             return [rng.random((rows, *o.shape), np.float32) for o in spec.observation_specs]
 
-        decision = DecisionSteps(
-            obs(agents), reward, ids, masks if agents else None, ids // 10, reward * np.float32(2)
-        )
+        decision = DecisionSteps(obs(agents), reward, ids, masks if agents else None, ids // 10, reward * np.float32(2))
         interrupted = rng.random(len(ended)) < 0.5
         terminal = TerminalSteps(obs(len(ended)), reward[ended], interrupted, ids[ended], ids[ended] // 10)
         return decision, terminal

@@ -1,6 +1,7 @@
 """Modern files: inheritance, computed defaults, known other spellings, rules between fields."""
 
 import pytest
+from pydantic import Field
 
 from mlagents.settings import (
     BehaviorSettings,
@@ -110,14 +111,16 @@ def test_other_spellings(caplog):
     assert len(caplog.messages) == 3
 
 
-def test_trainers_of_plug_ins(monkeypatch):
+def test_trainers_of_plug_ins():
     class MySettings(HyperparameterSettings):
         """Hyperparameters of a plug-in."""
 
         zeal: float = 0.5
         """How hard it tries."""
 
-    monkeypatch.setattr("mlagents.settings.schema.hyperparameters.TRAINER_TYPES", TRAINER_TYPES)
+        weights: dict[str, int] = Field(default={})
+        """Any names."""
+
     register_trainer_type("mine", MySettings)
     try:
         register_trainer_type("mine", MySettings)  # again is fine
@@ -129,6 +132,7 @@ def test_trainers_of_plug_ins(monkeypatch):
         text = "behaviors: {A: {trainer_type: mine, hyperparameters: {zea: 1}}}"
         assert "unknown key 'zea'; did you mean 'zeal'?" in fault(text)
         assert "zeal: wrong type (got 'x', expected a number)" in fault(text.replace("zea: 1", "zeal: x"))
+        assert "weights.a: wrong type (got 'x', expected a whole" in fault(text.replace("zea: 1", "weights: {a: x}"))
     finally:
         del TRAINER_TYPES["mine"]
 

@@ -190,7 +190,7 @@ def test_trainers_that_do_not_exist():
 
 
 def test_what_has_no_effect_any_more_is_said(caplog):
-    behavior("A:" + PPO + "  burn_in_ratio: 0.5\n  summary_path: x\n  num_layers: 0\n".replace("  num_layers: 0\n", ""))
+    behavior("A:" + PPO + "  burn_in_ratio: 0.5\n  summary_path: x\n")
     assert [message.split(": ")[1] for message in caplog.messages] == ["A.burn_in_ratio", "A.summary_path"]
 
 

@@ -151,9 +151,7 @@ def test_live_lines_stay_below_the_log(capsys, wide_terminal, user_log):
     get_logger("mlagents.stats").info("after")
     user_log.warning("after")
     shown = screen(capsys.readouterr().out)
-    reward = (
-        "[INFO] A. Step: {}. Time Elapsed: {}.000 s. Mean Reward: {}.000. Std of Reward: 0.000. Training."
-    )
+    reward = "[INFO] A. Step: {}. Time Elapsed: {}.000 s. Mean Reward: {}.000. Std of Reward: 0.000. Training."
     above = ["a print", "a user's log"]
     assert shown[:6] == [reward.format(700, 2, 2), *above, reward.format(900, 4, 4), *above]
     assert re.fullmatch(r"A +\S+ +900/1000 +100 steps/s +reward 4.000 +0:00:01", shown[6])
@@ -216,7 +214,5 @@ def test_a_terminal_is_found_out(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == "to a file\n"
     shown = screen(output)
-    assert re.fullmatch(
-        r"\[INFO\] B\. Step: 50\. Time Elapsed: \d+\.000 s\. No episode .* Not Training\.", shown[0]
-    )
+    assert re.fullmatch(r"\[INFO\] B\. Step: 50\. Time Elapsed: \d+\.000 s\. No episode .* Not Training\.", shown[0])
     assert re.match(r"B +\S+ +50/100 ", shown[1])

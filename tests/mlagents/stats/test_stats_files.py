@@ -165,9 +165,7 @@ def test_a_place_that_is_no_folder_is_reported_once(tmp_path, caplog):
     assert all(str(obstacle) in message for message in messages)
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32" or os.geteuid() == 0, reason="folders are writable for everyone here"
-)
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="folders are writable for everyone here")
 def test_a_read_only_folder_is_reported(tmp_path, caplog):
     tmp_path.chmod(0o500)
     try:

@@ -36,11 +36,7 @@ def test_an_unfit_name_is_escaped(behavior, name):
     assert safe_name(behavior) == name
 
 
-@given(
-    st.text(
-        alphabet=st.one_of(st.sampled_from('/\\:*?"<>|%. cCoOnN1'), st.characters(exclude_categories=["Cs"]))
-    )
-)
+@given(st.text(alphabet=st.one_of(st.sampled_from('/\\:*?"<>|%. cCoOnN1'), st.characters(exclude_categories=["Cs"]))))
 def test_escaping_can_be_undone_so_that_names_do_not_collide(behavior):
     name = safe_name(behavior)
     assert unquote(name) == (behavior or "%")

@@ -44,9 +44,7 @@ def install(tmp_path, monkeypatch):
         info = tmp_path / "stats_plugin_for_test-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stats-plugin-for-test\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(
-            f"[mlagents.stats_writer]\nlines = stats_plugin_for_test:{function}\n"
-        )
+        (info / "entry_points.txt").write_text(f"[mlagents.stats_writer]\nlines = stats_plugin_for_test:{function}\n")
         monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
         importlib.invalidate_caches()
         return RunInfo(run_id="run1", folder=tmp_path)
@@ -81,7 +79,5 @@ def test_a_plug_in_that_fails_is_named(install, function, reason):
 
 def test_statistics_need_neither_jax_nor_tensorboard_to_be_imported():
     code = "import sys, mlagents.stats; print({'jax', 'tensorboardX', 'mujoco', 'grpc'} & set(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "set()\n"

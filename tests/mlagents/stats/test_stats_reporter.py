@@ -97,9 +97,7 @@ def test_tags_keep_their_order():
     assert list(statistics.write("B", 1)) == ["c", "a", "b"]
 
 
-@given(
-    st.lists(hnp.arrays(np.float64, hnp.array_shapes(min_side=0), elements=st.floats(-1e6, 1e6)), max_size=5)
-)
+@given(st.lists(hnp.arrays(np.float64, hnp.array_shapes(min_side=0), elements=st.floats(-1e6, 1e6)), max_size=5))
 def test_chunks_make_no_difference(chunks):
     statistics = Statistics()
     for chunk in chunks:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mlagents.cli import envs, play
+from mlagents.cli import envs, play, serve
 from mlagents.cli.errors import reporting_errors
 from mlagents_envs import __version__
 
-COMMANDS = (envs, play)
+COMMANDS = (envs, play, serve)
 """Modules with `add_parser(subparsers)` and `run(arguments) -> exit code`, the parser's default `run`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mlagents` and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, arguments.unknown = parser.parse_known_args(argv)
+    if arguments.unknown and not arguments.ignores_unknown:
+        parser.error(f"unrecognized arguments: {' '.join(arguments.unknown)}")
     with reporting_errors(debug=arguments.debug) as outcome:
         outcome.exit_code = arguments.run(arguments)
     return outcome.exit_code
@@ -24,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlagents", description="Agents and their environments.")
     parser.add_argument("--version", action="version", version=f"mlagents {__version__}")
-    parser.set_defaults(debug=False)
+    parser.set_defaults(debug=False, ignores_unknown=False)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_parser(subparsers)

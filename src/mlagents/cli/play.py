@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlagents.cli.environments import find_environment
 from mlagents.cli.errors import INTERRUPTED, UsageError
+from mlagents.cli.numbers import whole_number
 from mlagents.cli.table import print_table
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="an .onnx file, a folder or run id with one <behavior>.onnx per behavior, or random actions"
         " (default: the model that comes with the environment)",
     )
-    parser.add_argument("--episodes", type=_whole_number(1), default=100, metavar="N", help="default: 100")
-    parser.add_argument("--seed", type=_whole_number(0), default=0, metavar="S", help="default: 0")
+    parser.add_argument("--episodes", type=whole_number(1), default=100, metavar="N", help="default: 100")
+    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="S", help="default: 0")
     parser.add_argument(
         "--num-areas",
-        type=_whole_number(1),
+        type=whole_number(1),
         metavar="N",
         help="copies of the scene (default: as many as usual)",
     )
@@ -80,15 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
         env.close()
     _report(evaluation.result(), entry, arguments, interrupted)
     return INTERRUPTED if interrupted else 0
-
-
-def _whole_number(lowest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {lowest}, got {text!r}")
-        return int(text)
-
-    return parse
 
 
 def _models(env: BaseEnv, entry: BaseRegistryEntry, wanted: str | None) -> dict[str, Model]:

@@ -282,7 +282,7 @@ def test_a_full_disk_while_saving_keeps_the_earlier_checkpoint(folder):
     saved = newest_step(folder)
     write_config(folder, max_steps=10**8)
 
-    limited = ["bash", "-c", f"ulimit -f 2; exec {shlex.join(command('--resume'))}"]  # 2 KiB a file
+    limited = ["bash", "-c", f"ulimit -f 8; exec {shlex.join(command('--resume'))}"]  # 8 KiB a file
     assert_told(learn(folder, argv=limited), "Basic-", "File too large")
     assert newest_step(folder) == saved
     write_config(folder, max_steps=saved + 300)

@@ -1,0 +1,175 @@
+"""An environment of this process in the part of a Unity player, for trainers that speak the protocol.
+
+Unity's side calls, Python's side listens: a served environment waits until a trainer opens its port. Each
+environment of a trainer is a process of its own, with a port of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import NoReturn, Protocol
+from uuid import UUID
+
+from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.exception import UnityCommunicatorStoppedException, UnityException, UnityTimeOutException
+from mlagents_envs.logging_util import get_logger
+from mlagents_envs.rpc.client import Command, Player
+from mlagents_envs.side_channel.default_training_analytics_side_channel import DefaultTrainingAnalyticsSideChannel
+from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
+from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
+from mlagents_envs.side_channel.framing import iter_frames, pack_frame
+from mlagents_envs.side_channel.incoming_message import IncomingMessage
+from mlagents_envs.side_channel.side_channel import SideChannel
+from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+
+logger = get_logger(__name__)
+
+EDITOR_PORT = 5004
+"""Where trainers listen that start no executable."""
+
+PngObservations = Mapping[str, Collection[int]]
+"""Behavior name -> positions of observations that are images with values from 0 to 1, to be sent as PNG."""
+
+_RETRY_S = 1.0
+
+
+class MakeEnvironment(Protocol):
+    """Makes an environment, as `BaseRegistryEntry.make` does."""
+
+    def __call__(self, *, seed: int, num_areas: int | None, side_channels: list[SideChannel]) -> BaseEnv:
+        """Return the environment; `num_areas` is None for as many as usual."""
+
+
+def serve(
+    make: MakeEnvironment,
+    port: int,
+    *,
+    name: str = "Environment",
+    png: PngObservations | None = None,
+    timeout_s: float = 300.0,
+) -> None:
+    """Play an environment for one trainer, until the trainer leaves.
+
+    The environment is made with the trainer's seed and number of areas; 1, which trainers say unless told
+    otherwise, stands for as many as usual. Environment parameters and engine configuration are handed to the
+    environment, its statistics to the trainer.
+
+    Args:
+      make: Makes the environment, once a trainer is there.
+      port: On which the trainer listens, or will.
+      name: Of the environment.
+      png: Images to compress; all others are sent as floats.
+      timeout_s: How long to wait for the trainer, in seconds.
+
+    Raises:
+      UnityTimeOutException: No trainer came in time.
+      UnityCommunicatorStoppedException: What listens on the port wants no environment.
+      UnityEnvironmentException: The trainer speaks another version of the protocol.
+      UnityActionException: Its actions do not fit the environment.
+      UnitySideChannelException: Nor do its environment parameters.
+    """
+    with Player(port, name=name, png=png) as player:
+        player.connect(timeout_s)
+        _play(make, player)
+
+
+def serve_editor(
+    make: MakeEnvironment, port: int = EDITOR_PORT, *, name: str = "Environment", png: PngObservations | None = None
+) -> NoReturn:
+    """Play the Unity Editor: one trainer after the other, for ever. What goes wrong with one is logged.
+
+    The arguments are those of `serve`.
+    """
+    while True:
+        logger.info("Waiting for a trainer on port %d. Ctrl+C ends this.", port)
+        try:
+            with Player(port, name=name, png=png) as player:
+                _connect_patiently(player)
+                _play(make, player)
+        except UnityException as error:
+            logger.error("%s", error)
+
+
+def _connect_patiently(player: Player) -> None:
+    while True:
+        try:
+            return player.connect()
+        except UnityTimeOutException:
+            pass  # nobody there yet
+        except UnityCommunicatorStoppedException as refusal:
+            logger.debug("%s", refusal)  # on its way out, or busy with another environment
+            time.sleep(_RETRY_S)
+
+
+def _play(make: MakeEnvironment, player: Player) -> None:
+    wishes = player.initialization
+    logger.info("A trainer connected: version %s, seed %d.", wishes.package_version, wishes.seed)
+    relays = _Relays()
+    num_areas = wishes.num_areas if wishes.num_areas > 1 else None
+    with make(seed=wishes.seed, num_areas=num_areas, side_channels=relays.channels) as env:
+        with suppress(UnityCommunicatorStoppedException):
+            command = player.first_command()
+            while True:
+                relays.deliver(command.side_channel)
+                _obey(command, env)
+                specs = env.behavior_specs
+                command = player.report(specs, {name: env.get_steps(name) for name in specs}, relays.collect())
+    logger.info("The trainer left.")
+
+
+def _obey(command: Command, env: BaseEnv) -> None:
+    if command.reset:
+        env.reset()
+        return
+    for behavior, actions in command.actions.items():
+        if len(actions.continuous):  # an empty list is as good as none
+            env.set_actions(behavior, actions)
+    env.step()
+
+
+class _Relay(SideChannel):
+    """One channel as the environment sees it: what the trainer sent goes in, what it sends is kept."""
+
+    def __init__(self, channel_id: UUID, outgoing: bytearray) -> None:
+        super().__init__(channel_id)
+        self._outgoing = outgoing
+
+    def on_message_received(self, msg: IncomingMessage) -> None:
+        self._outgoing += pack_frame(self.channel_id, msg.get_raw_bytes())
+
+
+class _Relays:
+    """The side channels between a trainer and an environment of this process.
+
+    Attributes:
+      channels: For the environment.
+    """
+
+    def __init__(self) -> None:
+        self._outgoing = bytearray()
+        kinds = (EnvironmentParametersChannel, EngineConfigurationChannel, StatsSideChannel)
+        self._relays = {kind.CHANNEL_ID: _Relay(kind.CHANNEL_ID, self._outgoing) for kind in kinds}
+        self.channels: list[SideChannel] = list(self._relays.values())
+        # What nobody here listens to; the first is sent by every trainer.
+        self._unheard = {DefaultTrainingAnalyticsSideChannel.CHANNEL_ID}
+
+    def deliver(self, frames: bytes) -> None:
+        """Queue what the trainer sent for the environment's next `reset()` or `step()`.
+
+        Raises:
+          UnityEnvironmentException: `frames` are not a sequence of whole frames.
+        """
+        for channel_id, payload in iter_frames(frames):
+            if channel_id in self._relays:
+                self._relays[channel_id].message_queue.append(bytearray(payload))
+            elif channel_id not in self._unheard:
+                self._unheard.add(channel_id)
+                logger.warning("The trainer sends on side channel %s, which leads nowhere here: ignored.", channel_id)
+
+    def collect(self) -> bytes:
+        """Return the frames that the environment has sent since the last call."""
+        frames = bytes(self._outgoing)
+        self._outgoing.clear()
+        return frames

@@ -108,14 +108,16 @@ def _play(make: MakeEnvironment, player: Player) -> None:
     logger.info("A trainer connected: version %s, seed %d.", wishes.package_version, wishes.seed)
     relays = _Relays()
     num_areas = wishes.num_areas if wishes.num_areas > 1 else None
-    with make(seed=wishes.seed, num_areas=num_areas, side_channels=relays.channels) as env:
-        with suppress(UnityCommunicatorStoppedException):
-            command = player.first_command()
-            while True:
-                relays.deliver(command.side_channel)
-                _obey(command, env)
-                specs = env.behavior_specs
-                command = player.report(specs, {name: env.get_steps(name) for name in specs}, relays.collect())
+    with (
+        make(seed=wishes.seed, num_areas=num_areas, side_channels=relays.channels) as env,
+        suppress(UnityCommunicatorStoppedException),
+    ):
+        command = player.first_command()
+        while True:
+            relays.deliver(command.side_channel)
+            _obey(command, env)
+            specs = env.behavior_specs
+            command = player.report(specs, {name: env.get_steps(name) for name in specs}, relays.collect())
     logger.info("The trainer left.")
 
 

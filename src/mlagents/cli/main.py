@@ -16,9 +16,9 @@ COMMANDS = (envs, play, serve)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mlagents` and return its exit code."""
     parser = _parser()
-    arguments, arguments.unknown = parser.parse_known_args(argv)
-    if arguments.unknown and not arguments.ignores_unknown:
-        parser.error(f"unrecognized arguments: {' '.join(arguments.unknown)}")
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown and not arguments.ignores_unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     with reporting_errors(debug=arguments.debug) as outcome:
         outcome.exit_code = arguments.run(arguments)
     return outcome.exit_code

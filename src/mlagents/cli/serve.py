@@ -51,12 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
       UnityException: no trainer came, or it asked for something that cannot be done.
     """
     entry = find_environment(arguments.environment)
-    from mlagents_envs.logging_util import get_logger, set_log_level
+    from mlagents_envs.logging_util import set_log_level
     from mlagents_envs.serve import serve, serve_editor
 
     set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
-    if arguments.unknown:
-        get_logger(__name__).debug("Ignored: %s", " ".join(arguments.unknown))
 
     def make(*, seed: int, num_areas: int | None, side_channels: list[SideChannel]) -> BaseEnv:
         return entry.make(

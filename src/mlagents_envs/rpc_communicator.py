@@ -67,13 +67,13 @@ class RpcCommunicator(Communicator):
         second = self.server.exchange(_message(envelope), self.timeout_wait, poll_callback)
         if self._read(second) is None:
             raise UnityCommunicatorStoppedException("The environment left during the handshake.")
-        return _parsed(UnityOutputProto, first.SerializeToString())
+        return parse_message(UnityOutputProto, first.SerializeToString())
 
     def exchange(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
         """See `Communicator.exchange`."""
         envelope = EnvelopeProto.Input.FromString(inputs.SerializeToString())
         output = self.exchange_envelope(envelope, poll_callback)
-        return None if output is None else _parsed(UnityOutputProto, output.SerializeToString())
+        return None if output is None else parse_message(UnityOutputProto, output.SerializeToString())
 
     def exchange_envelope(self, inputs: Any, poll_callback: PollCallback | None = None) -> Any:
         """See `Communicator.exchange_envelope`; raises as `ExchangeServer.exchange`."""
@@ -87,14 +87,15 @@ class RpcCommunicator(Communicator):
 
     def _read(self, data: bytes) -> Any:
         """`EnvelopeProto.Output` of a request; None if it says that the player leaves."""
-        message = _parsed(EnvelopeProto, data)
+        message = parse_message(EnvelopeProto, data)
         if message.header.status == GOING_ON:
             return message.unity_output
         self.close()  # answers at once, so that the player is not held up
         return None
 
 
-def _parsed(kind: Any, data: bytes) -> Any:
+def parse_message(kind: Any, data: bytes) -> Any:
+    """The message of class `kind` in `data`; `UnityEnvironmentException` if there is none."""
     try:
         return kind.FromString(data)
     except DecodeError as error:

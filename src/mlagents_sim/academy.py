@@ -15,7 +15,7 @@ next common decision, so an end and the next decision of one agent may come in o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -113,6 +113,16 @@ class Academy:
             self._step_count += steps + acted
             due = steps + acted == until_decision
         self._report(decisions=due)
+
+    @property
+    def step_count(self) -> int:
+        """Physics steps since the last reset; with the last reports all that the academy itself remembers."""
+        return self._step_count
+
+    def go_on(self, step_count: int, reports: Mapping[str, Report]) -> None:
+        """Continue as if these had been the last reports."""
+        self._step_count = step_count
+        self.reports = dict(reports)
 
     def _finish_episodes(self) -> None:
         for batch in self._world.agents:

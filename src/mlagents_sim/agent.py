@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -111,6 +111,14 @@ class AgentBatch(ABC):
         branches = self.spec.action_spec.discrete_branches
         return [np.zeros((len(self), size), np.bool_) for size in branches]
 
+    def memory(self) -> Mapping[str, NDArray[Any]] | None:
+        """The subclass's own arrays that outlive a physics step, to be read and written in place.
+
+        Physics and sensors included, all that decides what happens next besides `arrays`. None: they are not known,
+        and a training run that is resumed begins new episodes instead of going on.
+        """
+        return None
+
     # What a subclass says back
 
     def add_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
@@ -129,6 +137,11 @@ class AgentBatch(ABC):
           interrupted: The episode is cut, not finished: its last state still has a value.
         """
         self._end[rows] = INTERRUPTED if interrupted else ENDED
+
+    def all_memory(self) -> dict[str, NDArray[Any]] | None:
+        """`memory` and the arrays of every batch; None if the subclass does not tell its own."""
+        own = self.memory()
+        return None if own is None else {**self.arrays._asdict(), "reported_end": self._reported_end, **own}
 
     # What the academy calls
 

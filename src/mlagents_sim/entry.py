@@ -78,4 +78,4 @@ class SimEntry(BaseRegistryEntry):
             raise ValueError(f"num_areas must be at least 1; got {areas}.")
         rng = np.random.default_rng(seed % 2**32)
         parameters = EnvironmentParameters(self.identifier, self._world_parameters)
-        return SimEnvironment(self._make_world(areas, rng, parameters), side_channels)
+        return SimEnvironment(self._make_world(areas, rng, parameters), side_channels, rng)

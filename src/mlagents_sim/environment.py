@@ -6,6 +6,9 @@ import logging
 import uuid
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
 
 from mlagents_envs.base_env import (
     ActionTuple,
@@ -30,6 +33,7 @@ from mlagents_envs.side_channel.framing import iter_frames, pack_frame
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel, encode_stat
+from mlagents_sim import state
 from mlagents_sim.academy import Academy, Report, World
 from mlagents_sim.actuators import check_action_values
 
@@ -46,10 +50,17 @@ class SimEnvironment(BaseEnv):
       world: What is simulated.
       side_channels: Parameters take effect at the next `reset()` or `step()`, before anything moves;
         engine configuration is accepted and has no effect; statistics arrive on a `StatsSideChannel`.
+      rng: The source of the world's randomness; without it there is no `state_dict`.
     """
 
-    def __init__(self, world: World, side_channels: list[SideChannel] | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        side_channels: list[SideChannel] | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         self._world = world
+        self._rng = rng
         self._academy = Academy(world)
         self._batches = {batch.behavior: batch for batch in world.agents}
         self._specs = BehaviorMapping({name: batch.spec for name, batch in self._batches.items()})
@@ -95,6 +106,26 @@ class SimEnvironment(BaseEnv):
         self._pending.clear()
         self._academy.step()
         self._send()
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """All that decides how the environment goes on: arrays and plain values; None if the world does not tell."""
+        memory = {name: batch.all_memory() for name, batch in self._batches.items()}
+        if self._rng is None or not self._reports or None in memory.values():
+            return None
+        return state.collect(self._world, self._academy, memory, self._reports, self._pending, self._rng)
+
+    def load_state_dict(self, found: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned in an environment of the same make and number of areas.
+
+        Raises:
+          ValueError: The state is of another environment.
+        """
+        memory = {name: batch.all_memory() for name, batch in self._batches.items()}
+        if self._rng is None or None in memory.values():
+            raise ValueError("This environment cannot take over a state.")
+        self._receive()
+        self._pending = state.restore(found, self._world, self._academy, memory, self._specs, self._rng)
+        self._reports = self._academy.reports
 
     def close(self) -> None:
         """No more steps; may be called again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,8 @@ class EnvironmentParameters:
     def __init__(self, environment: str, parameters: Mapping[str, Parameter]) -> None:
         self._environment = environment
         self._parameters = dict(parameters)
+        self._value: dict[str, float | ParameterSampler] = {}
+        self._rng: dict[str, np.random.Generator] = {}
         self._draw = {name: _constant(parameter.default) for name, parameter in parameters.items()}
 
     def set(self, name: str, value: float | ParameterSampler) -> None:
@@ -68,18 +71,42 @@ class EnvironmentParameters:
         if parameter is None:
             raise self._unknown(name)
         if isinstance(value, ParameterSampler):
-            self._draw[name] = self._sampler(name, parameter, value)
+            rng = np.random.default_rng(value.seed % 2**32)
+            self._draw[name] = self._sampler(name, parameter, value, rng)
+            self._rng[name] = rng
         else:
             self._check_range(name, parameter, value)
             self._draw[name] = _constant(value)
+        self._value[name] = value
 
     def read(self, name: str, count: int) -> NDArray[np.float64]:
         """float64 [count], one value for each of so many readers."""
         return self._draw[name](count)
 
-    def _sampler(self, name: str, parameter: Parameter, sampler: ParameterSampler) -> Draw:
+    def state_dict(self) -> dict[str, Any]:
+        """What the parameters were set to, and how far their samplers are: plain values by name."""
+        state: dict[str, Any] = {}
+        for name, value in self._value.items():
+            if isinstance(value, ParameterSampler):
+                drawn = self._rng[name].bit_generator.state
+                state[name] = {"sampler": [int(value.kind), value.seed, list(value.arguments)], "rng": drawn}
+            else:
+                state[name] = value
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        for name, value in state.items():
+            if isinstance(value, Mapping):
+                kind, seed, arguments = value["sampler"]
+                kinds = EnvironmentParametersChannel.SamplerTypes
+                self.set(name, ParameterSampler(kinds(kind), seed, tuple(arguments)))
+                self._rng[name].bit_generator.state = value["rng"]
+            else:
+                self.set(name, value)
+
+    def _sampler(self, name: str, parameter: Parameter, sampler: ParameterSampler, rng: np.random.Generator) -> Draw:
         kinds = EnvironmentParametersChannel.SamplerTypes
-        rng = np.random.default_rng(sampler.seed % 2**32)
         if sampler.kind is kinds.GAUSSIAN:
             mean, st_dev = sampler.arguments
             self._check_range(name, parameter, mean)

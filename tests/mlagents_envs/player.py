@@ -72,7 +72,7 @@ def ball(player, _args):
         obs = np.zeros((AGENTS, 8), np.float32)
         obs[:, 0], obs[:, 1], obs[:, 2], obs[:, 3:5] = step, player.initialization.seed, resets, last
         obs[:, 5] = player.initialization.num_areas
-        ends = int(step % 3 == 2)
+        ends = int(step % 3 == 2 and not command.reset)
         terminal = TerminalSteps(
             [obs[3 : 3 + ends]],
             np.full(ends, -1, np.float32),

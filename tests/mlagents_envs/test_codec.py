@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import mlagents_envs.communicator_objects
 from mlagents_envs.base_env import (
     ActionSpec,
     ActionTuple,
@@ -128,7 +132,7 @@ def check_steps(steps, infos):
 
 
 @given(st.lists(st.lists(agent_info_strategy(), max_size=6), max_size=3))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_batches_are_read_as_the_protobuf_classes_write_them(messages):
     decoder = StepsDecoder(SPEC, [False] * 3)
     for infos in messages:  # one decoder: later messages are read by layouts learned from earlier ones
@@ -137,6 +141,7 @@ def test_batches_are_read_as_the_protobuf_classes_write_them(messages):
 
 
 @given(agent_info_strategy())
+@settings(max_examples=30)
 def test_usual_messages_have_a_layout(info):
     layout = layout_of(info.SerializeToString())
     assert layout is not None
@@ -461,6 +466,15 @@ def test_damaged_actions():
 
 
 # ---- the wire itself
+
+
+def test_every_proto_has_its_module():
+    folder = Path(mlagents_envs.communicator_objects.__file__).parent
+    names = sorted(path.stem for path in (folder / "protos").glob("*.proto"))
+    assert len(names) == 22
+    for name in names:
+        module = importlib.import_module(f"mlagents_envs.communicator_objects.{name}_pb2")
+        assert module.DESCRIPTOR.name == f"mlagents_envs/communicator_objects/{name}.proto"
 
 
 @given(st.integers(-(2**63), 2**63 - 1))

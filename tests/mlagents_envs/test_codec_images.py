@@ -164,6 +164,14 @@ def test_cubes_are_transposed_where_the_properties_say_so():
     assert np.array_equal(decoded.obs[0], image.transpose(0, 3, 1, 2))
 
 
+def test_png_bomb():
+    data = PNG_HEADER + bytes(8) + (8000).to_bytes(4, "big") * 2 + bytes(40)
+    proto = ObservationProto(shape=[3, 8000, 8000], compression_type=1, compressed_data=data)
+    message = AgentInfoProto(observations=[proto]).SerializeToString()
+    with pytest.raises(UnityObservationException, match=r"64 bytes that claims to have \(8000, 8000\) pixels"):
+        decoder_from_proto(BrainParametersProto(), message, None).decode([message] * 1000)
+
+
 def test_png_of_another_size_than_the_spec():
     spec = BehaviorSpec(
         [ObservationSpec((3, 20, 20), (NONE, SPATIAL, SPATIAL), ObservationType.DEFAULT, "camera")], ActionSpec(1, ())

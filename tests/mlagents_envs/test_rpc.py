@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 
 import grpc
 import numpy as np
@@ -51,8 +51,21 @@ def free_port():
 
 @pytest.fixture
 def thread():
-    with ThreadPoolExecutor(4) as pool:
-        yield pool.submit
+    """Runs a function in a daemon thread, so that a failed test does not hang; gives its future."""
+
+    def start(function, *args, **kwargs):
+        future = Future()
+
+        def run():
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+    return start
 
 
 def hello_input(version="1.5.0", package="2.0.0"):
@@ -87,11 +100,11 @@ def test_calls_and_answers_alternate(thread):
     call = thread(connection.exchange, b"one", 10)
     assert server.receive(10) == b"one"
     answer = thread(server.exchange, b"first", 10)
-    assert call.result() == b"first"
+    assert call.result(20) == b"first"
     last = thread(connection.exchange, b"two")
-    assert answer.result() == b"two"
+    assert answer.result(20) == b"two"
     server.close(b"farewell")
-    assert last.result() == b"farewell"
+    assert last.result(20) == b"farewell"
     with pytest.raises(UnityCommunicatorStoppedException, match="closed the connection"):
         connection.exchange(b"three")
     server.close(b"again")
@@ -106,7 +119,7 @@ def test_both_loopbacks_are_served(thread, host):
     call = thread(connection.exchange, b"x", 10)
     assert server.receive(10) == b"x"
     server.close(b"")
-    call.result()
+    call.result(20)
     connection.close()
 
 
@@ -127,7 +140,7 @@ def test_generated_stub_and_large_messages(thread):
         call = thread(UnityToExternalProtoStub(channel).Exchange, message, wait_for_ready=True)
         assert server.receive(10) == message.SerializeToString()
         server.answer(message.SerializeToString())
-        assert call.result() == message
+        assert call.result(20) == message
         server.close(b"")
 
 
@@ -138,7 +151,7 @@ def test_a_second_player_is_refused(thread):
     with pytest.raises(UnityCommunicatorStoppedException, match="another player is connected"):
         second.exchange(b"second")
     server.answer(b"for the first")
-    assert call.result() == b"for the first"
+    assert call.result(20) == b"for the first"
     server.close(b"")
     first.close()
     second.close()
@@ -183,7 +196,7 @@ def test_a_dropped_call_cannot_be_answered(thread):
     server.receive(10)
     connection.close()
     with pytest.raises((UnityCommunicatorStoppedException, ValueError)):
-        call.result()
+        call.result(20)
     deadline = time.monotonic() + 5
     while server._open_call.context.is_active() and time.monotonic() < deadline:
         time.sleep(0.01)  # the server hears of it a moment later
@@ -219,31 +232,31 @@ def test_player_session(thread):
     player = Player(port, name="Test", png={NAME: ()})
     connecting = thread(player.connect)
     first_call = thread(communicator.initialize, hello_input())
-    connecting.result()
+    connecting.result(20)
     assert (player.initialization.seed, player.initialization.num_areas) == (3, 2)
     first_command = thread(player.first_command)
-    output = first_call.result()
+    output = first_call.result(20)
     assert output.rl_initialization_output.name == "Test"
     assert communicator.environment_version == "3.0.0"
 
     report = thread(communicator.exchange, command_input(RESET, side_channel=b"frames"))
-    assert first_command.result() == (True, {}, b"frames")
+    assert first_command.result(20) == (True, {}, b"frames")
     command = thread(player.report, {NAME: SPEC}, steps(), b"back")
-    output = report.result()
+    output = report.result(20)
     assert output.rl_output.side_channel == b"back"
     assert [brain.brain_name for brain in output.rl_initialization_output.brain_parameters] == [NAME]
     assert not output.rl_initialization_output.brain_parameters[0].vector_action_size_deprecated
 
     actions = ActionTuple(np.array([[0.5]], np.float32), np.array([[2]], np.int32))
     report = thread(communicator.exchange, command_input(actions=actions))
-    reset, received, _ = command.result()
+    reset, received, _ = command.result(20)
     assert not reset
     assert (received[NAME].continuous.tolist(), received[NAME].discrete.tolist()) == ([[0.5]], [[2]])
     command = thread(player.report, {NAME: SPEC}, steps())
-    assert not report.result().rl_initialization_output.brain_parameters  # announced once
+    assert not report.result(20).rl_initialization_output.brain_parameters  # announced once
     communicator.close()
     with pytest.raises(UnityCommunicatorStoppedException, match="done with the environment"):
-        command.result()
+        command.result(20)
     player.close()
     assert not communicator.is_open
 
@@ -251,16 +264,16 @@ def test_player_session(thread):
 def test_player_leaves(thread):
     communicator = RpcCommunicator(base_port=(port := free_port()), timeout_wait=10)
     player = Player(port)
-    thread(player.connect)
     handshake = thread(communicator.initialize, hello_input())
+    player.connect()
     first = thread(player.first_command)
-    handshake.result()
+    handshake.result(20)
     exchange = thread(communicator.exchange, command_input(RESET))
-    first.result()
+    first.result(20)
     started = time.monotonic()
     player.close()
     assert time.monotonic() - started < 0.9  # answered at once
-    assert exchange.result() is None
+    assert exchange.result(20) is None
 
 
 def test_player_tells_old_python_what_it_understands(thread):
@@ -272,7 +285,7 @@ def test_player_tells_old_python_what_it_understands(thread):
     answer = UnityMessageProto(header={"status": 200}, unity_input=hello_input("1.0.0", "0.20.0"))
     answer.unity_input.rl_initialization_input.capabilities.Clear()
     server.answer(answer.SerializeToString())
-    connecting.result()
+    connecting.result(20)
     spec = BehaviorSpec(SPEC.observation_specs, ActionSpec(0, (3, 2)))
     call = thread(player.report, {NAME: spec}, steps())
     output = UnityMessageProto.FromString(server.receive(10)).unity_output
@@ -282,7 +295,7 @@ def test_player_tells_old_python_what_it_understands(thread):
     assert list(agent.observations[0].shape) == [2, 3, 1]
     server.answer(UnityMessageProto(header={"status": 200}, unity_input=command_input(QUIT)).SerializeToString())
     with pytest.raises(UnityCommunicatorStoppedException, match="asks the environment to quit"):
-        call.result()
+        call.result(20)
     server.close(b"")
     player.close()
 
@@ -298,10 +311,10 @@ def test_player_waits_for_python(thread, monkeypatch):
     handshake = thread(communicator.initialize, hello_input())
     connecting.result(10)
     first = thread(player.first_command)
-    handshake.result()
+    handshake.result(20)
     communicator.close()
     with pytest.raises(UnityCommunicatorStoppedException):
-        first.result()
+        first.result(20)
     player.close()
 
 
@@ -316,10 +329,10 @@ def test_player_refuses_another_major_version(thread):
     connecting = thread(player.connect)
     handshake = thread(communicator.initialize, hello_input("2.0.0"))
     with pytest.raises(UnityEnvironmentException, match=r"version '2\.0\.0'"):
-        connecting.result()
+        connecting.result(20)
     player.close()
     with pytest.raises(UnityCommunicatorStoppedException, match="during the handshake"):
-        handshake.result()
+        handshake.result(20)
 
 
 def test_first_message_must_be_a_handshake(thread):
@@ -331,7 +344,7 @@ def test_first_message_must_be_a_handshake(thread):
     with pytest.raises(UnityEnvironmentException, match="not a new environment"):
         communicator.initialize(hello_input())
     communicator.close()
-    assert UnityMessageProto.FromString(call.result()).header.status == 400
+    assert UnityMessageProto.FromString(call.result(20)).header.status == 400
     connection.close()
 
 

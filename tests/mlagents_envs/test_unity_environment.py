@@ -32,6 +32,7 @@ from mlagents_envs.rpc.steps import UnityNotFiniteException
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
 from mlagents_envs.side_channel.raw_bytes_channel import RawBytesChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsAggregationMethod, StatsSideChannel
+from mlagents_envs.testing import check_env
 
 SCRIPT = Path(__file__).with_name("player.py")
 _module_spec = importlib.util.spec_from_file_location("player_script", SCRIPT)
@@ -82,7 +83,7 @@ def quiet():
     logger.setLevel(before)
 
 
-# ---- a whole session
+# ---- whole sessions
 
 
 def test_session(start):
@@ -122,6 +123,11 @@ def test_session(start):
     for method in (env.close, env.step, env.reset):
         with pytest.raises(UnityEnvironmentException, match="No environment loaded"):
             method()
+
+
+@pytest.mark.parametrize("scenario", ["ball", "grid", "images"])
+def test_contract(start, scenario):
+    check_env(lambda: start(scenario), steps=30)
 
 
 def test_first_step_resets(start):
@@ -392,7 +398,7 @@ START = """
     from mlagents_envs.environment import UnityEnvironment
     env = UnityEnvironment(sys.argv[1], base_port=int(sys.argv[2]), timeout_wait=20)
     env.reset()
-    print(env._process.pid, flush=True)
+    print("pid", env._process.pid, flush=True)
 """
 
 
@@ -400,7 +406,7 @@ START = """
 def test_player_ends_with_the_program(executable, end):
     with run_python(START + end, executable, free_port()) as program:
         output, _ = program.communicate(timeout=20)
-    assert is_gone(int(output.split()[0]))
+    assert is_gone(int(output.partition("pid ")[2].split()[0]))
 
 
 def test_threads_may_end_before_their_environment(start):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlagents.algorithms.ppo.learner import PPOLearner
+from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.actor import Actor
 from mlagents.rollout.env_pool import InlinePool
@@ -37,7 +38,7 @@ def ppo_settings(max_steps, **changes):
     return BehaviorSettings.model_validate(sections | changes)
 
 
-def make_loop(env, settings, *, seed=0, statistics=None, save=None):
+def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None):
     """Return the loop over one environment in this process."""
     statistics = statistics or Statistics()
 
@@ -47,7 +48,7 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None):
 
     pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())
     ignore = lambda *arguments: None  # noqa: E731
-    return TrainingLoop(pool, make_behavior, statistics, {}, ignore, save or ignore)
+    return TrainingLoop(pool, make_behavior, statistics, parameters or ParameterSchedule({}), ignore, save or ignore)
 
 
 def train(env, settings, *, seed=0):

@@ -101,6 +101,11 @@ class Collector:
         self._trajectories.abandon(self._lanes.of_worker(worker))
         self._requests = [r for r in self._requests if r.worker != worker]
 
+    def abandon_all(self) -> None:
+        """Drop the open trajectories of all workers."""
+        self._trajectories.abandon(np.arange(self._lanes.count))
+        self._requests.clear()
+
 
 def _allowed(action_mask: list[NDArray[np.bool_]] | None) -> NDArray[np.bool_] | None:
     """Return bool [agents, sum of branch sizes], True = may be chosen, from masks with True = forbidden."""

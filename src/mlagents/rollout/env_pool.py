@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from mlagents.rollout.parameters import ParameterValue, for_worker, tell
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, StatsSideChannel
@@ -29,8 +30,11 @@ class EnvPool(Protocol):
     def behavior_specs(self) -> Mapping[str, BehaviorSpec]:
         """Specs of every behavior seen so far; may grow with `receive`."""
 
-    def reset(self, parameters: Mapping[str, float]) -> None:
+    def reset(self, parameters: Mapping[str, ParameterValue]) -> None:
         """Start new episodes everywhere, with these environment parameters; pending actions are dropped."""
+
+    def set_parameters(self, parameters: Mapping[str, ParameterValue]) -> None:
+        """Tell all environments parameters, which hold from each agent's next episode."""
 
     def receive(self) -> list[WorkerStep]:
         """Wait until at least one environment reports and return all that have."""
@@ -41,8 +45,25 @@ class EnvPool(Protocol):
     def statistics(self) -> list[tuple[int, EnvironmentStats]]:
         """Return and forget what environments reported on the statistics channel, with their worker."""
 
+    def state_dict(self) -> dict[str, Any] | None:
+        """Return all that decides how the environments go on, or None if they cannot tell."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, after a `reset`; the next `receive` goes on from there."""
+
     def close(self) -> None:
         """Stop every environment; harmless when called again."""
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """What an environment may offer besides `BaseEnv`, so that a run that was stopped goes on as if it had not been."""
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Return arrays and plain values, in nested mappings, that decide how it goes on; None if not known."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned in an environment made alike."""
 
 
 class InlinePool:
@@ -66,12 +87,15 @@ class InlinePool:
         """Specs of every behavior seen so far."""
         return self._env.behavior_specs
 
-    def reset(self, parameters: Mapping[str, float]) -> None:
+    def reset(self, parameters: Mapping[str, ParameterValue]) -> None:
         """Start new episodes, with these environment parameters."""
-        for name, value in parameters.items():
-            self._parameters.set_float_parameter(name, value)
+        self.set_parameters(parameters)
         self._env.reset()
         self._fresh = True
+
+    def set_parameters(self, parameters: Mapping[str, ParameterValue]) -> None:
+        """Tell the environment parameters, which hold from each agent's next episode."""
+        tell(self._parameters, for_worker(parameters, 0))
 
     def receive(self) -> list[WorkerStep]:
         """Step the environment and return its report (after a reset, the first observations)."""
@@ -88,6 +112,17 @@ class InlinePool:
     def statistics(self) -> list[tuple[int, EnvironmentStats]]:
         """Return and forget the statistics reported since the last call."""
         return [(0, self._stats.get_and_reset_stats())]
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Return the environment's state, None if it does not offer one."""
+        return self._env.state_dict() if isinstance(self._env, Restorable) else None
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the environment go on from this state, with the actions that it had been given."""
+        if not isinstance(self._env, Restorable):
+            raise TypeError(f"{type(self._env).__name__} has no state to restore")
+        self._env.load_state_dict(state)
+        self._fresh = False
 
     def close(self) -> None:
         """Close the environment."""

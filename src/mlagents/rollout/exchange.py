@@ -22,10 +22,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.exception import UnityActionException, UnityObservationException
+from mlagents_envs.side_channel.environment_parameters_channel import ParameterSampler
 from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats
 
 REPORT, FAILURE = b"r", b"f"  # first byte of what a worker sends
-STEP, RESET, CLOSE = b"s", b"x", b"c"  # first byte of what the pool sends
+STEP, RESET, PARAMETERS, CLOSE = b"s", b"x", b"p", b"c"  # first byte of what the pool sends
 
 Steps = dict[str, tuple[DecisionSteps, TerminalSteps]]
 
@@ -308,9 +309,20 @@ def decode_report(report: bytes) -> tuple[tuple[int, ...], News | None]:
     return counts, pickle.loads(memoryview(report)[end:]) if len(report) > end else None
 
 
-def encode_reset(slot: int, parameters: Mapping[str, float]) -> bytes:
-    """Return the request to reset the environment with these parameters."""
-    return struct.pack("<cB", RESET, slot) + pickle.dumps(dict(parameters))
+def encode_reset(slot: int) -> bytes:
+    """Return the request to reset the environment."""
+    return struct.pack("<cB", RESET, slot)
+
+
+def encode_parameters(parameters: Mapping[str, float | ParameterSampler]) -> bytes:
+    """Return the message, which has no answer, that tells the environment these parameters."""
+    return PARAMETERS + pickle.dumps(dict(parameters))
+
+
+def decode_parameters(message: bytes) -> dict[str, float | ParameterSampler]:
+    """Return what `encode_parameters` was given."""
+    told: dict[str, float | ParameterSampler] = pickle.loads(memoryview(message)[1:])
+    return told
 
 
 def _columns(spec: BehaviorSpec, capacity: int) -> list[tuple[tuple[int, ...], DTypeLike]]:

@@ -13,15 +13,17 @@ from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import wait
 from time import monotonic
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlagents.rollout.env_pool import WorkerStep
-from mlagents.rollout.exchange import CLOSE, FAILURE, REPORT, News, PoolEnd, encode_reset
+from mlagents.rollout.exchange import CLOSE, FAILURE, REPORT, News, PoolEnd, encode_parameters, encode_reset
+from mlagents.rollout.parameters import ParameterValue, for_worker
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.rollout.worker import Failure, kill_tree, run
 from mlagents_envs.base_env import ActionTuple, BehaviorMapping, BehaviorSpec
 from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.logging_util import get_logger
+from mlagents_envs.side_channel.environment_parameters_channel import ParameterSampler
 from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, StatList
 
 logger = get_logger(__name__)
@@ -113,7 +115,7 @@ class ProcessPool:
         self._patience_s = _PATIENCE * timeout_wait
         self._restarts: dict[int, list[float]] = defaultdict(list)
         self._specs: dict[str, BehaviorSpec] = {}
-        self._parameters: dict[str, float] = {}
+        self._parameters: dict[str, ParameterValue] = {}
         self._stats: dict[int, dict[str, StatList]] = {}
         self._workers: list[_Worker] = []
         self._complete = False
@@ -134,15 +136,21 @@ class ProcessPool:
         """Specs of every behavior seen so far; none before the first `receive`."""
         return BehaviorMapping(self._specs)
 
-    def reset(self, parameters: Mapping[str, float]) -> None:
+    def reset(self, parameters: Mapping[str, ParameterValue]) -> None:
         """Start new episodes everywhere, with these environment parameters; pending actions are dropped.
 
         A worker that is in the middle of a step finishes it first; the outcome is dropped.
         """
+        self.set_parameters(parameters)
+        for worker in self._workers:
+            worker.request(encode_reset(worker.exchange.free_slot), self._patience_s)
+
+    def set_parameters(self, parameters: Mapping[str, ParameterValue]) -> None:
+        """Tell all environments parameters, which hold from each agent's next episode."""
         self._check_open()
         self._parameters.update(parameters)
         for worker in self._workers:
-            worker.request(encode_reset(worker.exchange.free_slot, parameters), self._patience_s)
+            worker.tell(for_worker(parameters, worker.index))
 
     def receive(self) -> list[WorkerStep]:
         """Wait until at least one worker reports and return all that have, by index.
@@ -173,6 +181,13 @@ class ProcessPool:
         """Return and forget what environments reported on the statistics channel, by worker."""
         stats, self._stats = self._stats, {}
         return sorted(stats.items())
+
+    def state_dict(self) -> None:
+        """Return None: the environments are in other processes, and a run goes on with new episodes there."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raise an error: `state_dict` returns none."""
+        raise TypeError("a pool of processes has no state to restore")
 
     def close(self) -> None:
         """End every worker within seconds: ask, then terminate, then kill. Harmless when called again."""
@@ -246,7 +261,8 @@ class ProcessPool:
         _end([worker], grace_s)
         fresh = _Worker(worker.index, self._source, self._patience_s)
         fresh.restarted = True
-        fresh.request(encode_reset(fresh.exchange.free_slot, self._parameters), self._patience_s)
+        fresh.tell(for_worker(self._parameters, worker.index))
+        fresh.request(encode_reset(fresh.exchange.free_slot), self._patience_s)
         self._workers[worker.index] = fresh
 
 
@@ -280,6 +296,12 @@ class _Worker:
         self.deadline = monotonic() + patience_s
         with suppress(OSError):
             self.connection.send_bytes(message)
+
+    def tell(self, parameters: Mapping[str, float | ParameterSampler]) -> None:
+        """Send parameters, in the order of requests; there is no answer."""
+        if parameters:
+            with suppress(OSError):
+                self.connection.send_bytes(encode_parameters(parameters))
 
     def cause_of_death(self) -> Failure:
         """Return how the process ended that closed its connection."""

@@ -16,7 +16,17 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import NamedTuple
 
-from mlagents.rollout.exchange import CLOSE, FAILURE, RESET, News, WorkerEnd, encode_report
+from mlagents.rollout.exchange import (
+    CLOSE,
+    FAILURE,
+    PARAMETERS,
+    RESET,
+    News,
+    WorkerEnd,
+    decode_parameters,
+    encode_report,
+)
+from mlagents.rollout.parameters import tell
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
@@ -75,9 +85,10 @@ def _serve(
     _send(connection, encode_report([], News({}, {}, {})))
     while (request := _receive(connection))[:1] != CLOSE:
         try:
+            if request[:1] == PARAMETERS:
+                tell(parameters, decode_parameters(request))
+                continue
             if request[:1] == RESET:
-                for name, value in pickle.loads(request[2:]).items():
-                    parameters.set_float_parameter(name, value)
                 env.reset()
             else:
                 for behavior, actions in exchange.actions(request):

@@ -46,6 +46,8 @@ def json_schema() -> dict[str, Any]:
     behavior, sampler = definitions["BehaviorSettings"], definitions["SamplerSettings"]
     _choose(behavior, "trainer_type", "hyperparameters", TRAINER_TYPES, refer)
     _choose(sampler, "sampler_type", "sampler_parameters", SAMPLERS, refer)
+    named = sampler["properties"]["sampler_type"].pop("enum")
+    sampler["properties"]["sampler_type"]["anyOf"] = [{"enum": named}, {"type": "string", "pattern": ":"}]
     definitions["SamplerSettings"] = {"anyOf": [{"type": "number"}, sampler]}
     signals = behavior["properties"]["reward_signals"]
     signals["properties"] = {name: {"anyOf": [refer[cls], {"type": "null"}]} for name, cls in REWARD_SIGNALS.items()}

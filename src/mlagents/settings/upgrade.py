@@ -47,7 +47,7 @@ def upgrade(
     curricula = [_taken(tree, "curriculum", findings), located(curriculum, Place("curricula", ()))]
     for file in samplers:
         if file is not None:
-            upgrade_samplers(file, tree.subsection("environment_parameters"), findings)
+            upgrade_samplers(file, tree, findings)
     for file in curricula:
         if file is not None:
             upgrade_curricula(file, tree.subsection("environment_parameters"), findings)

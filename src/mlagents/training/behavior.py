@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlagents.curriculum.lessons import Progress
 from mlagents.data.segments import Segment
 from mlagents.data.trajectories import Episode
 from mlagents.nn.policy import Policy
@@ -89,6 +90,7 @@ class Behavior:
         self._collectors: dict[str, Collector] = {}
         self._inference_steps = 0
         self._returns: list[float] = []
+        self._recent_returns: list[float] = []
         self.last_saved_step = learner.steps
 
     @property
@@ -145,6 +147,16 @@ class Behavior:
         for collector in self._collectors.values():
             collector.abandon(worker)
 
+    def abandon_all(self) -> None:
+        """Drop all open trajectories; what the learner has already got stays."""
+        for collector in self._collectors.values():
+            collector.abandon_all()
+
+    def take_progress(self) -> Progress:
+        """Return the share of training done, and the returns of the episodes finished since the last call."""
+        returns, self._recent_returns = self._recent_returns, []
+        return Progress(self.learner.steps / self.settings.max_steps, returns)
+
     def take_mean_return(self) -> float | None:
         """Return the mean return of the episodes finished since the last call, None without any."""
         returns, self._returns = self._returns, []
@@ -162,6 +174,7 @@ class Behavior:
 
     def _take_episode(self, episode: Episode) -> None:
         self._returns.append(episode.total_reward)
+        self._recent_returns.append(episode.total_reward)
         self._statistics.add(self.name, "Environment/Cumulative Reward", episode.total_reward)
         self._statistics.add(self.name, "Environment/Episode Length", episode.length)
         extrinsic = self.settings.reward_signals.get("extrinsic")

@@ -8,19 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from mlagents.algorithms.ppo.learner import PPOLearner
+from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.processes import ProcessPool
 from mlagents.rollout.source import EnvironmentSource
-from mlagents.settings import (
-    BehaviorSettings,
-    ConstantParameters,
-    CurriculumSettings,
-    RunSettings,
-    SamplerSettings,
-    SettingsError,
-    dump,
-)
+from mlagents.settings import BehaviorSettings, RunSettings, dump
 from mlagents.stats import (
     ConsoleWriter,
     CsvWriter,
@@ -31,8 +24,10 @@ from mlagents.stats import (
     Writer,
     plugin_writers,
 )
+from mlagents.training.availability import Coverage, refuse_hopeless
 from mlagents.training.behavior import Behavior, Learner
 from mlagents.training.checkpoint import CheckpointError, Checkpoints
+from mlagents.training.initial import InitialState, find_state, read_initial
 from mlagents.training.layout import Layout
 from mlagents.training.run import Run
 from mlagents_envs.base_env import BehaviorSpec
@@ -43,6 +38,7 @@ from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 _log = get_logger(__name__)
 
 LearnerFactory = Callable[[str, BehaviorSpec, BehaviorSettings, int], Learner]
+FindWeights = Callable[[str, BehaviorSettings], InitialState | None]
 
 
 def _ppo(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
@@ -63,81 +59,68 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
     Raises:
       CheckpointError: the run id is taken, or what is to be continued is not there.
       SettingsError: settings ask for something this version does not have.
+      SamplerException: a sampler cannot be made.
       UnknownEnvironment, UnityException: the environment could not be started.
     """
-    _refuse_unavailable(settings)
+    refuse_hopeless(settings, LEARNERS)
+    settings = _with_seed(settings)
     checkpoint = settings.checkpoint_settings
+    seed = settings.env_settings.seed
     layout = Layout(checkpoint.run_id, results_dir)
     checkpoints = _open_checkpoints(settings, layout)
-    initial = _initial_checkpoints(settings, results_dir)
-    seed = settings.env_settings.seed
-    if seed < 0:
-        seed = int(np.random.default_rng().integers(10000))
-    source = _source(settings, layout, seed)
+    weights = _initial_weights(settings, results_dir)
+    parameters = _parameters(settings)
+    if checkpoint.resume:
+        parameters.load_state_dict({"lessons": {"number": checkpoints.lessons}})
     max_steps: dict[str, int] = {}
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console))
+    pool = _pool(settings, _source(settings, layout, seed))
+    coverage = Coverage(settings, LEARNERS, lambda: {name.partition("?team=")[0] for name in pool.behavior_specs})
 
     def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
-        behavior = _make_behavior(settings, name, spec, seed, statistics)
+        behavior_settings = coverage.settings_of(name)
+        learner = LEARNERS[behavior_settings.trainer_type](name, spec, behavior_settings, seed)
+        rng = np.random.default_rng([seed, sum(name.encode())])
+        behavior = Behavior(name, spec, behavior_settings, learner, statistics, rng, not checkpoint.inference)
         if checkpoint.resume:
-            behavior.learner.load_state_dict(checkpoints.load(name))
-            behavior.last_saved_step = behavior.learner.steps
-            _log.info("%s: resuming training from step %d.", name, behavior.learner.steps)
-        elif initial is not None:
-            behavior.learner.initialize_from(initial.load(name))
-            _log.info("%s: weights from run %s; steps start at 0.", name, checkpoint.initialize_from)
+            learner.load_state_dict(checkpoints.load(name))
+            behavior.last_saved_step = learner.steps
+            _log.info("%s: resuming training from step %d.", name, learner.steps)
+        elif (found := weights(name, behavior_settings)) is not None:
+            learner.initialize_from(found.state)
+            _log.info("%s: weights from %s; steps start at 0.", name, found.origin)
         behavior.policy_changed()
-        max_steps[name] = behavior.settings.max_steps
-        statistics.text(name, "Hyperparameters", behavior.settings.model_dump(mode="json"))
+        max_steps[name] = behavior_settings.max_steps
+        statistics.text(name, "Hyperparameters", behavior_settings.model_dump(mode="json"))
         return behavior
 
     return Run(
         settings=settings,
         layout=layout,
         checkpoints=checkpoints,
-        pool=_pool(settings, source),
+        pool=pool,
         make_behavior=make_behavior,
         statistics=statistics,
         progress=console.progress,
-        parameters={
-            name: value for name, p in settings.environment_parameters.items() if (value := _constant(p)) is not None
-        },
+        parameters=parameters,
         configuration=dump(settings),
     )
 
 
-def _constant(parameter: SamplerSettings | CurriculumSettings) -> float | None:
-    """Return the value of a constant environment parameter, None for anything else."""
-    if isinstance(parameter, SamplerSettings) and isinstance(parameter.sampler_parameters, ConstantParameters):
-        return parameter.sampler_parameters.value
-    return None
+def _with_seed(settings: RunSettings) -> RunSettings:
+    """Return the settings with a seed, drawn if they leave it open."""
+    if settings.env_settings.seed >= 0:
+        return settings
+    seed = int(np.random.default_rng().integers(10000))
+    return settings.model_copy(update={"env_settings": settings.env_settings.model_copy(update={"seed": seed})})
 
 
-def _refuse_unavailable(settings: RunSettings) -> None:
-    """Say clearly what this version parses but cannot do yet, rather than ignoring it."""
-    sections = dict(settings.behaviors)
-    if settings.default_settings is not None:
-        sections["default_settings"] = settings.default_settings
-    faults = []
-    for name, behavior in sections.items():
-        if name != "default_settings" and behavior.trainer_type not in LEARNERS:
-            faults.append(f"{name}: trainer_type {behavior.trainer_type!r} (available: {', '.join(LEARNERS)})")
-    faults += [
-        f"environment_parameters.{name}: curricula and samplers (available: a number)"
-        for name, parameter in settings.environment_parameters.items()
-        if _constant(parameter) is None
-    ]
-    if faults:
-        raise SettingsError("Not available in this version:\n  " + "\n  ".join(faults))
-
-
-def _make_behavior(settings: RunSettings, name: str, spec: BehaviorSpec, seed: int, statistics: Statistics) -> Behavior:
-    behavior = settings.behavior(name)
-    learner = LEARNERS[behavior.trainer_type](name, spec, behavior, seed)
-    rng = np.random.default_rng([seed, sum(name.encode())])
-    training = not settings.checkpoint_settings.inference
-    return Behavior(name, spec, behavior, learner, statistics, rng, training)
+def _parameters(settings: RunSettings) -> ParameterSchedule:
+    env = settings.env_settings
+    return ParameterSchedule(
+        settings.environment_parameters, env.seed, workers=env.num_envs, resampling_interval=env.resampling_interval
+    )
 
 
 def _open_checkpoints(settings: RunSettings, layout: Layout) -> Checkpoints:
@@ -159,14 +142,24 @@ def _open_checkpoints(settings: RunSettings, layout: Layout) -> Checkpoints:
     return Checkpoints(layout)
 
 
-def _initial_checkpoints(settings: RunSettings, results_dir: Path | None) -> Checkpoints | None:
-    wanted = settings.checkpoint_settings
-    if wanted.initialize_from is None or wanted.resume:
-        return None
-    layout = Layout(wanted.initialize_from, results_dir)
-    if not layout.run.exists():
-        raise CheckpointError(f"--initialize-from={wanted.initialize_from}: {layout.run} does not exist.")
-    return Checkpoints.open(layout)
+def _initial_weights(settings: RunSettings, results_dir: Path | None) -> FindWeights:
+    """Return how to find the weights that a behavior starts from."""
+    run_id, initial = settings.checkpoint_settings.initialize_from, None
+    if run_id is not None:
+        layout = Layout(run_id, results_dir)
+        if not layout.run.exists():
+            raise CheckpointError(f"--initialize-from={run_id}: {layout.run} does not exist.")
+        initial = Checkpoints.open(layout)
+    for name, behavior in settings.behaviors.items():
+        if behavior.init_path is not None and not settings.checkpoint_settings.resume:
+            find_state(Path(behavior.init_path), name, initial)  # what is not there is said before anything starts
+
+    def find(name: str, behavior: BehaviorSettings) -> InitialState | None:
+        if behavior.init_path is not None:
+            return read_initial(find_state(Path(behavior.init_path), name, initial))
+        return None if initial is None else InitialState(initial.load(name), f"run {run_id}")
+
+    return find
 
 
 def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSource:

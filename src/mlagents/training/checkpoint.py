@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,15 @@ class Checkpoints:
         """Names of the behaviors that have been saved."""
         return [name for name, entry in self._status.items() if "checkpoints" in entry]
 
+    def folder(self, behavior: str) -> Path:
+        """Return the folder of a behavior's checkpoints."""
+        return self._layout.checkpoint(behavior, 0, "").parent
+
+    @property
+    def lessons(self) -> dict[str, int]:
+        """The lesson of every environment parameter that has been saved."""
+        return {name: entry["lesson_num"] for name, entry in self._status.items() if "lesson_num" in entry}
+
     def load(self, behavior: str) -> dict[str, Any]:
         """Return the newest state of a behavior, as given to `save`.
 
@@ -95,6 +105,7 @@ class Checkpoints:
         rewards: Mapping[str, float | None],
         keep: Mapping[str, int],
         final: bool = False,
+        lessons: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Write the states of all behaviors, then name them in the list, then delete the oldest.
 
@@ -103,6 +114,7 @@ class Checkpoints:
           rewards: mean return since the last update, for the list.
           keep: checkpoints to keep per behavior; 0 or less keeps all.
           final: also list them as the final ones.
+          lessons: environment parameter to the number of its lesson.
 
         Raises:
           OSError: the disk is full or not writable; the checkpoints before stay valid.
@@ -119,8 +131,8 @@ class Checkpoints:
                 "creation_time": time.time(),
                 "auxillary_file_paths": [str(path)],
             }
-            listed = self._status.setdefault(behavior, {"checkpoints": []})
-            entries = [e for e in listed["checkpoints"] if e["steps"] != steps] + [entry]
+            listed = self._status.setdefault(behavior, {})
+            entries = [e for e in listed.get("checkpoints", []) if e["steps"] != steps] + [entry]
             limit = keep.get(behavior, 0)
             kept = entries[-limit:] if limit > 0 else entries
             for old in entries[: len(entries) - len(kept)]:
@@ -130,6 +142,8 @@ class Checkpoints:
             if final:
                 model = str(self._layout.model(behavior))
                 listed["final_checkpoint"] = entry | {"file_path": model}
+        for parameter, number in lessons.items():
+            self._status.setdefault(parameter, {})["lesson_num"] = number
         self._status["metadata"] = {
             "stats_format_version": FORMAT_VERSION,
             "mlagents_version": mlagents_envs.__version__,

@@ -40,6 +40,16 @@ class Layout:
         return self.run / "configuration.yaml"
 
     @property
+    def manifest(self) -> Path:
+        """Versions, command line, seed and settings of the run."""
+        return self.run / "run_manifest.json"
+
+    @property
+    def progress(self) -> Path:
+        """What a run that was stopped needs, besides the weights, to go on as if it had not been."""
+        return self.run / "progress.safetensors"
+
+    @property
     def timers(self) -> Path:
         """Timers of the run."""
         return self._logs / "timers.json" if self.results_dir else Path("summaries") / f"{self.run_id}_timers.json"

@@ -7,13 +7,17 @@ since the last one; an *epoch* is one pass of an update over them, in *minibatch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.rollout.env_pool import EnvPool, WorkerStep
 from mlagents.stats import Aggregation, Statistics
 from mlagents.training.behavior import Behavior
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
+from mlagents_envs.logging_util import get_logger
 from mlagents_envs.timers import hierarchical_timer
+
+_log = get_logger(__name__)
 
 MakeBehavior = Callable[[str, BehaviorSpec], Behavior]
 
@@ -25,7 +29,7 @@ class TrainingLoop:
       pool: the environments.
       make_behavior: called once for every behavior name that an environment shows.
       statistics: where environments' own statistics go.
-      parameters: environment parameters at the start.
+      parameters: of the environments; they may change as training proceeds.
       progress: told every behavior's step after each round; cheap.
       save: saves all behaviors.
     """
@@ -35,7 +39,7 @@ class TrainingLoop:
         pool: EnvPool,
         make_behavior: MakeBehavior,
         statistics: Statistics,
-        parameters: Mapping[str, float],
+        parameters: ParameterSchedule,
         progress: Callable[[str, int], None],
         save: Callable[[list[Behavior]], None],
     ):
@@ -50,7 +54,9 @@ class TrainingLoop:
     def run(self, stop: Callable[[], bool]) -> None:
         """Train until every behavior has done its `max_steps`, or `stop` says so; inference ends by `stop` only."""
         with hierarchical_timer("reset"):
-            self._pool.reset(self._parameters)
+            self._pool.reset(self._parameters.draw())
+        for line in self._parameters.messages():
+            _log.info(line)
         while not stop():
             with hierarchical_timer("environment"):
                 reports = self._pool.receive()
@@ -64,6 +70,7 @@ class TrainingLoop:
                     behavior.learn()
                     self._progress(behavior.name, behavior.step)
             self._take_environment_statistics()
+            self._change_parameters(environment_steps=len(reports))
             self._save_if_due()
             if self.behaviors and all(b.finished for b in self.behaviors.values()):
                 return
@@ -91,6 +98,21 @@ class TrainingLoop:
                 actions[worker][full_name] = action
         for worker, chosen in actions.items():
             self._pool.send(worker, chosen)
+
+    def _change_parameters(self, environment_steps: int) -> None:
+        progress = {behavior.name: behavior.take_progress() for behavior in self.behaviors.values()}
+        changes = self._parameters.advance(progress, environment_steps)
+        for line in changes.messages:
+            _log.info(line)
+        if changes.reset:
+            for behavior in self.behaviors.values():
+                behavior.abandon_all()
+            self._pool.reset(changes.values)
+        elif changes.values:
+            self._pool.set_parameters(changes.values)
+        for owner, tag, value in self._parameters.statistics():
+            for name in self.behaviors if owner is None else {owner} & self.behaviors.keys():
+                self._statistics.set(name, tag, value)
 
     def _take_environment_statistics(self) -> None:
         for worker, found in self._pool.statistics():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.export import export_policy
 from mlagents.files import write_atomically
 from mlagents.rollout.env_pool import EnvPool
@@ -16,6 +17,7 @@ from mlagents.training.behavior import Behavior
 from mlagents.training.checkpoint import Checkpoints
 from mlagents.training.layout import Layout
 from mlagents.training.loop import MakeBehavior, TrainingLoop
+from mlagents.training.manifest import manifest
 from mlagents.training.signals import StopSignals
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
@@ -37,7 +39,7 @@ class Run:
       make_behavior: makes, and loads, a behavior.
       statistics: of the run.
       progress: told each behavior's step, cheap.
-      parameters: environment parameters.
+      parameters: of the environments.
       configuration: the settings as YAML.
     """
 
@@ -48,7 +50,7 @@ class Run:
     make_behavior: MakeBehavior
     statistics: Statistics
     progress: Callable[[str, int], None]
-    parameters: dict[str, float]
+    parameters: ParameterSchedule
     configuration: str
 
     @property
@@ -86,6 +88,7 @@ class Run:
         behavior = self.make_behavior(name, spec)
         if self.training:
             write_atomically(self.layout.configuration, self.configuration.encode())
+            write_atomically(self.layout.manifest, manifest(self.settings))
             with tempfile.TemporaryDirectory() as folder:
                 export_policy(behavior.learner.policy, spec, Path(folder) / "model.onnx")
         return behavior
@@ -99,6 +102,7 @@ class Run:
             {b.name: b.take_mean_return() for b in behaviors},
             {b.name: b.settings.keep_checkpoints for b in behaviors},
             final,
+            self.parameters.lessons,
         )
         for behavior in behaviors:
             behavior.last_saved_step = behavior.learner.steps

@@ -31,6 +31,7 @@ from mlagents_envs.rpc.images import decode_image, png_size
 from mlagents_envs.rpc.specs import action_spec_from_proto, observation_from_proto
 
 _MOST_LAYOUTS = 64
+_MOST_DEFLATED = 1032  # https://zlib.net/zlib_tech.html: no data shrink more
 
 Steps = tuple[DecisionSteps, TerminalSteps]
 
@@ -286,6 +287,10 @@ def _check_observation(proto: Any, sensor: ObservationSpec, last: bool, agent_id
         raise UnityObservationException(f"{who} has shape {tuple(proto.shape)}; expected {expected}.")
     if proto.compression_type == PNG and len(expected) == 3:
         size = png_size(proto.compressed_data)
+        if size is not None and prod(size) > _MOST_DEFLATED * len(proto.compressed_data):
+            raise UnityObservationException(
+                f"{who} is a PNG of {len(proto.compressed_data)} bytes that claims to have {size} pixels."
+            )
         if size != sensor.shape[1:]:
             raise UnityObservationException(
                 f"{who} is a PNG of (height, width) {size}; expected {sensor.shape[1:]}. Its axes may be in "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Sequence
 
 from mlagents_envs.exception import UnitySideChannelException
+from mlagents_envs.logging_util import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class OutgoingMessage:

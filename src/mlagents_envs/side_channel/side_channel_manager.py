@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Sequence
 
 from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.framing import iter_frames, pack_frame
 from mlagents_envs.side_channel.incoming_message import IncomingMessage
 from mlagents_envs.side_channel.side_channel import SideChannel
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class SideChannelManager:

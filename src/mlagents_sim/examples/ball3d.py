@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +25,7 @@ from mlagents_sim.physics.rules import (
     turn_z,
 )
 from mlagents_sim.rows import Rows
-from mlagents_sim.sensors import StackingSensor, VectorSensor
+from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
 
 if TYPE_CHECKING:
     import mujoco
@@ -202,11 +202,15 @@ class Ball3DAgents(AgentBatch):
     ) -> None:
         count = len(areas.quat)
         self._observed = 5 if hard else 8
-        vector = VectorSensor(self._observed)
+        sensor: Sensor = VectorSensor(self._observed)
+        self._memory: dict[str, NDArray[Any]] = {"gravity": areas.gravity, "radius": areas.radius, **scene.memory()}
+        if hard:
+            sensor = stacking = StackingSensor(sensor, STACKED_FRAMES, count)
+            self._memory["stack"] = stacking.stack
         super().__init__(
             "3DBallHard?team=0" if hard else "3DBall?team=0",
             count,
-            [StackingSensor(vector, STACKED_FRAMES, count) if hard else vector],
+            [sensor],
             ActionSpec.create_continuous(2),
             MAX_STEP,
         )
@@ -250,6 +254,10 @@ class Ball3DAgents(AgentBatch):
         observation[:, 2:5] = areas.position[rows, :3] - areas.origin[rows]
         observation[:, 5:8] = areas.velocity[rows, :3]
         return [observation[:, : self._observed]]
+
+    def memory(self) -> Mapping[str, NDArray[Any]]:
+        """Platforms, balls and what was perceived."""
+        return self._memory
 
     def act(self) -> None:
         """Tilt, and reward or end."""

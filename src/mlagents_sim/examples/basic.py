@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +51,10 @@ class BasicAgents(AgentBatch):
     def observe(self, rows: Rows) -> Sequence[ArrayLike]:
         """The position, one-hot."""
         return [_ONE_HOT[self._position[rows]]]
+
+    def memory(self) -> Mapping[str, NDArray[Any]]:
+        """Where everybody is."""
+        return {"position": self._position}
 
     def act(self) -> None:
         """Move; every step costs a little, a goal pays and ends the episode."""

@@ -7,7 +7,7 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import llvmlite.binding  # type: ignore[import-untyped]  # numba brings it
 import mujoco
@@ -45,6 +45,31 @@ def compose(build_area: BuildArea, origins: NDArray[np.float64], substeps: int) 
     return spec.compile()
 
 
+_STATE: Final = (  # as mjSTATE_INTEGRATION, but for the time, on which nothing here depends
+    "qpos",
+    "qvel",
+    "act",
+    "qacc_warmstart",
+    "ctrl",
+    "qfrc_applied",
+    "xfrc_applied",
+    "eq_active",
+    "mocap_pos",
+    "mocap_quat",
+)
+_CHANGEABLE: Final = (
+    "geom_size",
+    "geom_rbound",
+    "geom_aabb",
+    "body_mass",
+    "body_subtreemass",
+    "body_inertia",
+    "body_invweight0",
+    "dof_M0",
+    "dof_invweight0",
+)
+
+
 class Scene:
     """A model and its data, with the addresses that compiled code needs.
 
@@ -61,6 +86,13 @@ class Scene:
         self.data: Any = mujoco.MjData(model)
         self.model_address: int = model._address
         self.data_address: int = self.data._address
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """All arrays that decide how the physics goes on, MuJoCo's own: the state, and what `set_...` changes."""
+        data, model = self.data, self.model
+        of_data = {name: getattr(data, name) for name in _STATE}
+        of_model = {name: getattr(model, name) for name in _CHANGEABLE}
+        return {name: array for name, array in {**of_data, **of_model}.items() if array.size}
 
     def set_free_spheres(
         self, bodies: NDArray[np.intp], radius: NDArray[np.float64], mass: NDArray[np.float64]

@@ -16,6 +16,9 @@ class StackingSensor:
       sensor: Where the frames come from.
       frames: How many.
       agents: Agents in the batch.
+
+    Attributes:
+      stack: float32 [agents, *shape], what each agent perceived last.
     """
 
     def __init__(self, sensor: Sensor, frames: int, agents: int) -> None:
@@ -23,16 +26,16 @@ class StackingSensor:
         self._size = sensor.spec.shape[0]
         shape = (frames * self._size, *sensor.spec.shape[1:])
         self.spec = sensor.spec._replace(shape=shape, name=f"StackingSensor_size{frames}_{sensor.spec.name}")
-        self._stack = np.zeros((agents, *shape), np.float32)
+        self.stack = np.zeros((agents, *shape), np.float32)
 
     def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
         """The stack of the agents `rows` with `frame` [rows, ...] as its newest entry."""
         newest = self._sensor.observe(rows, frame)
-        stack = np.concatenate((self._stack[rows, self._size :], newest), axis=1)
-        self._stack[rows] = stack
+        stack = np.concatenate((self.stack[rows, self._size :], newest), axis=1)
+        self.stack[rows] = stack
         return stack
 
     def clear(self, rows: Rows) -> None:
         """Zero the stacks of the agents `rows`."""
         self._sensor.clear(rows)
-        self._stack[rows] = 0.0
+        self.stack[rows] = 0.0

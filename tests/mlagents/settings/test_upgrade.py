@@ -259,7 +259,13 @@ def test_samplers(load, caplog):
     assert spread.sampler_parameters == MultiRangeUniformParameters(intervals=((7, 8), (15, 20)))
     assert isinstance(found["size"], CurriculumSettings)  # a curriculum wins over a sampler
     assert any("size: replaces the sampler of the same name" in message for message in caplog.messages)
-    assert any("resampling-interval: without effect" in message for message in caplog.messages)
+
+
+def test_the_resampling_interval_is_kept(tmp_path):
+    (tmp_path / "old.yaml").write_text("A:" + PPO)
+    (tmp_path / "sampler.yaml").write_text(SAMPLERS)
+    settings = load_run_settings(tmp_path / "old.yaml", {"sampler_file_path": tmp_path / "sampler.yaml"})
+    assert settings.env_settings.resampling_interval == 5000
 
 
 @pytest.mark.parametrize(("lesson", "start"), [(0, 0), (2, 2), (9, 2), (-1, 0)])

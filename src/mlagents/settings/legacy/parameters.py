@@ -84,9 +84,12 @@ def _lesson(behavior: str, curriculum: Section, values: Items, index: int) -> Se
     return lesson
 
 
-def upgrade_samplers(file: Section, parameters: Section, report: Report) -> None:
-    """Add the parameters of a sampler file to `parameters`."""
+def upgrade_samplers(file: Section, tree: Section, report: Report) -> None:
+    """Add the parameters and the interval of a sampler file to the modern mapping."""
     _check_interval(file, report)
+    if _INTERVAL in file:
+        tree.subsection("env_settings").take(file, _INTERVAL, "resampling_interval")
+    parameters = tree.subsection("environment_parameters")
     for name, old in file.items():
         if name == _INTERVAL:
             continue
@@ -114,7 +117,6 @@ def _check_interval(file: Section, report: Report) -> None:
     if not valid:
         got = shown(file[_INTERVAL])
         report.fault(file.values_at[_INTERVAL], f"out of bounds (got {got}, expected a whole number > 0)")
-    report.warn(file.keys_at[_INTERVAL], "without effect: each environment draws anew at the start of every episode")
 
 
 def _sampler(old: Section, report: Report) -> Section:

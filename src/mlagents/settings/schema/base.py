@@ -35,7 +35,7 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _knows_every_key(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
+        if isinstance(data, Mapping) and cls.model_config["extra"] == "forbid":
             unknown = [key for key in data if key not in cls.model_fields]
             if unknown:
                 raise PydanticCustomError(

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     SerializeAsAny,
     ValidationInfo,
@@ -30,6 +31,7 @@ from mlagents.settings.schema.base import (
     unknown_choice,
     wrong_type,
 )
+from mlagents_envs.sampler_class import SamplerFactory
 
 
 class SamplerParameters(Settings):
@@ -97,6 +99,12 @@ class MultiRangeUniformParameters(SamplerParameters):
     """The intervals, each [min, max]."""
 
 
+class CustomParameters(SamplerParameters):
+    """Whatever the constructor of a user's own sampler takes."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 SAMPLERS: dict[str, type[SamplerParameters]] = {
     "uniform": UniformParameters,
     "gaussian": GaussianParameters,
@@ -109,7 +117,7 @@ class SamplerSettings(Settings):
     """A value drawn anew at each reset of the environment. A bare number is a constant."""
 
     sampler_type: str
-    """The distribution: uniform, gaussian, multirangeuniform or constant."""
+    """The distribution: uniform, gaussian, multirangeuniform or constant; your own: `my_package.module:Class`."""
 
     sampler_parameters: SerializeAsAny[SamplerParameters]
     """Parameters of that distribution."""
@@ -128,7 +136,7 @@ class SamplerSettings(Settings):
     @field_validator("sampler_type")
     @classmethod
     def _known_sampler(cls, value: str) -> str:
-        if value not in SAMPLERS:
+        if value not in SAMPLERS and ":" not in value and value not in SamplerFactory.names():
             raise unknown_choice(list(SAMPLERS))
         return value
 
@@ -137,7 +145,7 @@ class SamplerSettings(Settings):
     def _of_the_sampler(cls, value: Any, info: ValidationInfo) -> Any:
         if "sampler_type" not in info.data:  # it is at fault itself: nothing to judge these by
             return SamplerParameters()
-        return SAMPLERS[info.data["sampler_type"]].model_validate(value)
+        return SAMPLERS.get(info.data["sampler_type"], CustomParameters).model_validate(value)
 
 
 class CompletionCriteriaSettings(Settings):

@@ -57,6 +57,10 @@ class EnvSettings(Settings):
     restarts_rate_limit_period_s: Positive = 60.0
     """Length of that period in seconds."""
 
+    resampling_interval: Natural = 0
+    """Environment steps, of all workers together, after which every sampler is drawn anew and all environments are
+    reset, as in 2020; 0: the environments draw, at every episode."""
+
     bind: Name = "127.0.0.1"
     """Address to listen on for environments."""
 

@@ -1,0 +1,1 @@
+"""Environment parameters that change: lessons turn progress into values, samplers draw them."""

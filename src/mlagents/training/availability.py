@@ -1,0 +1,110 @@
+"""What settings ask for and this version does not have; and which behaviors they cover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from difflib import get_close_matches
+
+from mlagents.settings import BehaviorSettings, PPOSettings, RunSettings, SettingsError
+from mlagents_envs.logging_util import get_logger
+
+_log = get_logger(__name__)
+
+_SIGNALS = ("extrinsic",)
+
+
+def unavailable(behavior: BehaviorSettings, trainers: Collection[str]) -> Iterator[str]:
+    """Yield every key of a behavior that asks for something this version does not have, and what there is instead."""
+    if behavior.trainer_type not in trainers:
+        yield f"trainer_type {behavior.trainer_type!r} (available: {', '.join(trainers)})"
+    if isinstance(behavior.hyperparameters, PPOSettings) and behavior.hyperparameters.shared_critic:
+        yield "hyperparameters.shared_critic: true (available: false)"
+    if behavior.network_settings.memory is not None:
+        yield "network_settings.memory, or use_recurrent (available: networks without memory)"
+    for name in behavior.reward_signals:
+        if name not in _SIGNALS:
+            yield f"reward_signals.{name} (available: {', '.join(_SIGNALS)})"
+    if behavior.behavioral_cloning is not None:
+        yield "behavioral_cloning"
+    if behavior.self_play is not None:
+        yield "self_play"
+
+
+def refuse_hopeless(settings: RunSettings, trainers: Collection[str]) -> None:
+    """Raise an error, before anything is started, if no behavior could be trained with these settings.
+
+    Raises:
+      SettingsError: naming every key of every section.
+    """
+    sections = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    if settings.default_settings is not None:
+        sections["default_settings"] = settings.default_settings
+    faults = {name: list(unavailable(section, trainers)) for name, section in sections.items()}
+    if faults and all(faults.values()):
+        raise SettingsError(*_not_available(f"{name}.{fault}" for name, found in faults.items() for fault in found))
+
+
+def _not_available(faults: Iterable[str]) -> list[str]:
+    return ["not available in this version:", *(f"  {fault}" for fault in faults)]
+
+
+class Coverage:
+    """Which section is whose: compares the behaviors of the configuration with those of the environment.
+
+    Args:
+      settings: of the run.
+      trainers: trainer types of this version.
+      shown: names, without team, of the behaviors that the environment has shown so far.
+    """
+
+    def __init__(self, settings: RunSettings, trainers: Collection[str], shown: Callable[[], Collection[str]]) -> None:
+        self._settings = settings
+        self._trainers = trainers
+        self._shown = shown
+        self._compared = False
+
+    def settings_of(self, name: str) -> BehaviorSettings:
+        """Return the settings of a behavior of the environment.
+
+        The first time, sections that match no behavior are said in the log.
+
+        Raises:
+          SettingsError: nothing covers it, or its section asks for what this version does not have.
+        """
+        self._compare()
+        behavior = self._settings.behavior(name)
+        if faults := list(unavailable(behavior, self._trainers)):
+            raise SettingsError(*_not_available(f"behaviors.{name}.{fault}" for fault in faults))
+        return behavior
+
+    def _compare(self) -> None:
+        """Hold both lists against each other.
+
+        Raises:
+          SettingsError: the environment has behaviors that nothing covers; with both lists.
+        """
+        if self._compared:
+            return
+        self._compared = True
+        shown, configured = sorted(self._shown()), list(self._settings.behaviors)
+        uncovered = [] if self._settings.default_settings is not None else [n for n in shown if n not in configured]
+        unmatched = [name for name in configured if name not in shown]
+        if uncovered:
+            near = {name: get_close_matches(name, unmatched, n=1, cutoff=0.5) for name in uncovered}
+            hints = [f"did you write {found[0]!r} for {name!r}?" for name, found in near.items() if found]
+            raise SettingsError(
+                f"no section covers {_list(uncovered)}: rename a section, or add `default_settings`",
+                f"  behaviors of the environment: {_list(shown)}",
+                f"  behaviors of the configuration: {_list(configured)}",
+                *(f"  {hint}" for hint in hints),
+            )
+        if unmatched:
+            _log.warning(
+                "No agents (so far) for the sections %s; the environment has the behaviors %s.",
+                _list(unmatched),
+                _list(shown),
+            )
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

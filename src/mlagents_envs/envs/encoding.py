@@ -1,0 +1,231 @@
+"""Gymnasium spaces as specs: observations become float32 arrays, actions leave as the space wants them.
+
+Observations, by kind of space:
+
+| space | observation |
+|---|---|
+| `Box` with three axes, height and width at least 20 | image (channels, height, width) |
+| `Box` with two axes of at least 20, dtype uint8 | image with one channel |
+| any other `Box` | vector, flattened |
+| `Discrete`, `MultiDiscrete` | one-hot vector |
+| `MultiBinary` | vector of 0 and 1 |
+| `Dict`, `Tuple` | one observation per entry |
+
+The channels of an image are the first or the last axis, the shorter of the two. uint8 images are divided by 255, so
+they lie in [0, 1]; other numbers stay what they are. Smaller images are vectors because convolutions need 20 pixels.
+
+Actions: a `Box` is continuous, `Discrete`, `MultiDiscrete` and `MultiBinary` are branches. Policies act in [-1, 1];
+-1 is the lower bound of the box, 1 its upper bound, linearly between. Where a bound is infinite the number is
+passed on as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mlagents_envs.base_env import (
+    ActionSpec,
+    ActionTuple,
+    DimensionProperty,
+    ObservationSpec,
+    ObservationType,
+)
+from mlagents_envs.exception import UnityActionException, UnityObservationException
+
+MASK_KEY = "action_mask"
+"""Where PettingZoo and Gymnasium environments say what is allowed: in the observation or in the info."""
+
+_LEAST_IMAGE_SIDE = 20  # of the default image encoder
+
+_Array = NDArray[Any]
+_Path = tuple[Any, ...]
+
+
+class _Leaf(NamedTuple):
+    """One observation: where it is in the value, and how it becomes float32 [n, *shape]."""
+
+    path: _Path
+    spec: ObservationSpec
+    encode: Callable[[_Array], _Array]
+
+    def value(self, observation: Any) -> Any:
+        for key in self.path:
+            observation = observation[key]
+        return observation
+
+
+class ObservationEncoder:
+    """Observations of one space as arrays.
+
+    Args:
+      space: Of one agent's observations.
+      masked: A `Dict` has the key `action_mask`, which is no observation.
+
+    Attributes:
+      specs: One per observation.
+
+    Raises:
+      UnityObservationException: The space, or one inside it, has no fixed size.
+    """
+
+    def __init__(self, space: spaces.Space[Any], *, masked: bool = False) -> None:
+        leaves = [leaf for leaf in _leaves(space, ()) if not (masked and leaf.path[0] == MASK_KEY)]
+        self._leaves = leaves
+        self.specs = [leaf.spec for leaf in leaves]
+
+    def encode_batch(self, batch: Any) -> list[NDArray[np.float32]]:
+        """One float32 [n, *shape] per spec from a value of the space's batched form, which is copied."""
+        return [self._encode(leaf, leaf.value(batch)) for leaf in self._leaves]
+
+    def encode(self, observations: Sequence[Any]) -> list[NDArray[np.float32]]:
+        """As `encode_batch`, from n values of the space."""
+        return [
+            self._encode(leaf, [leaf.value(one) for one in observations])
+            if observations
+            else np.zeros((0, *leaf.spec.shape), np.float32)
+            for leaf in self._leaves
+        ]
+
+    @staticmethod
+    def _encode(leaf: _Leaf, values: Any) -> NDArray[np.float32]:
+        values = np.asarray(values)
+        return np.array(leaf.encode(values), np.float32).reshape(len(values), *leaf.spec.shape)
+
+
+def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[_Leaf]:
+    if isinstance(space, spaces.Dict):
+        for key, inner in space.spaces.items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(space, spaces.Tuple):
+        for position, inner in enumerate(space.spaces):
+            yield from _leaves(inner, (*path, position))
+    else:
+        shape, encode = _encoding(space, path)
+        yield _Leaf(path, _spec(shape, "/".join(map(str, path)) or "observation"), encode)
+
+
+def _encoding(space: spaces.Space[Any], path: _Path) -> tuple[tuple[int, ...], Callable[[_Array], _Array]]:
+    """The shape of the observation, and the function from [n, ...] values to [n, *shape] numbers."""
+    if isinstance(space, spaces.Box):
+        return _box_encoding(space)
+    if isinstance(space, spaces.Discrete):
+        return (int(space.n),), lambda values: values[:, np.newaxis] == np.arange(space.n) + space.start
+    if isinstance(space, spaces.MultiDiscrete):
+        sizes, start = space.nvec.ravel(), np.asarray(space.start).ravel()
+        column, choice = np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(n) for n in sizes])
+        return (int(sizes.sum()),), lambda values: (values.reshape(len(values), -1) - start)[:, column] == choice
+    if isinstance(space, spaces.MultiBinary):
+        return (int(np.prod(space.shape)),), lambda values: values
+    where = f" at {'/'.join(map(str, path))}" if path else ""
+    raise UnityObservationException(
+        f"Observations in a {type(space).__name__} space{where} have no fixed size. Known are Box, Discrete, "
+        "MultiDiscrete, MultiBinary, and Dict and Tuple of these; wrap the environment, for example with "
+        "gymnasium.wrappers.TransformObservation."
+    )
+
+
+def _box_encoding(space: spaces.Box) -> tuple[tuple[int, ...], Callable[[_Array], _Array]]:
+    shape, is_bytes = tuple(map(int, space.shape)), space.dtype == np.uint8
+    divisor = np.float32(255 if is_bytes else 1)
+    if len(shape) == 3 and sorted(shape)[1] >= _LEAST_IMAGE_SIDE:
+        if shape[2] <= shape[0]:
+            return (shape[2], *shape[:2]), lambda values: np.moveaxis(values, 3, 1) / divisor
+        return shape, lambda values: values / divisor
+    if len(shape) == 2 and is_bytes and min(shape) >= _LEAST_IMAGE_SIDE:
+        return (1, *shape), lambda values: values / divisor
+    return (int(np.prod(shape)),), lambda values: values
+
+
+def _spec(shape: tuple[int, ...], name: str) -> ObservationSpec:
+    even = DimensionProperty.TRANSLATIONAL_EQUIVARIANCE
+    properties = (DimensionProperty.NONE, even, even) if len(shape) == 3 else (DimensionProperty.NONE,)
+    return ObservationSpec(shape, properties, ObservationType.DEFAULT, name)
+
+
+class ActionDecoder:
+    """Actions of a behavior in the form of a space.
+
+    Args:
+      space: Of one agent's actions.
+
+    Attributes:
+      spec: Continuous size, or branches.
+
+    Raises:
+      UnityActionException: The space is no `Box`, `Discrete`, `MultiDiscrete` or `MultiBinary`.
+    """
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        self._shape: tuple[int, ...] = tuple(space.shape or ())
+        self._dtype = space.dtype
+        self._start: _Array = np.zeros(1, np.int64)
+        if isinstance(space, spaces.Box):
+            self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))
+            self._low, self._high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
+            bounded = np.isfinite(self._low) & np.isfinite(self._high)
+            low, high = np.where(bounded, self._low, -1.0), np.where(bounded, self._high, 1.0)
+            self._middle, self._half = (high + low) / 2.0, (high - low) / 2.0
+        elif isinstance(space, spaces.Discrete):
+            self.spec = ActionSpec.create_discrete((int(space.n),))
+            self._start = np.array([space.start])
+        elif isinstance(space, spaces.MultiDiscrete):
+            self.spec = ActionSpec.create_discrete(tuple(map(int, space.nvec.ravel())))
+            self._start = np.asarray(space.start).ravel()
+        elif isinstance(space, spaces.MultiBinary):
+            self.spec = ActionSpec.create_discrete((2,) * int(np.prod(space.shape)))
+        else:
+            raise UnityActionException(
+                f"Actions in a {type(space).__name__} space cannot be learned. Known are Box, Discrete, MultiDiscrete "
+                "and MultiBinary; wrap the environment, for example with gymnasium.wrappers.TransformAction."
+            )
+
+    def decode(self, actions: ActionTuple) -> _Array:
+        """The actions of n agents as an array [n, *shape] of the space.
+
+        Raises:
+          UnityActionException: A number is not finite, or a choice is not among those of its branch.
+        """
+        values = self._branches(actions.discrete) if self.spec.discrete_size else self._numbers(actions.continuous)
+        return np.asarray(values, self._dtype).reshape(len(values), *self._shape)
+
+    def _numbers(self, continuous: NDArray[np.float32]) -> _Array:
+        if not np.isfinite(continuous).all():
+            raise UnityActionException(f"Continuous actions must be finite; got {continuous.tolist()}.")
+        numbers = np.clip(self._middle + self._half * continuous, self._low, self._high)
+        return np.rint(numbers) if np.issubdtype(self._dtype, np.integer) else numbers
+
+    def _branches(self, discrete: NDArray[np.int32]) -> _Array:
+        if ((discrete < 0) | (discrete >= self.spec.discrete_branches)).any():
+            raise UnityActionException(
+                f"Discrete actions must be from 0 to below {self.spec.discrete_branches}; got {discrete.tolist()}."
+            )
+        return discrete + self._start
+
+
+def has_mask(observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> bool:
+    """Whether observations carry the mask of a `Discrete` action, as those of PettingZoo's board games do."""
+    return (
+        isinstance(observation_space, spaces.Dict)
+        and isinstance(action_space, spaces.Discrete)
+        and MASK_KEY in observation_space.spaces
+        and observation_space[MASK_KEY].shape == (action_space.n,)
+    )
+
+
+def forbidden(allowed: _Array, spec: ActionSpec) -> list[NDArray[np.bool_]] | None:
+    """A mask as `DecisionSteps` has it, from [n, k] numbers, 1 = allowed; a row that allows nothing allows all.
+
+    None if there is not one branch of k choices, or no agent.
+    """
+    if len(allowed) == 0:
+        return None
+    mask: NDArray[np.bool_] = allowed == 0
+    if mask.shape[1:] != spec.discrete_branches:
+        return None
+    mask[mask.all(axis=1)] = False
+    return [mask]

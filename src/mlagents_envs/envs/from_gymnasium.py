@@ -1,0 +1,159 @@
+"""Gymnasium environments as a `BaseEnv`: several copies, each with one agent.
+
+```
+env = make_gymnasium("CartPole-v1", num_areas=8, seed=1)  # behavior "CartPole?team=0"
+```
+
+What is observed and how actions are meant is in `encoding`. `terminated` ends an episode, `truncated` interrupts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.envs.encoding import MASK_KEY, ActionDecoder, ObservationEncoder, forbidden, has_mask
+from mlagents_envs.envs.local_env import LocalEnv, Report
+from mlagents_envs.envs.modules import import_module
+from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.side_channel.side_channel import SideChannel
+
+DEFAULT_NUM_AREAS = 8
+
+
+class GymnasiumEnvironment(LocalEnv):
+    """A vector of Gymnasium environments; agent i lives in copy i.
+
+    With autoreset in the same step, an agent whose episode ended also begins the next in the same report. With
+    autoreset in the next step, as vectors written by hand mostly have it, it begins one step later.
+
+    Args:
+      vector_env: The copies. Autoreset must not be disabled.
+      behavior: Fully qualified name of the agents' behavior.
+      seed: Of the first `reset()`; the same seed and the same actions give the same observations.
+      side_channels: See `LocalEnv`.
+
+    Raises:
+      UnityObservationException, UnityActionException: Its spaces cannot be learned, see `encoding`.
+      UnityEnvironmentException: Autoreset is disabled.
+    """
+
+    def __init__(
+        self,
+        vector_env: VectorEnv[Any, Any, Any],
+        behavior: BehaviorName,
+        seed: int = 0,
+        side_channels: list[SideChannel] | None = None,
+    ) -> None:
+        super().__init__(side_channels)
+        mode = vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        if mode == AutoresetMode.DISABLED:
+            raise UnityEnvironmentException(
+                f"{vector_env} does not reset by itself; make it with autoreset_mode SAME_STEP or NEXT_STEP."
+            )
+        self._vector_env = vector_env
+        self._same_step = mode == AutoresetMode.SAME_STEP
+        self._seed: int | None = seed
+        self._behavior = behavior
+        observations, actions = vector_env.single_observation_space, vector_env.single_action_space
+        self._mask_in_obs = has_mask(observations, actions)
+        self._encoder = ObservationEncoder(observations, masked=self._mask_in_obs)
+        self._decoder = ActionDecoder(actions)
+        self._specs[behavior] = BehaviorSpec(self._encoder.specs, self._decoder.spec)
+        self._ids: NDArray[np.int32] = np.arange(vector_env.num_envs, dtype=np.int32)
+        self._waiting = self._ids  # who decides: after NEXT_STEP ends, not everybody
+
+    def _reset(self) -> dict[BehaviorName, Report]:
+        observations, infos = self._vector_env.reset(seed=self._first_seed())
+        encoded = self._encoder.encode_batch(observations)
+        allowed = self._allowed(observations, infos)
+        decisions = self._decisions(encoded, allowed, np.zeros(len(self._ids), np.float32), self._ids)
+        return {self._behavior: (decisions, TerminalSteps.empty(self._specs[self._behavior]))}
+
+    def _advance(self, actions: Mapping[BehaviorName, ActionTuple]) -> dict[BehaviorName, Report]:
+        everybody = self._decoder.decode(self._for_everybody(actions[self._behavior]))
+        observations, reward, terminated, truncated, infos = self._vector_env.step(everybody)
+        reward, terminated = np.array(reward, np.float32), np.asarray(terminated, np.bool_)
+        ended = np.flatnonzero(terminated | truncated)
+        encoded = self._encoder.encode_batch(observations)
+        if self._same_step:
+            last = self._encoder.encode([infos["final_obs"][row] for row in ended])
+        else:
+            last = [column[ended] for column in encoded]
+        terminals = TerminalSteps(last, reward[ended], ~terminated[ended], self._ids[ended])
+        reward[ended] = 0.0  # it belongs to the episode that ended
+        who = self._ids if self._same_step else np.delete(self._ids, ended)
+        return {self._behavior: (self._decisions(encoded, self._allowed(observations, infos), reward, who), terminals)}
+
+    def _for_everybody(self, actions: ActionTuple) -> ActionTuple:
+        """The actions of all copies: a copy that is about to reset ignores its action."""
+        if len(self._waiting) == len(self._ids):
+            return actions
+        everybody = self._decoder.spec.empty_action(len(self._ids))
+        everybody.continuous[self._waiting], everybody.discrete[self._waiting] = actions.continuous, actions.discrete
+        return everybody
+
+    def _allowed(self, observations: Any, infos: Mapping[str, Any]) -> Any:
+        """[copies, choices], or None."""
+        return observations[MASK_KEY] if self._mask_in_obs else infos.get(MASK_KEY)
+
+    def _decisions(
+        self, encoded: list[NDArray[np.float32]], allowed: Any, reward: NDArray[np.float32], who: NDArray[np.int32]
+    ) -> DecisionSteps:
+        self._waiting = who
+        mask = None if allowed is None else forbidden(np.asarray(allowed)[who], self._decoder.spec)
+        return DecisionSteps([column[who] for column in encoded], reward[who], who.copy(), mask)
+
+    def _first_seed(self) -> int | None:
+        seed, self._seed = self._seed, None
+        return seed
+
+    def _close(self) -> None:
+        self._vector_env.close()
+
+
+def make_gymnasium(
+    env_id: str, *, seed: int = 0, num_areas: int | None = None, side_channels: list[SideChannel] | None = None
+) -> GymnasiumEnvironment:
+    """Copies of a registered Gymnasium environment, by its own vectorised form if it has one.
+
+    Args:
+      env_id: As for `gymnasium.make`, `module:Name-v0` included. The behavior is called `Name?team=0`: without
+        module, namespace and version.
+      seed: Of the first reset.
+      num_areas: The number of copies; None for 8.
+      side_channels: See `LocalEnv`.
+
+    Raises:
+      UnityEnvironmentException: There is no such environment, or it cannot be made here.
+      UnityObservationException, UnityActionException: Its spaces cannot be learned.
+      ValueError: `num_areas` is less than 1.
+    """
+    copies = DEFAULT_NUM_AREAS if num_areas is None else num_areas
+    if copies < 1:
+        raise ValueError(f"num_areas must be at least 1; got {copies}.")
+    module, _, registered_id = env_id.rpartition(":")
+    try:
+        if module:
+            import_module(module)
+        registered = gymnasium.spec(registered_id)
+        options = None if registered.vector_entry_point else {"autoreset_mode": AutoresetMode.SAME_STEP}
+        vector_env = gymnasium.make_vec(registered, num_envs=copies, vector_kwargs=options)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise UnityEnvironmentException(f"gym:{env_id}: {error}{_near(registered_id)}") from error
+    # Distinct for all copies of all workers, whose seeds follow each other.
+    first = int(np.random.SeedSequence(seed % 2**32).generate_state(1)[0])
+    return GymnasiumEnvironment(vector_env, f"{registered.name}?team=0", first, side_channels)
+
+
+def _near(env_id: str) -> str:
+    by_lower = {known.lower(): known for known in gymnasium.registry}
+    near = [by_lower[match] for match in get_close_matches(env_id.lower(), by_lower)]
+    return f" Registered are, for example, {', '.join(near)}." if near and env_id not in near else ""

@@ -1,0 +1,83 @@
+"""The official package, and the sessions that it plays with environments of ours."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent
+PARAMETERS = {"3DBall": ("gravity", "mass", "scale"), "scene": ("size", "color", "speed")}
+STEPS = {"3DBall": 100, "scene": 12}
+
+
+def load(name: str) -> ModuleType:
+    """A module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"interop_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+official_package = load("official_package")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Slow while there is no `.venv-interop` yet: it takes a network and a minute."""
+    if not official_package.is_installed():
+        for item in items:
+            if FOLDER in item.path.parents:
+                item.add_marker(pytest.mark.slow)
+
+
+@dataclass
+class Session:
+    """What the official package saw, and the messages between it and the environment `environment`."""
+
+    environment: str
+    seen: dict[str, np.ndarray]
+    exit_code: int
+    messages: list[tuple[bytes, bytes]]
+
+
+@pytest.fixture(scope="session")
+def official_python():
+    if os.name != "posix":
+        pytest.skip("the players are started by a shell script")
+    try:
+        return official_package.python()
+    except official_package.NotInstallable as error:
+        pytest.skip(f"the official package cannot be installed: {error}")
+
+
+@pytest.fixture(scope="session", params=sorted(PARAMETERS))
+def session(request, official_python, tmp_path_factory):
+    environment = request.param
+    folder = tmp_path_factory.mktemp(environment)
+    recording, output = folder / "messages", folder / "seen.npz"
+    executable = folder / "player.sh"
+    player = [sys.executable, str(FOLDER / "player.py"), str(recording), environment]
+    executable.write_text(f'#!/bin/sh\nexec {shlex.join(player)} "$@"\n')
+    executable.chmod(0o755)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    steps = str(STEPS[environment])
+    command = [str(official_python), str(FOLDER / "session.py"), str(executable), str(port), steps, str(output)]
+    finished = subprocess.run(
+        [*command, *PARAMETERS[environment]], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    seen = dict(np.load(output))
+    exit_code = int(seen.pop("exit_code"))
+    return Session(environment, seen, exit_code, load("player").recorded_messages(recording))

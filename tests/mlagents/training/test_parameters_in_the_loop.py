@@ -1,0 +1,188 @@
+"""Environment parameters through the real loop and pools: what the log and TensorBoard say is what arrives."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from toys.training import make_loop, ppo_settings
+
+from mlagents.curriculum.schedule import ParameterSchedule
+from mlagents.rollout.env_pool import InlinePool
+from mlagents.rollout.processes import ProcessPool
+from mlagents.rollout.source import EnvironmentSource
+from mlagents.settings import RunSettings
+from mlagents.stats import Statistics
+from mlagents.training.loop import TrainingLoop
+from mlagents_envs.registry import default_registry
+from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel, ParameterSampler
+from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+
+BEHAVIOR = "3DBall"
+UNIFORM = {"sampler_type": "uniform", "sampler_parameters": {"min_value": 2.0, "max_value": 3.0}}
+
+
+def schedule(workers=1, resampling_interval=0, **parameters):
+    settings = RunSettings.model_validate({"default_settings": {}, "environment_parameters": parameters})
+    return ParameterSchedule(settings.environment_parameters, 5, workers, resampling_interval)
+
+
+def lessons(*values, threshold=0.5, **criteria):
+    criteria = {"behavior": BEHAVIOR, "measure": "progress", "threshold": threshold} | criteria
+    first, last = values
+    return {
+        "curriculum": [
+            {"name": "Easy", "value": first, "completion_criteria": criteria},
+            {"name": "Hard", "value": last},
+        ]
+    }
+
+
+class Watched:
+    """A 3DBall, its loop, and what its balls are at every round: masses [rounds, areas]."""
+
+    def __init__(self, parameters, max_steps=3000, areas=4):
+        channel, stats = EnvironmentParametersChannel(), StatsSideChannel()
+        self.env = default_registry["3DBall"].make(seed=1, num_areas=areas, side_channels=[channel, stats])
+        self.masses, self.resets, self.changed_at = [], 0, []
+        settings = ppo_settings(max_steps, time_horizon=50, summary_freq=500)
+        self.statistics = Statistics([self])
+        self.written = []
+        made = make_loop(self.env, settings, statistics=self.statistics, parameters=parameters)
+        self.loop = TrainingLoop(
+            Counting(InlinePool(self.env, channel, stats), self),
+            made._make_behavior,
+            self.statistics,
+            parameters,
+            self.watch,
+            made._save,
+        )
+
+    def watch(self, name, step):
+        model = self.env._world.scene.model
+        self.masses.append(model.body_mass[np.flatnonzero(model.body_dofnum)].copy())
+
+    def write(self, behavior, step, summaries):
+        self.written.append((step, {tag: summary.value for tag, summary in summaries.items()}))
+
+    def text(self, behavior, name, value):
+        pass
+
+    def close(self):
+        pass
+
+
+class Counting:
+    """A pool that counts its resets."""
+
+    def __init__(self, pool, watched):
+        self._pool, self._watched = pool, watched
+
+    def reset(self, parameters):
+        self._watched.resets += 1
+        self._pool.reset(parameters)
+
+    def __getattr__(self, name):
+        return getattr(self._pool, name)
+
+
+def test_a_lesson_reaches_the_environment_at_the_next_episodes(caplog):
+    caplog.set_level(logging.INFO)
+    watched = Watched(schedule(mass=lessons(1.5, 6.0)))
+    watched.loop.run(lambda: False)
+    masses = np.array(watched.masses)
+    assert (masses[0] == 1.5).all()
+    assert (masses[-1] == 6.0).all()
+    assert set(np.unique(masses)) == {1.5, 6.0}
+    mixed = [(row == 6.0).mean() for row in masses]
+    assert any(0 < share < 1 for share in mixed)  # each ball changes when its own episode ends
+    assert watched.resets == 1
+    assert caplog.messages.count("Parameter 'mass' is in lesson 'Hard' and has value 'Float: value=6.0'.") == 1
+    by_step = {
+        step: (tags["Environment/Lesson Number/mass"], tags["Environment/Parameter/mass"])
+        for step, tags in watched.written
+    }
+    assert by_step[1000] == (0.0, 1.5)
+    assert by_step[2000] == (1.0, 6.0)
+    assert watched.written[-1][1]["Environment/Lesson"] == 1.0
+
+
+def test_require_reset_starts_new_episodes_everywhere_and_drops_what_was_begun():
+    watched = Watched(schedule(mass=lessons(1.5, 6.0, require_reset=True)))
+    watched.loop.run(lambda: False)
+    shares = [(row == 6.0).mean() for row in watched.masses]
+    assert set(shares) == {0.0, 1.0}  # all balls at once
+    assert watched.resets == 2
+    (behavior,) = watched.loop.behaviors.values()
+    assert behavior.learner.steps > 3000
+
+
+def test_a_sampler_is_drawn_anew_at_every_episode():
+    watched = Watched(schedule(mass=UNIFORM))
+    watched.loop.run(lambda: False)
+    masses = np.unique(watched.masses)
+    assert len(masses) > 20
+    assert masses.min() >= 2.0
+    assert masses.max() < 3.0
+
+
+def test_resampling_resets_at_multiples_of_the_interval_and_holds_between():
+    watched = Watched(schedule(resampling_interval=200, mass=UNIFORM), max_steps=2500)
+    watched.loop.run(lambda: False)
+    distinct = {float(np.float32(mass)) for row in watched.masses for mass in row}
+    assert len(distinct) == watched.resets
+    assert watched.resets == 1 + len(watched.masses) // 200
+    assert all(len(set(row)) == 1 for row in watched.masses)
+
+
+@pytest.mark.parametrize("told", [{"mass": (2.0, 3.0)}, {"mass": ParameterSampler(0, 9, (2.0, 3.0))}])
+def test_worker_processes_get_values_of_their_own(told):
+    """The balls of 3DBall fall alike whatever their mass; so it is gravity that shows."""
+    told = {
+        "gravity": tuple(4.0 * v for v in told["mass"])
+        if isinstance(told["mass"], tuple) and not isinstance(told["mass"], ParameterSampler)
+        else told["mass"]._replace(arguments=(8.0, 12.0))
+    }
+    pool = ProcessPool(EnvironmentSource("3DBall", seed=1, num_areas=3), 2)
+    try:
+        pool.reset(told)
+        speeds = {}
+        while len(speeds) < 2:
+            speeds |= {r.worker: r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
+        assert set(speeds) == {0, 1}
+        for worker in speeds:
+            pool.send(worker, {})
+        fell = {}
+        while len(fell) < 2:
+            fell |= {r.worker: -r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
+        gravity = {worker: speed / 0.1 for worker, speed in fell.items()}  # five steps of 0.02 s
+        if isinstance(told["gravity"], ParameterSampler):
+            every = np.concatenate(list(gravity.values()))
+            assert len(np.unique(every)) == 6
+            assert every.min() > 7.5
+        else:
+            for worker in range(2):
+                np.testing.assert_allclose(gravity[worker], told["gravity"][worker], rtol=1e-3)
+        pool.set_parameters({"gravity": 50.0})  # no reset: nothing changes in these episodes
+        for worker in (0, 1):
+            pool.send(worker, {})
+        later = {}
+        while len(later) < 2:
+            later |= {r.worker: -r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
+        for worker in range(2):
+            np.testing.assert_allclose((later[worker] - fell[worker]) / 0.1, gravity[worker], rtol=1e-3)
+        pool.reset({})
+        for worker in receive_both(pool):
+            pool.send(worker, {})
+        for worker, report in receive_both(pool).items():
+            np.testing.assert_allclose(-report / 0.1, 50.0, rtol=1e-3, err_msg=str(worker))
+    finally:
+        pool.close()
+
+
+def receive_both(pool):
+    found = {}
+    while len(found) < 2:
+        found |= {r.worker: r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
+    return found

@@ -108,7 +108,11 @@ class SimEnvironment(BaseEnv):
         self._send()
 
     def state_dict(self) -> dict[str, Any] | None:
-        """All that decides how the environment goes on: arrays and plain values; None if the world does not tell."""
+        """All that decides how the environment goes on: arrays and plain values; None if the world does not tell.
+
+        Parameters that were sent but not yet heard are heard first.
+        """
+        self._receive()
         memory = {name: batch.all_memory() for name, batch in self._batches.items()}
         if self._rng is None or not self._reports or None in memory.values():
             return None

@@ -71,17 +71,23 @@ def _check(saved: Mapping[str, Mapping[str, NDArray[Any]]], memory: Memory) -> N
         raise ValueError(f"The state is of another environment, or of another number of areas: {', '.join(different)}.")
 
 
+def _common(steps: DecisionSteps | TerminalSteps) -> list[NDArray[Any]]:
+    return [np.asarray(a) for a in (steps.reward, steps.agent_id, steps.group_id, steps.group_reward)]
+
+
 def _pack(report: Report) -> dict[str, Any]:
     decision, terminal = report
     return {
-        "decision": [*decision.obs, decision.reward, decision.agent_id, *(decision.action_mask or ())],
-        "terminal": [*terminal.obs, terminal.reward, terminal.interrupted, terminal.agent_id],
+        "decision": [*decision.obs, *_common(decision), *(decision.action_mask or ())],
+        "terminal": [*terminal.obs, *_common(terminal), terminal.interrupted],
     }
 
 
 def _unpack(packed: Mapping[str, Any], spec: BehaviorSpec) -> Report:
     sensors = len(spec.observation_specs)
-    reward, agent_id, *masks = packed["decision"][sensors:]
-    decision = DecisionSteps(list(packed["decision"][:sensors]), reward, agent_id, masks or None)
-    terminal = TerminalSteps(list(packed["terminal"][:sensors]), *packed["terminal"][sensors:])
-    return decision, terminal
+    reward, agent_id, group_id, group_reward, *masks = packed["decision"][sensors:]
+    obs = list(packed["decision"][:sensors])
+    decision = DecisionSteps(obs, reward, agent_id, masks or None, group_id, group_reward)
+    reward, agent_id, group_id, group_reward, interrupted = packed["terminal"][sensors:]
+    obs = list(packed["terminal"][:sensors])
+    return decision, TerminalSteps(obs, reward, interrupted, agent_id, group_id, group_reward)

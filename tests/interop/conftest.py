@@ -1,8 +1,7 @@
-"""The official package, and the sessions that it plays with environments of ours."""
+"""The sessions that the official package plays with environments of ours."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import socket
@@ -10,30 +9,21 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+
+from interop import official_package
+from interop.player import recorded_messages
 
 FOLDER = Path(__file__).parent
 PARAMETERS = {"3DBall": ("gravity", "mass", "scale"), "scene": ("size", "color", "speed")}
 STEPS = {"3DBall": 100, "scene": 12}
 
 
-def load(name: str) -> ModuleType:
-    """A module of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(f"interop_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-official_package = load("official_package")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Slow while there is no `.venv-interop` yet: it takes a network and a minute."""
+    """Slow while there is no `.venv-interop` yet: making it takes a network and a minute."""
     if not official_package.is_installed():
         for item in items:
             if FOLDER in item.path.parents:
@@ -42,9 +32,11 @@ def pytest_collection_modifyitems(items):
 
 @dataclass
 class Session:
-    """What the official package saw, and the messages between it and the environment `environment`."""
+    """What the official package sent to an environment and saw of it, and the messages between them."""
 
     environment: str
+    parameters: tuple[str, str, str]
+    steps: int
     seen: dict[str, np.ndarray]
     exit_code: int
     messages: list[tuple[bytes, bytes]]
@@ -63,6 +55,7 @@ def official_python():
 @pytest.fixture(scope="session", params=sorted(PARAMETERS))
 def session(request, official_python, tmp_path_factory):
     environment = request.param
+    parameters, steps = PARAMETERS[environment], STEPS[environment]
     folder = tmp_path_factory.mktemp(environment)
     recording, output = folder / "messages", folder / "seen.npz"
     executable = folder / "player.sh"
@@ -72,12 +65,9 @@ def session(request, official_python, tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    steps = str(STEPS[environment])
-    command = [str(official_python), str(FOLDER / "session.py"), str(executable), str(port), steps, str(output)]
-    finished = subprocess.run(
-        [*command, *PARAMETERS[environment]], capture_output=True, text=True, timeout=200, check=False
-    )
+    command = [official_python, FOLDER / "session.py", executable, port, steps, output, *parameters]
+    finished = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=200, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     seen = dict(np.load(output))
     exit_code = int(seen.pop("exit_code"))
-    return Session(environment, seen, exit_code, load("player").recorded_messages(recording))
+    return Session(environment, parameters, steps, seen, exit_code, recorded_messages(recording))

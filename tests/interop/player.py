@@ -1,6 +1,6 @@
 """What the official package starts: `mlagents serve`, or the scene, with every message written to a file.
 
-    player.py RECORDING (ENV | scene) ARGUMENTS...
+player.py RECORDING (ENV | scene) ARGUMENTS...
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ REQUEST, ANSWER = b">", b"<"
 def record(path):
     """From now on, append the messages of every call to a file: kind, length, bytes."""
     exchange = Connection.exchange
-    file = Path(path).open("wb", buffering=0)
+
+    def write(kind, message):
+        with Path(path).open("ab") as file:
+            file.write(HEAD.pack(kind, len(message)) + message)
 
     def recorded(self, message, connect_timeout_s=None):
-        file.write(HEAD.pack(REQUEST, len(message)) + message)
+        write(REQUEST, message)
         answer = exchange(self, message, connect_timeout_s)
-        file.write(HEAD.pack(ANSWER, len(answer)) + answer)
+        write(ANSWER, answer)
         return answer
 
     Connection.exchange = recorded

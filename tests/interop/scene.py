@@ -66,8 +66,8 @@ class Scene(BaseEnv):
         self._side_channels = SideChannelManager(side_channels)
         self._time = -1
         self._resets = 0
-        self._choices = np.zeros((3, 2), np.int32)
-        self._strokes = np.zeros((2, 2), np.float32)
+        self._steps = {}
+        self._forget_actions()
         self._parameters = dict.fromkeys(PARAMETER_KEYS, 0.0)
 
     @property
@@ -77,11 +77,12 @@ class Scene(BaseEnv):
 
     def reset(self):
         self._resets += 1
-        self._choices[:] = self._strokes[:] = 0
+        self._forget_actions()
         self._advance()
 
     def step(self):
         self._advance()
+        self._forget_actions()
 
     def close(self):
         pass
@@ -91,13 +92,17 @@ class Scene(BaseEnv):
         if behavior_name == CHOOSER:
             self._choices = action.discrete
         else:
-            self._strokes = action.continuous + action.discrete
+            self._strokes = (action.continuous + action.discrete).astype(np.float32)
 
     def set_action_for_agent(self, behavior_name, agent_id, action):
         raise NotImplementedError
 
     def get_steps(self, behavior_name):
-        return self._choosers() if behavior_name == CHOOSER else self._painters()
+        return self._steps[behavior_name]
+
+    def _forget_actions(self):
+        self._choices = np.zeros((3, 2), np.int32)
+        self._strokes = np.zeros((2, 2), np.float32)
 
     def _advance(self):
         for channel_id, payload in iter_frames(self._side_channels.generate_side_channel_messages()):
@@ -108,6 +113,7 @@ class Scene(BaseEnv):
         methods = list(StatsAggregationMethod)
         stat = encode_stat("time", float(self._time), methods[self._time % len(methods)])
         self._side_channels.process_side_channel_message(pack_frame(StatsSideChannel.CHANNEL_ID, stat))
+        self._steps = {CHOOSER: self._choosers(), PAINTER: self._painters()}
 
     def _choosers(self):
         last = np.empty((3, 6), np.float32)
@@ -121,7 +127,7 @@ class Scene(BaseEnv):
         masks = [np.zeros((3, 3), np.bool_), np.zeros((3, 2), np.bool_)]
         for agent in range(3):
             masks[0][agent, (self._time + agent) % 3] = masks[1][agent, self._time % 2] = True
-        group_reward = groups / np.float32(4)
+        group_reward = (groups / 4).astype(np.float32)
         decisions = DecisionSteps([last, goal], reward, ids, masks, groups, group_reward)
         ended = np.arange(3) == (self._time // 4 % 3 if self._time % 4 == 3 else -1)
         return decisions, TerminalSteps(

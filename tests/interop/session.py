@@ -14,6 +14,7 @@ import json
 import sys
 
 import numpy as np
+
 from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.environment import UnityEnvironment
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
@@ -103,17 +104,18 @@ def look(env, channels, seen):
 
 
 def specs(env):
-    return {
-        name: {
-            "observations": [
-                [list(sensor.shape), list(map(int, sensor.dimension_property)), sensor.observation_type.value, sensor.name]
-                for sensor in spec.observation_specs
-            ],
-            "continuous": spec.action_spec.continuous_size,
-            "branches": list(spec.action_spec.discrete_branches),
-        }
-        for name, spec in sorted(env.behavior_specs.items())
-    }
+    return {name: [sensors(spec), actions(spec.action_spec)] for name, spec in sorted(env.behavior_specs.items())}
+
+
+def sensors(spec):
+    return [
+        [sensor.name, list(sensor.shape), list(map(int, sensor.dimension_property)), sensor.observation_type.value]
+        for sensor in spec.observation_specs
+    ]
+
+
+def actions(action_spec):
+    return [action_spec.continuous_size, list(action_spec.discrete_branches)]
 
 
 def main():

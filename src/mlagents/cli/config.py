@@ -69,7 +69,7 @@ def _convert(arguments: argparse.Namespace) -> int:
 
     Raises:
       SettingsError: every fault of the files.
-      UsageError: the output exists.
+      UsageError: the output exists, or its folder does not.
     """
     from mlagents.files import write_atomically
     from mlagents.settings import dump
@@ -77,6 +77,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     settings = _load(arguments, check_files=False)
     if arguments.output.exists():
         raise UsageError(f"{arguments.output} exists; name another file, or remove it.")
+    if not arguments.output.parent.is_dir():
+        raise UsageError(f"there is no folder {arguments.output.parent} to write {arguments.output.name} into.")
     write_atomically(arguments.output, dump(settings).encode())
     print(f"wrote {arguments.output}")
     return 0

@@ -65,5 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.mlagents_port is None:
         serve_editor(make, name=entry.identifier)
-    serve(make, arguments.mlagents_port, name=entry.identifier)
+    else:
+        serve(make, arguments.mlagents_port, name=entry.identifier)
     return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,18 @@ class Lanes:
     def of_worker(self, worker: int) -> NDArray[np.intp]:
         """Return every lane that agents of the worker own."""
         return np.array([lane for (w, _), lane in self._lane.items() if w == worker], np.intp)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain values: (worker, agent id) of each lane, and the idle lanes, longest idle first."""
+        return {"keys": list(self._key), "idle": list(self._idle)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._key = [None if key is None else (key[0], key[1]) for key in state["keys"]]
+        self._lane = {key: lane for lane, key in enumerate(self._key) if key is not None}
+        self._idle = OrderedDict.fromkeys(state["idle"])
+        self._last.clear()
+        self.count = len(self._key)
 
     def _claim(self, key: tuple[int, int]) -> int:
         lane = self._lane.get(key)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +110,18 @@ class Rows:
         self.interrupted[stop - 1] = segment.interrupted
         self.used = stop + 1
         self.steps += steps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is stored: copies of the rows in use, and plain values."""
+        columns = [column[: self.used].copy() for column in self._columns()]
+        return {"columns": columns, "used": self.used, "steps": self.steps, "capacity": self.capacity}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, with the same capacity, on which the update's shape depends."""
+        self._allocate(state["capacity"])
+        self.used, self.steps = state["used"], state["steps"]
+        for column, stored in zip(self._columns(), state["columns"], strict=True):
+            column[: self.used] = stored
 
     def clear(self) -> None:
         """Forget everything stored."""

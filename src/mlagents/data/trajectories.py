@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,16 @@ class Trajectories:
         self._allocate(max(lanes, have + have // 2))
         for before, after in zip(old, self._columns(), strict=True):
             after[:have] = before
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is stored, as copies."""
+        return {"columns": [column.copy() for column in self._columns()]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` of trajectories of the same spec and horizon returned."""
+        self._allocate(len(state["columns"][-1]))
+        for column, stored in zip(self._columns(), state["columns"], strict=True):
+            column[...] = stored
 
     def observe(
         self,

@@ -69,6 +69,15 @@ class Swish:
 
 
 @dataclass(frozen=True)
+class Function:
+    """Apply an elementary function to every element."""
+
+    output: str
+    kind: Literal["Exp", "Tanh"]
+    input: str
+
+
+@dataclass(frozen=True)
 class Arithmetic:
     """Return left (kind) right element by element; a constant row [n] or [1] is broadcast over the batch."""
 
@@ -120,7 +129,7 @@ class ArgMax:
     input: str
 
 
-Operation = Concat | Slice | Dense | Swish | Arithmetic | Clip | Noise | LogSoftmax | Sample | ArgMax
+Operation = Concat | Slice | Dense | Swish | Function | Arithmetic | Clip | Noise | LogSoftmax | Sample | ArgMax
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mlagents.export.graph import (
     Clip,
     Concat,
     Dense,
+    Function,
     Graph,
     LogSoftmax,
     Noise,
@@ -71,6 +72,8 @@ def _nodes(operation: Operation) -> list[NodeProto]:
             return [node("Gemm", [x, weight, bias], out, transB=1)]
         case Swish(name, x):
             return [node("Sigmoid", [x], [f"{name}.gate"]), node("Mul", [x, f"{name}.gate"], out)]
+        case Function(_, kind, x):
+            return [node(kind, [x], out)]
         case Arithmetic(_, kind, left, right):
             return [node(kind, [left, right], out)]
         case Clip(_, x, low, high):

@@ -8,7 +8,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,7 +54,7 @@ def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, seed: int) ->
     expected = _distribution_on_cpu(policy, observations, allowed)
     max_error: dict[str, float] = {}
     if spec.action_spec.continuous_size:
-        error = _continuous_error(results, expected)
+        error = _continuous_error(results, expected, policy.head.squashed)
         max_error |= _checked("deterministic_continuous_actions", error, seed)
         _check_in_range(results["continuous_actions"])
     if allowed is not None:
@@ -105,9 +104,10 @@ def _distribution(policy: Policy, observations: Observations, allowed: jax.Array
     return policy(observations, allowed)
 
 
-def _continuous_error(results: Results, expected: ActionDistribution) -> FloatArray:
-    mean = np.asarray(jnp.clip(expected.mean, -CLIP, CLIP) / CLIP)
-    error: FloatArray = np.abs(results["deterministic_continuous_actions"] - mean)
+def _continuous_error(results: Results, expected: ActionDistribution, squashed: bool) -> FloatArray:
+    mean = np.asarray(expected.mean)
+    bounded = np.tanh(mean) if squashed else np.clip(mean, -CLIP, CLIP) / CLIP
+    error: FloatArray = np.abs(results["deterministic_continuous_actions"] - bounded)
     return error
 
 

@@ -17,6 +17,7 @@ from mlagents.export.graph import (
     Concat,
     Dense,
     FloatArray,
+    Function,
     Graph,
     LogSoftmax,
     Noise,
@@ -83,7 +84,7 @@ def _check_sizes(policy: Policy, spec: BehaviorSpec) -> None:
                 " vector observations (one axis) can be exported"
             )
     first = (*policy.body.layers, policy.head.mean)[0]
-    found = first.weight.shape[1], policy.head.log_std.size, tuple(x.bias.size for x in policy.head.logits)
+    found = first.weight.shape[1], policy.head.mean.bias.size, tuple(x.bias.size for x in policy.head.logits)
     width = sum(sensor.shape[0] for sensor in spec.observation_specs)
     expected = width, spec.action_spec.continuous_size, tuple(spec.action_spec.discrete_branches)
     if found != expected:
@@ -113,20 +114,30 @@ def _continuous_actions(net: _Net, policy: Policy, hidden: str) -> list[Port]:
     head = policy.head
     mean = net.dense("head.mean", hidden, head.mean.weight, head.mean.bias)
     noise = net.add(Noise("noise", mean))
-    deviation = net.add(Arithmetic("deviation", "Mul", noise, net.constant("std", np.exp(head.log_std))))
+    deviation = net.add(Arithmetic("deviation", "Mul", noise, _std(net, head.log_std, hidden)))
     sample = net.add(Arithmetic("sample", "Add", mean, deviation))
-    limit = distributions.CLIP
-    divisor = net.constant("clip", [limit])
     for name, x in (("continuous_actions", sample), ("deterministic_continuous_actions", mean)):
+        if head.squashed:
+            net.add(Function(name, "Tanh", x))
+            continue
+        limit = distributions.CLIP
         clipped = net.add(Clip(f"{name}.clipped", x, -limit, limit))
-        net.add(Arithmetic(name, "Div", clipped, divisor))
-    size = head.log_std.size
+        net.add(Arithmetic(name, "Div", clipped, net.constant("clip", [limit])))
+    size = head.mean.bias.size
     net.constant("continuous_action_output_shape", [size])
     return [
         Port("continuous_actions", (None, size)),
         Port("continuous_action_output_shape", (1,)),
         Port("deterministic_continuous_actions", (None, size)),
     ]
+
+
+def _std(net: _Net, log_std: ArrayLike | layers.Dense, hidden: str) -> str:
+    if not isinstance(log_std, layers.Dense):
+        return net.constant("std", np.exp(log_std))
+    x = net.dense("head.log_std", hidden, log_std.weight, log_std.bias)
+    x = net.add(Clip("log_std", x, *distributions.LOG_STD_RANGE))
+    return net.add(Function("std", "Exp", x))
 
 
 def _discrete_actions(net: _Net, policy: Policy, hidden: str) -> list[Port]:

@@ -35,8 +35,10 @@ def input_size(observation_specs: Sequence[ObservationSpec]) -> int:
     return sum(spec.shape[0] for spec in observation_specs)
 
 
-def make_policy(rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkSettings) -> Policy:
-    """Return a policy with initial weights for the behavior.
+def make_policy(
+    rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkSettings, squashed: bool = False
+) -> Policy:
+    """Return a policy with initial weights for the behavior; squashed: see `ActionHead`.
 
     Raises:
       NetworkError: the observations or settings ask for something this version cannot build.
@@ -50,7 +52,7 @@ def make_policy(rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkS
     return Policy(
         Normalizer.initial(inputs) if settings.normalize else None,
         Mlp(rng, inputs, settings.hidden_units, settings.num_layers),
-        ActionHead(rng, settings.hidden_units, action.continuous_size, tuple(action.discrete_branches)),
+        ActionHead(rng, settings.hidden_units, action.continuous_size, tuple(action.discrete_branches), squashed),
     )
 
 

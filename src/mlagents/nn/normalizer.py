@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
@@ -41,11 +42,13 @@ class Normalizer(eqx.Module):
     def updated(self, x: Float[Array, "rows n"], valid: Bool[Array, " rows"]) -> Normalizer:
         """Return the normaliser that has also seen the valid rows of x (Welford's update for a batch).
 
-        m2 grows by sum (x - new mean)(x - old mean) (Chan et al. 1983, eq. 2.1).
+        m2 grows by sum (x - new mean)(x - old mean) (Chan et al. 1983, eq. 2.1). With numpy arrays everywhere the
+        result is one, too, and nothing is compiled.
         """
+        xp = jnp if isinstance(x, jax.Array) else np
         rows = valid[:, None]
-        count = self.count + jnp.sum(valid)
-        old = jnp.where(rows, x - self.mean, 0.0)
-        mean = self.mean + jnp.sum(old, axis=0) / count
-        new = jnp.where(rows, x - mean, 0.0)
-        return Normalizer(mean, self.m2 + jnp.sum(old * new, axis=0), count)
+        count = xp.asarray(self.count + xp.sum(valid), xp.float32)
+        old = xp.where(rows, x - self.mean, xp.float32(0.0))
+        mean = self.mean + xp.sum(old, axis=0) / count
+        new = xp.where(rows, x - mean, xp.float32(0.0))
+        return Normalizer(mean, self.m2 + xp.sum(old * new, axis=0), count)

@@ -24,19 +24,22 @@ class ActionDistribution(NamedTuple):
     """What the policy would do in each row.
 
     Attributes:
-      mean: float32 [rows, continuous], Gaussian mean before clipping.
-      log_std: float32 [continuous], shared by all rows.
+      mean: float32 [rows, continuous], Gaussian mean before clipping or squashing.
+      log_std: float32 [continuous], shared by all rows, or [rows, continuous].
       log_probs: one float32 [rows, branch size] per discrete branch.
     """
 
     mean: Float[Array, "rows c"]
-    log_std: Float[Array, " c"]
+    log_std: Float[Array, "... c"]
     log_probs: tuple[Float[Array, "rows _"], ...]
 
     def log_prob(
         self, continuous: Float[Array, "rows c"], discrete: Int[Array, "rows d"]
     ) -> Float[Array, "rows c_plus_d"]:
-        """Return log-probabilities of the given actions, one column per dimension, then one per branch."""
+        """Return log-probabilities of the given actions, one column per dimension, then one per branch.
+
+        Continuous actions are those before clipping or squashing.
+        """
         columns = [distributions.gaussian_log_prob(continuous, self.mean, self.log_std)]
         columns += [
             distributions.categorical_log_prob(log_probs, discrete[:, branch])[:, None]
@@ -59,18 +62,32 @@ class ActionHead(eqx.Module):
 
     Attributes:
       mean: dense layer to the Gaussian means.
-      log_std: float32 [continuous], a free parameter, initially 0.
+      log_std: of the Gaussians: float32 [continuous], a free parameter, initially 0; or, when squashed, a dense layer,
+        whose output is kept in `LOG_STD_RANGE`.
       logits: one dense layer per discrete branch.
+      squashed: the environment gets tanh of a continuous action (as SAC needs it); otherwise the clipped action.
     """
 
     mean: Dense
-    log_std: Float[Array, " c"]
+    log_std: Float[Array, " c"] | Dense
     logits: tuple[Dense, ...]
+    squashed: bool = eqx.field(static=True)
 
-    def __init__(self, rng: np.random.Generator, inputs: int, continuous_size: int, branches: tuple[int, ...]):
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        inputs: int,
+        continuous_size: int,
+        branches: tuple[int, ...],
+        squashed: bool = False,
+    ):
         self.mean = scaled_normal_dense(rng, inputs, continuous_size, scale=0.2)
-        self.log_std = np.zeros(continuous_size, np.float32)
+        if squashed:
+            self.log_std = scaled_normal_dense(rng, inputs, continuous_size, scale=0.2)
+        else:
+            self.log_std = np.zeros(continuous_size, np.float32)
         self.logits = tuple(scaled_normal_dense(rng, inputs, size, scale=0.1) for size in branches)
+        self.squashed = squashed
 
     def __call__(self, hidden: Float[Array, "rows h"], allowed: Bool[Array, "rows s"] | None) -> ActionDistribution:
         """Return the distribution; allowed is bool [rows, sum of branch sizes], True = may be chosen."""
@@ -80,7 +97,10 @@ class ActionHead(eqx.Module):
             mask = None if allowed is None else allowed[:, start:stop]
             log_probs.append(distributions.masked_log_softmax(layer(hidden), mask))
             start = stop
-        return ActionDistribution(self.mean(hidden), self.log_std, tuple(log_probs))
+        log_std = self.log_std
+        if isinstance(log_std, Dense):
+            log_std = jnp.clip(log_std(hidden), *distributions.LOG_STD_RANGE)
+        return ActionDistribution(self.mean(hidden), log_std, tuple(log_probs))
 
 
 class Policy(eqx.Module):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.nn.distributions import CLIP, FORBIDDEN
+from mlagents.nn.distributions import CLIP, FORBIDDEN, LOG_STD_RANGE
 from mlagents.nn.layers import Dense
 from mlagents.nn.normalizer import CLIP as NORMALIZED_CLIP
 from mlagents.nn.policy import Policy
@@ -22,7 +22,8 @@ class Decision(NamedTuple):
     Attributes:
       continuous: float32 [agents, continuous size], as sampled: what the learner sees.
       discrete: int32 [agents, branches].
-      action: what the environment gets: continuous values clipped to [-3, 3] and divided by 3.
+      action: what the environment gets: continuous values clipped to [-3, 3] and divided by 3, or their tanh if the
+        policy is squashed.
     """
 
     continuous: FloatArray
@@ -47,7 +48,10 @@ class Actor:
         # swish(2u) = u (1 + tanh u): with halved weights a layer is one product and four in-place passes
         self._hidden = [_affine(layer, 0.5) for layer in policy.body.layers]
         self._mean = _affine(policy.head.mean)
-        self._std = np.exp(np.asarray(policy.head.log_std))
+        log_std = policy.head.log_std
+        self._log_std = _affine(log_std) if isinstance(log_std, Dense) else None
+        self._shared_std: FloatArray = np.exp(0.0 if isinstance(log_std, Dense) else np.asarray(log_std))
+        self._squashed = policy.head.squashed
         self._logits = [_affine(layer) for layer in policy.head.logits]
         normalizer = policy.normalizer
         self._shift = None if normalizer is None else np.asarray(normalizer.mean)
@@ -80,7 +84,7 @@ class Actor:
         continuous = hidden @ weight
         continuous += bias
         if not self._deterministic and continuous.size:
-            continuous += self._std * self._rng.standard_normal(continuous.shape, np.float32)
+            continuous += self._std(hidden) * self._rng.standard_normal(continuous.shape, np.float32)
         discrete = np.empty((agents, len(self._logits)), np.int32)
         start = 0
         for branch, (weight, bias) in enumerate(self._logits):
@@ -90,9 +94,24 @@ class Actor:
                 logits = np.where(allowed[:, start:stop], logits, FORBIDDEN)
             discrete[:, branch] = self._choose(logits)
             start = stop
+        return Decision(continuous, discrete, ActionTuple(self._bounded(continuous), discrete))
+
+    def _std(self, hidden: FloatArray) -> FloatArray:
+        """Return the Gaussians' standard deviations, float32 [agents, continuous size] or [continuous size]."""
+        if self._log_std is None:
+            return self._shared_std
+        weight, bias = self._log_std
+        std: FloatArray = np.exp(np.clip(hidden @ weight + bias, *LOG_STD_RANGE))
+        return std
+
+    def _bounded(self, continuous: FloatArray) -> FloatArray:
+        """Return what the environment gets, in [-1, 1]."""
+        if self._squashed:
+            squashed: FloatArray = np.tanh(continuous)
+            return squashed
         clipped = np.minimum(np.maximum(continuous, -CLIP), CLIP)
         clipped /= CLIP
-        return Decision(continuous, discrete, ActionTuple(clipped, discrete))
+        return clipped
 
     def _choose(self, logits: FloatArray) -> NDArray[np.intp]:
         """Return the most probable action, or a sample: argmax of logits - log(Exp(1)) (the Gumbel-max trick)."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,16 @@ class Collector:
         """Drop the open trajectories of a worker whose environment was reset or replaced."""
         self._trajectories.abandon(self._lanes.of_worker(worker))
         self._requests = [r for r in self._requests if r.worker != worker]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is stored, when nobody waits for actions."""
+        return {"lanes": self._lanes.state_dict(), "trajectories": self._trajectories.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` of a collector made alike returned."""
+        self._lanes.load_state_dict(state["lanes"])
+        self._trajectories.load_state_dict(state["trajectories"])
+        self._requests.clear()
 
     def abandon_all(self) -> None:
         """Drop the open trajectories of all workers."""

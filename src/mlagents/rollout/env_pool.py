@@ -115,14 +115,15 @@ class InlinePool:
 
     def state_dict(self) -> dict[str, Any] | None:
         """Return the environment's state, None if it does not offer one."""
-        return self._env.state_dict() if isinstance(self._env, Restorable) else None
+        environment = self._env.state_dict() if isinstance(self._env, Restorable) else None
+        return None if environment is None else {"environment": environment, "fresh": self._fresh}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the environment go on from this state, with the actions that it had been given."""
         if not isinstance(self._env, Restorable):
             raise TypeError(f"{type(self._env).__name__} has no state to restore")
-        self._env.load_state_dict(state)
-        self._fresh = False
+        self._env.load_state_dict(state["environment"])
+        self._fresh = state["fresh"]
 
     def close(self) -> None:
         """Close the environment."""

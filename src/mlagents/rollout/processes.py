@@ -250,8 +250,8 @@ class ProcessPool:
 
     def _replace(self, worker: _Worker, failure: Failure, grace_s: float = _CLOSE_S) -> None:
         """Put a fresh worker in the place of one that failed, if the limits allow it."""
-        if not self._complete:
-            raise _construction_error(worker.index, failure)
+        if not (self._complete and failure.curable):
+            raise _its_own_error(worker.index, failure)
         restarts = self._restarts[worker.index]
         refusal = self._limits.refusal(restarts, monotonic())
         if refusal:
@@ -355,8 +355,8 @@ def _end(workers: Sequence[_Worker], grace_s: float) -> None:
             worker.destroy()
 
 
-def _construction_error(worker: int, failure: Failure) -> Exception:
-    """Return the exception that the environment raised when it was made, or what stands for it."""
+def _its_own_error(worker: int, failure: Failure) -> Exception:
+    """Return the exception that the environment raised when it was made or told parameters, or what stands for it."""
     if failure.error is not None:
         with suppress(Exception):  # its module may be out of reach here
             error = pickle.loads(failure.error)

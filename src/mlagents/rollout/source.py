@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.envs.foreign import is_foreign, make_foreign
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel import SideChannel
+from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig, EngineConfigurationChannel
 
 
 class UnknownEnvironment(ValueError):
@@ -20,7 +22,8 @@ class EnvironmentSource:
     """How to make the environments of a run; picklable, so that worker processes can make their own.
 
     Attributes:
-      env: name in the registry, path of an executable, or None for the Unity Editor.
+      env: name in the registry, `gym:` or `pettingzoo:` and a name, path of an executable, or None for the Unity
+        Editor.
       seed: of worker 0; worker i gets seed + i.
       num_areas: copies of the training area in one environment, or None for the environment's default.
       no_graphics: run executables without a window.
@@ -28,6 +31,9 @@ class EnvironmentSource:
       timeout_wait: seconds an executable may stay silent.
       additional_args: for executables.
       log_folder: where executables write their logs, or None.
+      engine: window, quality and speed of Unity players, or None to leave them alone.
+      no_graphics_monitor: only worker 0 has a window.
+      bind: address that the server for players listens on.
     """
 
     env: str | None
@@ -38,16 +44,19 @@ class EnvironmentSource:
     timeout_wait: float = 60
     additional_args: tuple[str, ...] = ()
     log_folder: str | None = None
+    engine: EngineConfig | None = None
+    no_graphics_monitor: bool = False
+    bind: str = "localhost"
 
     def is_named(self) -> bool:
-        """Return whether the environment is a registered one.
+        """Return whether the environment is one of Python, by its name.
 
         Raises:
-          UnknownEnvironment: it is neither registered nor on disk.
+          UnknownEnvironment: it is neither that nor on disk.
         """
         if self.env is None:
             return False
-        if self.env in default_registry:
+        if is_foreign(self.env) or self.env in default_registry:
             return True
         path = Path(self.env)
         if path.exists() or any(path.parent.glob(path.name + "*")):
@@ -67,12 +76,18 @@ class EnvironmentSource:
           UnityException: it could not be started.
         """
         seed = self.seed + worker
+        if self.env is not None and is_foreign(self.env):
+            return make_foreign(self.env, seed=seed, num_areas=self.num_areas, side_channels=side_channels)
         if self.env is not None and self.is_named():
             return default_registry[self.env].make(
                 seed=seed, worker_id=worker, num_areas=self.num_areas, side_channels=side_channels
             )
         from mlagents_envs.environment import UnityEnvironment  # grpc is loaded only where it is needed
 
+        if self.engine is not None:
+            channel = EngineConfigurationChannel()
+            channel.set_configuration(self.engine)
+            side_channels = [*side_channels, channel]
         return UnityEnvironment(
             self.env,
             worker_id=worker,
@@ -84,4 +99,6 @@ class EnvironmentSource:
             side_channels=side_channels,
             log_folder=self.log_folder,
             num_areas=self.num_areas or 1,
+            no_graphics_monitor=self.no_graphics_monitor,
+            bind=self.bind,
         )

@@ -28,6 +28,7 @@ from mlagents.rollout.exchange import (
 )
 from mlagents.rollout.parameters import tell
 from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.exception import UnitySideChannelException
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
@@ -43,12 +44,14 @@ class Failure(NamedTuple):
       advice: what the user may do.
       traceback: of the environment's exception, or "".
       error: that exception, pickled, or None if it does not come out of pickling as it went in.
+      curable: whether a fresh environment may do better; not so if it refused what it was told.
     """
 
     summary: str
     advice: str
     traceback: str = ""
     error: bytes | None = None
+    curable: bool = True
 
 
 def run(connection: Connection, source: bytes, index: int) -> None:
@@ -121,6 +124,7 @@ def _failure_message(error: Exception) -> bytes:
             advice="Correct the environment; the traceback shows where.",
             traceback="".join(traceback.format_exception(error)),
             error=_pickled(error),
+            curable=not isinstance(error, UnitySideChannelException),
         )
     )
 

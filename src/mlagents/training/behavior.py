@@ -40,6 +40,12 @@ class Learner(Protocol):
     def forget(self) -> None:
         """Drop experience not yet learned from."""
 
+    def gathered(self) -> dict[str, Any]:
+        """Return the experience that was not learned from yet, as arrays and plain values."""
+
+    def load_gathered(self, state: dict[str, Any]) -> None:
+        """Take over what `gathered` returned."""
+
     def ready(self) -> bool:
         """Return whether `update` has enough experience."""
 
@@ -110,14 +116,18 @@ class Behavior:
 
     def observe(self, team: str, worker: int, decision: DecisionSteps, terminal: TerminalSteps) -> None:
         """Take in a worker's report for one team of the behavior."""
-        collector = self._collectors.get(team)
-        if collector is None:
-            collector = Collector(self.spec, self.settings.time_horizon, self._take_segment, self._take_episode)
-            self._collectors[team] = collector
+        collector = self._collector(team)
         before = collector.lanes
         collector.observe(worker, decision, terminal)
         if collector.lanes != before:
             self.learner.reserve(sum(c.lanes for c in self._collectors.values()))
+
+    def _collector(self, team: str) -> Collector:
+        if team not in self._collectors:
+            self._collectors[team] = Collector(
+                self.spec, self.settings.time_horizon, self._take_segment, self._take_episode
+            )
+        return self._collectors[team]
 
     def decide(self) -> Iterator[tuple[int, str, ActionTuple]]:
         """Act for all agents that wait; yield worker, team and actions."""
@@ -151,6 +161,21 @@ class Behavior:
         """Drop all open trajectories; what the learner has already got stays."""
         for collector in self._collectors.values():
             collector.abandon_all()
+
+    def begun(self) -> dict[str, Any]:
+        """Return what was begun and is in no checkpoint, when nobody waits for actions: arrays and plain values."""
+        return {
+            "collectors": {team: collector.state_dict() for team, collector in self._collectors.items()},
+            "gathered": self.learner.gathered(),
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_begun(self, state: dict[str, Any]) -> None:
+        """Take over what `begun` returned."""
+        for team, stored in state["collectors"].items():
+            self._collector(team).load_state_dict(stored)
+        self.learner.load_gathered(state["gathered"])
+        self._rng.bit_generator.state = state["rng"]
 
     def take_progress(self) -> Progress:
         """Return the share of training done, and the returns of the episodes finished since the last call."""

@@ -70,6 +70,11 @@ class Checkpoints:
         """Names of the behaviors that have been saved."""
         return [name for name, entry in self._status.items() if "checkpoints" in entry]
 
+    @property
+    def steps(self) -> dict[str, int]:
+        """Step of the newest checkpoint of every behavior."""
+        return {name: self._status[name]["checkpoints"][-1]["steps"] for name in self.behaviors}
+
     def folder(self, behavior: str) -> Path:
         """Return the folder of a behavior's checkpoints."""
         return self._layout.checkpoint(behavior, 0, "").parent

@@ -45,9 +45,9 @@ class Layout:
         return self.run / "run_manifest.json"
 
     @property
-    def progress(self) -> Path:
+    def begun(self) -> Path:
         """What a run that was stopped needs, besides the weights, to go on as if it had not been."""
-        return self.run / "progress.safetensors"
+        return self.run / "begun.safetensors"
 
     @property
     def timers(self) -> Path:

@@ -8,6 +8,7 @@ since the last one; an *epoch* is one pass of an update over them, in *minibatch
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.rollout.env_pool import EnvPool, WorkerStep
@@ -51,10 +52,17 @@ class TrainingLoop:
         self._progress = progress
         self._save = save
 
-    def run(self, stop: Callable[[], bool]) -> None:
-        """Train until every behavior has done its `max_steps`, or `stop` says so; inference ends by `stop` only."""
+    def run(self, stop: Callable[[], bool], begun: dict[str, Any] | None = None) -> None:
+        """Train until every behavior has done its `max_steps`, or `stop` says so; inference ends by `stop` only.
+
+        Args:
+          stop: asked between rounds.
+          begun: what an earlier loop returned; None to begin new episodes.
+        """
         with hierarchical_timer("reset"):
             self._pool.reset(self._parameters.draw())
+            if begun is not None:
+                self._load_begun(begun)
         for line in self._parameters.messages():
             _log.info(line)
         while not stop():
@@ -74,6 +82,31 @@ class TrainingLoop:
             self._save_if_due()
             if self.behaviors and all(b.finished for b in self.behaviors.values()):
                 return
+
+    def begun(self) -> dict[str, Any] | None:
+        """Return all that is in no checkpoint and decides how to go on, after `run`; None if environments do not tell.
+
+        Arrays and plain values, in nested mappings and lists.
+        """
+        environments = self._pool.state_dict()
+        if environments is None:
+            return None
+        return {
+            "environments": environments,
+            "parameters": self._parameters.state_dict(),
+            "behaviors": {name: behavior.begun() for name, behavior in self.behaviors.items()},
+        }
+
+    def _load_begun(self, begun: dict[str, Any]) -> None:
+        try:
+            self._pool.load_state_dict(begun["environments"])
+        except ValueError as error:
+            _log.warning("The run goes on with new episodes: %s", error)
+            return
+        self._parameters.load_state_dict(begun["parameters"])
+        for full_name in self._pool.behavior_specs:
+            behavior = self._behavior(full_name)
+            behavior.load_begun(begun["behaviors"][behavior.name])
 
     def _observe(self, report: WorkerStep) -> None:
         if report.restarted:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.export import export_policy
@@ -15,6 +16,7 @@ from mlagents.settings import RunSettings
 from mlagents.stats import Statistics, write_timers
 from mlagents.training.behavior import Behavior
 from mlagents.training.checkpoint import Checkpoints
+from mlagents.training.continuation import read_begun, write_begun
 from mlagents.training.layout import Layout
 from mlagents.training.loop import MakeBehavior, TrainingLoop
 from mlagents.training.manifest import manifest
@@ -68,15 +70,17 @@ class Run:
         loop = TrainingLoop(
             self.pool, self._checked_behavior, self.statistics, self.parameters, self.progress, self._save
         )
+        begun = None
         try:
             with StopSignals() as stop:
                 try:
-                    loop.run(stop)
+                    loop.run(stop, self._begun())
+                    begun = loop.begun() if self.training else None
                     if stop.received is not None:
                         _log.info("%s: learning was interrupted; saving.", stop.received.name)
                 finally:
                     if self.training and loop.behaviors:
-                        self._save_final(list(loop.behaviors.values()))
+                        self._save_final(list(loop.behaviors.values()), begun)
         finally:
             self.pool.close()
             self.statistics.close()
@@ -87,6 +91,8 @@ class Run:
         """Make a behavior and export its model at once: one that cannot be exported then costs seconds, not hours."""
         behavior = self.make_behavior(name, spec)
         if self.training:
+            if not self.settings.checkpoint_settings.resume:
+                self.layout.begun.unlink(missing_ok=True)  # by --force: of the run that was there before
             write_atomically(self.layout.configuration, self.configuration.encode())
             write_atomically(self.layout.manifest, manifest(self.settings))
             with tempfile.TemporaryDirectory() as folder:
@@ -107,8 +113,18 @@ class Run:
         for behavior in behaviors:
             behavior.last_saved_step = behavior.learner.steps
 
-    def _save_final(self, behaviors: list[Behavior]) -> None:
+    def _begun(self) -> dict[str, Any] | None:
+        """Return what the run that is resumed had begun when it was stopped."""
+        if not self.training or not self.settings.checkpoint_settings.resume:
+            return None
+        begun = read_begun(self.layout.begun, self.checkpoints.steps, self.settings)
+        if begun is not None:
+            _log.info("The run goes on where it was stopped, in the middle of episodes.")
+        return begun
+
+    def _save_final(self, behaviors: list[Behavior], begun: dict[str, Any] | None) -> None:
         self._save(behaviors, final=True)
+        write_begun(self.layout.begun, begun, self.checkpoints.steps, self.settings)
         for behavior in behaviors:
             path = self.layout.model(behavior.name)
             export_policy(behavior.learner.policy, behavior.spec, path)

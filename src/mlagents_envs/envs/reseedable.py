@@ -31,7 +31,10 @@ class Reseedable:
         self.env = env if isinstance(env, BaseEnv) else env(seed)
 
     def reseed(self, seed: int) -> None:
-        """Replace the environment by one with this seed; without the function, say once that it cannot be done."""
+        """Replace the environment by one with this seed; without the function, say once that it cannot be done.
+
+        The new environment knows nothing of what the old one was told through side channels.
+        """
         if self._make is not None:
             self.env.close()
             self.env = self._make(seed)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from mlagents.curriculum.lessons import Progress
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.rollout.parameters import for_worker
-from mlagents.settings import RunSettings
+from mlagents.settings import RunSettings, SettingsError, parse_run_settings
 from mlagents_envs.sampler_class import Sampler, SamplerException, SamplerFactory
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel, ParameterSampler
 
@@ -173,3 +173,9 @@ def test_samplers_that_cannot_be_made(kind, arguments, words, monkeypatch):
 def test_the_nearest_name_is_offered():
     with pytest.raises(SamplerException, match="did you mean uniform"):
         SamplerFactory.find("unifrom")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "nan"])
+def test_a_value_that_is_not_finite_is_refused_where_it_stands(value):
+    with pytest.raises(SettingsError, match=r"environment_parameters\.mass: .*expected a finite number"):
+        parse_run_settings(f"default_settings: {{}}\nenvironment_parameters: {{mass: .{value}}}".replace("..", "."))

@@ -25,11 +25,11 @@ def vector_spec(sizes, continuous=0, branches=()):
     return BehaviorSpec(sensors, ActionSpec(continuous, tuple(branches)))
 
 
-def random_policy(spec, hidden_units=16, num_layers=2, normalize=True, seed=0, gain=1.0):
+def random_policy(spec, hidden_units=16, num_layers=2, normalize=True, seed=0, gain=1.0, squashed=False):
     """A policy that has seen data far from 0, and whose means leave [-3, 3] if the gain is large."""
     settings = NetworkSettings(hidden_units=hidden_units, num_layers=num_layers, normalize=normalize)
     rng = np.random.default_rng(seed)
-    policy = jax.tree.map(lambda leaf: _weights(rng, leaf.shape), make_policy(rng, spec, settings))
+    policy = jax.tree.map(lambda leaf: _weights(rng, leaf.shape), make_policy(rng, spec, settings, squashed))
     policy = eqx.tree_at(lambda p: p.head.mean.weight, policy, policy.head.mean.weight * gain)
     if normalize:
         n = policy.normalizer.mean.size

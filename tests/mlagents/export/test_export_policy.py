@@ -62,6 +62,7 @@ def test_the_file_looks_like_unitys(
     normalize=st.booleans(),
     gain=st.sampled_from([1.0, 30.0]),
     seed=st.integers(0, 2**16),
+    squashed=st.booleans(),
 )
 def test_the_file_does_what_the_policy_does(
     tmp_path_factory,
@@ -75,10 +76,11 @@ def test_the_file_does_what_the_policy_does(
     normalize,
     gain,
     seed,
+    squashed,
 ):
     assume(continuous or branches)
     spec = make_spec(sizes, continuous, branches)
-    policy = make_random_policy(spec, hidden_units, num_layers, normalize, seed, gain)
+    policy = make_random_policy(spec, hidden_units, num_layers, normalize, seed, gain, squashed)
     path = tmp_path_factory.mktemp("export") / "model.onnx"
     report = export_policy(policy, spec, path, seed=seed)
     onnx.checker.check_model(str(path), full_check=True)
@@ -87,6 +89,22 @@ def test_the_file_does_what_the_policy_does(
     assert list(report.max_error) == outputs
     assert max(report.max_error.values()) <= TOLERANCE
     assert report.opset == 9
+
+
+def test_squashed_samples_follow_the_distribution(tmp_path, make_spec, make_random_policy):
+    """Before tanh they have each row's own mean and deviation."""
+    spec = make_spec([3], continuous=1)
+    policy = make_random_policy(spec, squashed=True)
+    export_policy(policy, spec, tmp_path / "model.onnx")
+    rows = 20_000
+    two = np.asarray(policy.normalizer.mean) + np.array([[1.0, 0.0, -2.0], [-2.0, 1.0, 2.0]], np.float32)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (found,) = session.run(["continuous_actions"], {"obs_0": np.repeat(two, rows, axis=0).astype(np.float32)})
+    expected = policy((jnp.asarray(two, jnp.float32),))
+    for i, sampled in enumerate(np.split(np.arctanh(np.clip(found[:, 0], -0.9999999, 0.9999999)), 2)):
+        std = float(np.exp(expected.log_std[i, 0]))
+        assert sampled.mean() == pytest.approx(float(expected.mean[i, 0]), abs=5 * std / rows**0.5)
+        assert sampled.std() == pytest.approx(std, rel=5 / (2 * rows) ** 0.5)
 
 
 def test_sampled_actions_follow_the_distribution(tmp_path, make_spec, make_random_policy):

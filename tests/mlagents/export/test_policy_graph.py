@@ -60,6 +60,16 @@ def test_continuous_actions_by_hand(make_spec, make_random_policy):
     assert results["continuous_action_output_shape"].tolist() == [1.0]
 
 
+def test_squashed_actions_by_hand(make_spec, make_random_policy):
+    spec = make_spec([1], continuous=1)
+    policy = make_random_policy(spec, hidden_units=1, num_layers=1, normalize=False, squashed=True)
+    layers = (dense([[2]], [0]),), dense([[3]], [1])
+    policy = eqx.tree_at(lambda p: (p.body.layers, p.head.mean), policy, layers)
+    found = run(policy, spec, obs_0=column(1.0, 0.0, -1.0))["deterministic_continuous_actions"]
+    # means as above: 6.284782, 1, 0.284782
+    np.testing.assert_allclose(found, column(0.999993, 0.761594, 0.277326), atol=1e-6)
+
+
 def test_masked_discrete_actions_by_hand(make_spec, make_random_policy):
     spec = make_spec([1], branches=(3,))
     policy = tiny_policy(make_random_policy, spec)

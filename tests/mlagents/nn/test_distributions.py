@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+from scipy import integrate, stats
 
 from mlagents.nn import distributions
 from mlagents.nn.policy import ActionDistribution
@@ -22,6 +23,40 @@ def test_gaussian_entropy_is_the_mean_of_scipys():
     log_std = np.array([-1.0, 0.0, 0.7], np.float32)
     expected = stats.norm.entropy(scale=np.exp(log_std)).mean()
     np.testing.assert_allclose(distributions.gaussian_entropy(jnp.array(log_std)), expected, atol=1e-6)
+
+
+def test_tanh_slope_is_exact_and_finite():
+    x = np.array([[-3.0, -0.5, 0.0, 0.1, 2.0]])
+    np.testing.assert_allclose(
+        distributions.log_tanh_slope(jnp.array(x, jnp.float32)), np.log(1 - np.tanh(x) ** 2), atol=1e-5
+    )
+    # 1 - tanh(x)^2 -> 4 exp(-2 |x|), which is 0 in float32 long before these
+    far = jnp.array([[-200.0, 50.0]])
+    np.testing.assert_allclose(distributions.log_tanh_slope(far), [[np.log(4) - 400, np.log(4) - 100]], rtol=1e-6)
+    slope = jax.vmap(jax.vmap(jax.grad(lambda u: distributions.log_tanh_slope(u[None, None])[0, 0])))(far)
+    np.testing.assert_allclose(slope, [[2.0, -2.0]], rtol=1e-6)
+
+
+def test_squashed_samples_have_the_density_of_tanh_of_a_gaussian():
+    rng = np.random.default_rng(0)
+    mean, log_std, noise = rng.normal(size=(3, 5, 2)).astype(np.float32)
+    action, found = distributions.squashed_gaussian_sample(jnp.array(mean), jnp.array(log_std), jnp.array(noise))
+    before = mean + np.exp(log_std) * noise
+    np.testing.assert_allclose(action, np.tanh(before), atol=1e-6)
+    expected = stats.norm.logpdf(before, mean, np.exp(log_std)) - np.log(1 - np.tanh(before.astype(float)) ** 2)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_squashed_density_integrates_to_one():
+    """Over actions in (-1, 1), at the noise that leads to each of them."""
+
+    def density(action):
+        noise = (np.arctanh(action) - 0.3) / 0.5
+        column = [jnp.full((1, 1), v, jnp.float32) for v in (0.3, np.log(0.5), noise)]
+        return float(np.exp(distributions.squashed_gaussian_sample(*column)[1][0, 0]))
+
+    grid = np.linspace(-0.999, 0.999, 401)
+    assert abs(integrate.simpson([density(a) for a in grid], x=grid) - 1.0) < 1e-3
 
 
 def test_masked_actions_have_probability_exactly_zero():

@@ -25,6 +25,18 @@ def test_batches_give_the_moments_of_everything_seen():
     assert normalizer.count == 51
 
 
+def test_numpy_and_jax_agree_and_numpy_stays():
+    data = np.random.default_rng(1).normal(3.0, 2.0, size=(20, 2)).astype(np.float32)
+    valid = np.arange(20) < 15
+    compiled = Normalizer.initial(2).updated(jnp.array(data), jnp.array(valid))
+    plain = Normalizer.initial(2).updated(data, valid)
+    for name in ("mean", "m2", "count"):
+        found = getattr(plain, name)
+        assert isinstance(found, np.ndarray)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, getattr(compiled, name), rtol=1e-5)
+
+
 def test_fresh_normaliser_only_clips():
     x = jnp.array([[-7.0, 0.5, 7.0]])
     np.testing.assert_array_equal(Normalizer.initial(3)(x), [[-5.0, 0.5, 5.0]])

@@ -15,13 +15,15 @@ from mlagents.nn.policy import ActionHead, Policy
 from mlagents.rollout.actor import Actor
 
 
-def make_policy(sizes=(3, 2), continuous=2, branches=(3, 4), *, normalize=True, layers=2):
+def make_policy(sizes=(3, 2), continuous=2, branches=(3, 4), *, normalize=True, layers=2, squashed=False):
     rng = np.random.default_rng(0)
     normalizer = None
     if normalize:
         data = jnp.array(rng.normal(2.0, 3.0, (40, sum(sizes))), jnp.float32)
         normalizer = Normalizer.initial(sum(sizes)).updated(data, jnp.ones(40, bool))
-    policy = Policy(normalizer, Mlp(rng, sum(sizes), 16, layers), ActionHead(rng, 16, continuous, branches))
+    policy = Policy(normalizer, Mlp(rng, sum(sizes), 16, layers), ActionHead(rng, 16, continuous, branches, squashed))
+    if squashed:
+        return policy
     log_std = jnp.linspace(-1.0, 0.5, continuous)
     return eqx.tree_at(lambda p: p.head.log_std, policy, log_std)
 
@@ -73,3 +75,29 @@ def test_environment_actions_are_clipped_and_divided():
     np.testing.assert_array_equal(found.action.continuous, [[1.0, -1.0]] * 4)
     assert found.continuous[0, 0] > 3
     assert found.action.discrete.shape == (4, 0)
+
+
+def test_squashed_actions_are_tanh_of_the_policys_means():
+    policy, rng = make_policy(squashed=True), np.random.default_rng(1)
+    observations = observe(rng, 200)
+    expected = policy(tuple(map(jnp.array, observations)))
+    found = Actor(policy, rng, deterministic=True).act(observations, None)
+    np.testing.assert_allclose(found.continuous, expected.mean, atol=1e-5)
+    np.testing.assert_allclose(found.action.continuous, np.tanh(expected.mean), atol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+def test_squashed_samples_have_each_rows_own_deviation(shift):
+    """A shift of log sigma by 100 meets its upper limit, e^2."""
+    policy = make_policy(squashed=True, branches=())
+    policy = eqx.tree_at(lambda p: p.head.log_std.bias, policy, jnp.array([shift, -1.0]))
+    rng, agents = np.random.default_rng(4), 20_000
+    row = observe(rng, 2)
+    expected = policy(tuple(map(jnp.array, row)))
+    found = Actor(policy, rng).act([np.repeat(o, agents, axis=0) for o in row], None)
+    for i, sampled in enumerate(np.split(found.continuous, 2)):
+        std = np.exp(expected.log_std[i])
+        np.testing.assert_allclose(sampled.mean(0), expected.mean[i], atol=5 * std.max() / agents**0.5)
+        np.testing.assert_allclose(sampled.std(0), std, rtol=5 / (2 * agents) ** 0.5)
+    np.testing.assert_allclose(found.action.continuous, np.tanh(found.continuous), atol=1e-6)
+    assert shift == 0.0 or expected.log_std[0, 0] == 2.0

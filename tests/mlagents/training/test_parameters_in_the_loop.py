@@ -6,7 +6,6 @@ import logging
 
 import numpy as np
 import pytest
-from toys.training import make_loop, ppo_settings
 
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.rollout.env_pool import InlinePool
@@ -15,9 +14,11 @@ from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import RunSettings
 from mlagents.stats import Statistics
 from mlagents.training.loop import TrainingLoop
+from mlagents_envs.exception import UnitySideChannelException
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel, ParameterSampler
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+from toys.training import make_loop, ppo_settings
 
 BEHAVIOR = "3DBall"
 UNIFORM = {"sampler_type": "uniform", "sampler_parameters": {"min_value": 2.0, "max_value": 3.0}}
@@ -46,7 +47,8 @@ class Watched:
         channel, stats = EnvironmentParametersChannel(), StatsSideChannel()
         self.env = default_registry["3DBall"].make(seed=1, num_areas=areas, side_channels=[channel, stats])
         self.masses, self.resets, self.changed_at = [], 0, []
-        settings = ppo_settings(max_steps, time_horizon=50, summary_freq=500)
+        never = {"hyperparameters": {"buffer_size": 8000}}  # nothing is learned, and nothing compiled
+        settings = ppo_settings(max_steps, time_horizon=50, summary_freq=500, **never)
         self.statistics = Statistics([self])
         self.written = []
         made = make_loop(self.env, settings, statistics=self.statistics, parameters=parameters)
@@ -136,53 +138,58 @@ def test_resampling_resets_at_multiples_of_the_interval_and_holds_between():
     assert all(len(set(row)) == 1 for row in watched.masses)
 
 
-@pytest.mark.parametrize("told", [{"mass": (2.0, 3.0)}, {"mass": ParameterSampler(0, 9, (2.0, 3.0))}])
-def test_worker_processes_get_values_of_their_own(told):
-    """The balls of 3DBall fall alike whatever their mass; so it is gravity that shows."""
-    told = {
-        "gravity": tuple(4.0 * v for v in told["mass"])
-        if isinstance(told["mass"], tuple) and not isinstance(told["mass"], ParameterSampler)
-        else told["mass"]._replace(arguments=(8.0, 12.0))
-    }
+NAME = "3DBall?team=0"
+SAMPLED = ParameterSampler(EnvironmentParametersChannel.SamplerTypes.UNIFORM, 9, (8.0, 12.0))
+
+
+@pytest.fixture
+def pool():
+    """Two processes with three balls each."""
     pool = ProcessPool(EnvironmentSource("3DBall", seed=1, num_areas=3), 2)
-    try:
-        pool.reset(told)
-        speeds = {}
-        while len(speeds) < 2:
-            speeds |= {r.worker: r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
-        assert set(speeds) == {0, 1}
-        for worker in speeds:
-            pool.send(worker, {})
-        fell = {}
-        while len(fell) < 2:
-            fell |= {r.worker: -r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
-        gravity = {worker: speed / 0.1 for worker, speed in fell.items()}  # five steps of 0.02 s
-        if isinstance(told["gravity"], ParameterSampler):
-            every = np.concatenate(list(gravity.values()))
-            assert len(np.unique(every)) == 6
-            assert every.min() > 7.5
-        else:
-            for worker in range(2):
-                np.testing.assert_allclose(gravity[worker], told["gravity"][worker], rtol=1e-3)
-        pool.set_parameters({"gravity": 50.0})  # no reset: nothing changes in these episodes
-        for worker in (0, 1):
-            pool.send(worker, {})
-        later = {}
-        while len(later) < 2:
-            later |= {r.worker: -r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
-        for worker in range(2):
-            np.testing.assert_allclose((later[worker] - fell[worker]) / 0.1, gravity[worker], rtol=1e-3)
-        pool.reset({})
-        for worker in receive_both(pool):
-            pool.send(worker, {})
-        for worker, report in receive_both(pool).items():
-            np.testing.assert_allclose(-report / 0.1, 50.0, rtol=1e-3, err_msg=str(worker))
-    finally:
-        pool.close()
+    yield pool
+    pool.close()
 
 
-def receive_both(pool):
-    found = {}
-    while len(found) < 2:
-        found |= {r.worker: r.steps["3DBall?team=0"][0].obs[0][:, 6].copy() for r in pool.receive()}
-    return found
+def falling(pool):
+    """Let all balls fall through one decision, and return how fast they do: float [worker, ball], m/s."""
+    speeds = {}
+    while len(speeds) < 2:
+        speeds |= {report.worker: -report.steps[NAME][0].obs[0][:, 6] for report in pool.receive()}
+    for worker in speeds:
+        pool.send(worker, {})
+    return np.array([speeds[0], speeds[1]])
+
+
+def gravity(pool):
+    """Return what accelerates each ball: float [worker, ball], m/s^2."""
+    before = falling(pool)
+    return (falling(pool) - before) / 0.1  # five steps of 0.02 s
+
+
+def test_worker_processes_get_numbers_of_their_own(pool):
+    pool.reset({"gravity": (8.0, 12.0)})
+    np.testing.assert_allclose(gravity(pool), [[8.0] * 3, [12.0] * 3], rtol=1e-3)
+
+
+def test_worker_processes_draw_from_streams_of_their_own(pool):
+    pool.reset({"gravity": SAMPLED})
+    found = gravity(pool)
+    assert len(np.unique(found.round(3))) == 6
+    assert (found > 7.9).all()
+    assert (found < 12.1).all()
+
+
+@pytest.mark.parametrize("told", [{"masss": 1.0}, {"mass": 500.0}])
+def test_a_parameter_that_is_refused_is_not_tried_again(pool, told):
+    pool.reset(told)
+    with pytest.raises(UnitySideChannelException, match="mass"):
+        falling(pool)
+
+
+def test_parameters_without_a_reset_wait_for_the_next_episode(pool):
+    pool.reset({"gravity": 9.0})
+    falling(pool)
+    pool.set_parameters({"gravity": 50.0})
+    np.testing.assert_allclose(gravity(pool), 9.0, rtol=1e-3)
+    pool.reset({})
+    np.testing.assert_allclose(gravity(pool), 50.0, rtol=1e-3)

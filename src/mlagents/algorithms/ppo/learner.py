@@ -103,6 +103,14 @@ class PPOLearner:
         """Drop the experience gathered since the last update."""
         self._rows.clear()
 
+    def gathered(self) -> dict[str, Any]:
+        """Return the experience that was not learned from yet, as arrays and plain values."""
+        return self._rows.state_dict()
+
+    def load_gathered(self, state: dict[str, Any]) -> None:
+        """Take over what `gathered` returned."""
+        self._rows.load_state_dict(state)
+
     def ready(self) -> bool:
         """Return whether there is enough experience for an update: more than `buffer_size` decisions."""
         return self._rows.steps > self._hyperparameters.buffer_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
@@ -131,6 +132,8 @@ class SamplerSettings(Settings):
             value = number(data)
         except PydanticCustomError:
             raise wrong_type("a number, or a mapping with sampler_type and sampler_parameters") from None
+        if not math.isfinite(value):
+            raise wrong_type("a finite number, or a mapping with sampler_type and sampler_parameters")
         return {"sampler_type": "constant", "sampler_parameters": {"value": value}}
 
     @field_validator("sampler_type")

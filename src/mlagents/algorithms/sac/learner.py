@@ -1,0 +1,282 @@
+"""The SAC learner: experience into the replay buffer, better policy out."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+from mlagents.algorithms.ppo.learner import NonFiniteUpdate, Signals
+from mlagents.algorithms.sac.networks import Networks, QNetwork, Structure
+from mlagents.algorithms.sac.update import LearnerState, Transitions, UpdateStatistics, update
+from mlagents.algorithms.schedules import scheduled
+from mlagents.data.replay import Replay
+from mlagents.data.segments import Rows, Segment
+from mlagents.nn.build import input_size, make_critic, make_policy
+from mlagents.nn.flat import flattened
+from mlagents.nn.policy import Policy
+from mlagents.nn.tensors import named_tensors, with_tensors
+from mlagents.process import release_unused_memory
+from mlagents.settings import BehaviorSettings, SACSettings
+from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.logging_util import get_logger
+
+_log = get_logger(__name__)
+
+UPDATES_PER_CALL = 32
+"""Most updates in one compiled call; more are due when long segments arrive."""
+
+_REPLAY = "replay."
+
+
+class SACLearner:
+    """Stores segments in a replay buffer, and updates all networks in compiled calls of many updates each.
+
+    Attributes:
+      steps: agent decisions stored so far; schedules, `max_steps` and the number of updates follow these.
+      version: number of `update` calls so far; a policy of the same version has the same weights.
+      updates: counter of minibatch updates. It starts at 1, as the rule of `steps_per_update` has it.
+    """
+
+    def __init__(self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int):
+        if not isinstance(settings.hyperparameters, SACSettings):
+            raise TypeError(f"SAC needs SACSettings, got {type(settings.hyperparameters).__name__}")
+        self.behavior = behavior
+        self.steps = 0
+        self.version = 0
+        self.updates = 1
+        self.compile_seconds = 0.0
+        self._settings = settings
+        self._hyperparameters = settings.hyperparameters
+        self._signals = signals
+        self._rng = np.random.default_rng(seed)
+        policy = make_policy(self._rng, spec, settings.network_settings, squashed=True)
+        self._normalizer = policy.normalizer
+        networks = self._make_networks(spec, policy)
+        parameters, networks_of = flattened(networks)
+        target, value_of = flattened(networks.value)
+        self._structure = Structure(networks_of, value_of)
+        self._state = LearnerState(parameters, target, _adam_at_rest(parameters))
+        self._replay = Replay(spec, self._hyperparameters.buffer_size)
+        self._sample = Rows(spec, UPDATES_PER_CALL * self._hyperparameters.batch_size)
+        self._noise_shape = UPDATES_PER_CALL, self._hyperparameters.batch_size, spec.action_spec.continuous_size
+        self._compiled: Callable[..., tuple[LearnerState, UpdateStatistics]] | None = None
+
+    def _make_networks(self, spec: BehaviorSpec, policy: Policy) -> Networks:
+        network, action, signals = self._settings.network_settings, spec.action_spec, len(self._signals.names)
+        inputs = input_size(spec.observation_specs) + action.continuous_size
+        value = make_critic(self._rng, spec, network, signals)
+        q1, q2 = (
+            QNetwork(
+                self._rng, inputs, network.hidden_units, network.num_layers, signals, sum(action.discrete_branches)
+            )
+            for _ in range(2)
+        )
+        temperatures = (action.continuous_size > 0) + action.discrete_size
+        log_alpha = np.full(temperatures, math.log(self._hyperparameters.init_entcoef), np.float32)
+        return Networks(value, q1, q2, policy.body, policy.head, log_alpha)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy with a copy of its current weights, as numpy arrays."""
+        networks = self._structure.networks(np.array(self._state.parameters))
+        return Policy(self._normalizer, networks.body, networks.head)
+
+    @property
+    def progress(self) -> float:
+        """Share of `max_steps` done, in [0, 1]."""
+        return min(self.steps / self._settings.max_steps, 1.0)
+
+    def reserve(self, lanes: int) -> None:
+        """Nothing to prepare: the replay buffer has its size from the start."""
+
+    def extend(self, segment: Segment) -> None:
+        """Store experience; the observation normaliser sees every decision once."""
+        self._replay.extend(segment)
+        self.steps += len(segment)
+        if self._normalizer is not None:
+            seen = np.concatenate([o[:-1] for o in segment.observations], axis=1)
+            self._normalizer = self._normalizer.updated(seen, np.ones(len(seen), np.bool_))
+
+    def forget(self) -> None:
+        """Nothing to drop: experience of any policy is worth learning from."""
+
+    def gathered(self) -> dict[str, Any]:
+        """Return the replay buffer, as arrays, if the checkpoints do not have it."""
+        return {} if self._hyperparameters.save_replay_buffer else dict(self._replay.state_dict())
+
+    def load_gathered(self, state: dict[str, Any]) -> None:
+        """Take over what `gathered` returned."""
+        if state:
+            self._replay.load_state_dict(state)
+
+    def ready(self) -> bool:
+        """Return whether an update is due: a minibatch is stored, `buffer_init_steps` are over, and so on."""
+        hp = self._hyperparameters
+        return len(self._replay) >= hp.batch_size and self.steps >= hp.buffer_init_steps and self._due() > 0
+
+    def _due(self) -> int:
+        """Return how many updates bring steps after `buffer_init_steps` per update down to `steps_per_update`."""
+        hp = self._hyperparameters
+        return math.ceil((self.steps - hp.buffer_init_steps) / hp.steps_per_update) - self.updates
+
+    def update(self) -> dict[str, float]:
+        """Do all updates that are due, and return statistics by TensorBoard tag, averaged over them.
+
+        Raises:
+          NonFiniteUpdate: a loss or weight became NaN or infinite; the weights are those before the compiled call.
+        """
+        rate = np.float32(self._learning_rate())
+        counts, found = [], []
+        while (due := self._due()) > 0:
+            count = min(due, UPDATES_PER_CALL)
+            args = self._arguments(count, rate)
+            if self._compiled is None:
+                self._compiled = self._compile(args)
+            self._state, statistics = self._compiled(self._state, *args)
+            self.updates += count
+            counts.append(count)
+            found.append(jax.device_get(statistics))
+            if not found[-1].finite:
+                raise NonFiniteUpdate(
+                    f"behavior {self.behavior}: a SAC update at step {self.steps} gave a loss that is not finite; the"
+                    " weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
+                    f" (now {rate:.3g})."
+                )
+        self.version += 1
+        return self._statistics(np.array(counts, np.float32), found) | {"Policy/Learning Rate": float(rate)}
+
+    def _learning_rate(self) -> float:
+        hp = self._hyperparameters
+        return scheduled(hp.learning_rate_schedule, hp.learning_rate, 1e-10, self.progress)
+
+    def _arguments(self, count: int, rate: np.float32) -> tuple[Any, ...]:
+        """Return what the compiled call takes: always the same shapes, of which `count` minibatches are used."""
+        rows = self._replay.sample(self._rng, count * self._hyperparameters.batch_size, self._sample)
+        noise = np.zeros(self._noise_shape, np.float32)
+        self._rng.standard_normal(out=noise[:count], dtype=np.float32)
+        transitions = Transitions(
+            rows.observations,
+            rows.continuous,
+            rows.discrete,
+            rows.allowed,
+            self._signals.rewards(rows),
+            self._signals.ended(rows),
+        )
+        return self._normalizer, transitions, noise, np.int32(count), rate, self._signals.gamma
+
+    def _compile(self, args: tuple[Any, ...]) -> Callable[..., tuple[LearnerState, UpdateStatistics]]:
+        start = time.perf_counter()
+        function = functools.partial(update, structure=self._structure, tau=self._hyperparameters.tau)
+        release_unused_memory()
+        compiled = jax.jit(function, donate_argnums=0).lower(self._state, *args).compile()
+        release_unused_memory()
+        self.compile_seconds += time.perf_counter() - start
+        return compiled
+
+    def _statistics(self, counts: NDArray[np.float32], found: list[UpdateStatistics]) -> dict[str, float]:
+        def mean(values: list[Any]) -> Any:
+            return np.average(values, axis=0, weights=counts)
+
+        statistics = {
+            "Losses/Policy Loss": float(mean([f.policy_loss for f in found])),
+            "Losses/Value Loss": float(mean([f.value_loss for f in found])),
+            "Losses/Q1 Loss": float(mean([f.q1_loss for f in found])),
+            "Losses/Q2 Loss": float(mean([f.q2_loss for f in found])),
+            "Policy/Entropy": float(mean([f.entropy for f in found])),
+        }
+        for name, value in zip(self._signals.names, mean([f.value for f in found]), strict=True):
+            statistics[f"Policy/{name.capitalize()} Value"] = float(value)
+        alpha = found[-1].alpha
+        continuous = int(self._noise_shape[2] > 0)
+        if continuous:
+            statistics["Policy/Continuous Entropy Coeff"] = float(alpha[0])
+        if alpha[continuous:].size:
+            statistics["Policy/Discrete Entropy Coeff"] = float(alpha[continuous:].mean())
+        return statistics
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: `tensors` by name and plain values.
+
+        Tensors are weights, temperatures, target network, Adam's moments, normaliser, and with `save_replay_buffer`
+        the replay buffer.
+        """
+        tensors = named_tensors(self._named())
+        if self._hyperparameters.save_replay_buffer:
+            tensors |= {_REPLAY + name: column for name, column in self._replay.state_dict().items()}
+        return {
+            "tensors": tensors,
+            "steps": self.steps,
+            "version": self.version,
+            "updates": self.updates,
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises:
+          TensorMismatch: names or shapes differ; all differences are listed.
+          ValueError: the saved replay buffer is of another behavior.
+        """
+        saved = {k: v for k, v in state["tensors"].items() if not k.startswith(_REPLAY)}
+        replay = {k.removeprefix(_REPLAY): v for k, v in state["tensors"].items() if k.startswith(_REPLAY)}
+        named = with_tensors(self._named(), saved, f"behavior {self.behavior}")
+        adam = named["adam"]
+        moments = (flattened(adam[name])[0] for name in ("mu", "nu"))
+        self._state = LearnerState(
+            flattened(named["weights"])[0],
+            flattened(named["target"])[0],
+            optax.ScaleByAdamState(adam["count"], *moments),
+        )
+        self._normalizer = named["normalizer"]
+        self.steps = state["steps"]
+        self.version = state["version"]
+        self.updates = state["updates"]
+        self._rng.bit_generator.state = state["rng"]
+        self._replay.clear()
+        if self._hyperparameters.save_replay_buffer:
+            self._load_replay(replay)
+
+    def _load_replay(self, replay: dict[str, NDArray[Any]]) -> None:
+        if replay:
+            self._replay.load_state_dict(replay)
+        else:
+            _log.warning("%s: the checkpoint has no replay buffer; it starts empty.", self.behavior)
+
+    def initialize_from(self, state: dict[str, Any]) -> None:
+        """Take over the weights, temperatures and normaliser of another run; steps, schedules and Adam start anew.
+
+        Raises:
+          TensorMismatch: names or shapes differ; all differences are listed.
+        """
+        own = self.state_dict()
+        kept = {k: v for k, v in own["tensors"].items() if k.startswith(("adam.", _REPLAY))}
+        taken = {k: v for k, v in state["tensors"].items() if not k.startswith(("adam.", _REPLAY))}
+        self.load_state_dict(own | {"tensors": taken | kept})
+
+    def _named(self) -> dict[str, Any]:
+        state = jax.tree.map(np.array, self._state)
+        adam = state.adam
+        return {
+            "weights": self._structure.networks(state.parameters),
+            "target": self._structure.value(state.target),
+            "adam": {
+                "count": adam.count,
+                "mu": self._structure.networks(adam.mu),
+                "nu": self._structure.networks(adam.nu),
+            },
+            "normalizer": self._normalizer,
+        }
+
+
+def _adam_at_rest(parameters: NDArray[np.float32]) -> optax.ScaleByAdamState:
+    """Return Adam's state before its first step."""
+    return optax.ScaleByAdamState(np.zeros((), np.int32), np.zeros_like(parameters), np.zeros_like(parameters))

@@ -1,0 +1,41 @@
+"""Environments of other libraries by name: `gym:CartPole-v1`, `pettingzoo:pettingzoo.butterfly.pistonball_v6`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.side_channel.side_channel import SideChannel
+
+KINDS = ("gym", "pettingzoo")
+"""What stands before the colon: also the extra that installs the library."""
+
+
+def is_foreign(name: str) -> bool:
+    """Whether the name is one for `make_foreign`."""
+    return name.partition(":")[0] in KINDS and ":" in name
+
+
+def make_foreign(
+    name: str, *, seed: int = 0, num_areas: int | None = None, side_channels: list[SideChannel] | None = None
+) -> BaseEnv:
+    """Make an environment of another library; see `make_gymnasium` and `make_pettingzoo`.
+
+    Raises:
+      UnityException: The library is not installed, has no such environment, or it cannot be learned.
+      ValueError: `num_areas` is less than 1.
+    """
+    kind, _, inner = name.partition(":")
+    try:
+        if kind == "gym":
+            from mlagents_envs.envs.from_gymnasium import make_gymnasium
+
+            make: Callable[..., BaseEnv] = make_gymnasium
+        else:
+            from mlagents_envs.envs.from_pettingzoo import make_pettingzoo
+
+            make = make_pettingzoo
+    except ImportError as error:
+        raise UnityEnvironmentException(f"{name} needs a library: {error}. pip install 'mlagents[{kind}]'") from error
+    return make(inner, seed=seed, num_areas=num_areas, side_channels=side_channels)

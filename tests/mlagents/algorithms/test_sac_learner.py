@@ -1,0 +1,309 @@
+"""The learner around the updates: replay, cadence, schedules, checkpoints, compilations."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+from mlagents.algorithms.ppo.learner import NonFiniteUpdate
+from mlagents.algorithms.sac.learner import UPDATES_PER_CALL, SACLearner
+from mlagents.data.segments import Segment
+from mlagents.nn.tensors import TensorMismatch
+from mlagents.reward_signals.stack import RewardSignals
+from mlagents.settings import BehaviorSettings
+from toys.walk import Walk
+
+SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
+
+
+def make_learner(seed=0, *, signals=None, normalize=False, max_steps=10_000, **hyperparameters):
+    sections = {
+        "trainer_type": "sac",
+        "max_steps": max_steps,
+        "hyperparameters": {"batch_size": 16, "buffer_size": 1000, "steps_per_update": 4} | hyperparameters,
+        "network_settings": {"hidden_units": 8, "num_layers": 1, "normalize": normalize},
+        "reward_signals": {"extrinsic": {"gamma": 0.9, "strength": 2.0}},
+    }
+    settings = BehaviorSettings.model_validate(sections)
+    return SACLearner("Walk", SPEC, settings, signals or RewardSignals(settings.reward_signals), seed)
+
+
+def segment(steps, rng, reward=None):
+    return Segment(
+        (rng.normal(3.0, 2.0, size=(steps + 1, 4)).astype(np.float32),),
+        rng.normal(size=(steps, 1)).astype(np.float32),
+        rng.integers(0, 3, (steps, 1), np.int32),
+        np.ones((steps, 3), bool),
+        rng.normal(size=steps).astype(np.float32) if reward is None else np.full(steps, reward, np.float32),
+        False,
+        False,
+    )
+
+
+def feed(learner, *lengths, seed=0):
+    rng = np.random.default_rng(seed)
+    for steps in lengths:
+        learner.extend(segment(steps, rng))
+
+
+def tensors(learner):
+    return learner.state_dict()["tensors"]
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_updates_keep_up_with_the_steps():
+    """The rule, written as the loop that it is: while steps / updates > steps_per_update, one more update."""
+    learner = make_learner(buffer_init_steps=30)
+    rng = np.random.default_rng(0)
+    updates = 1
+    for _ in range(40):
+        learner.extend(segment(int(rng.integers(1, 20)), rng))
+        if learner.steps >= 30:
+            while (learner.steps - 30) / updates > 4:
+                updates += 1
+        assert learner.ready() == (updates > learner.updates)
+        if learner.ready():
+            learner.update()
+        assert learner.updates == updates
+    assert learner.steps > 300
+
+
+def test_the_first_update_comes_soon_after_the_initial_steps():
+    """Not only after buffer_init_steps x steps_per_update, which would be 1000 here."""
+    learner = make_learner(buffer_init_steps=100, steps_per_update=10)
+    feed(learner, 99)
+    assert not learner.ready()
+    feed(learner, 1)
+    assert not learner.ready()
+    feed(learner, 11)
+    assert learner.ready()
+    learner.update()
+    assert learner.updates == 2
+
+
+def test_nothing_is_learned_before_a_minibatch_is_stored():
+    learner = make_learner(steps_per_update=1)
+    feed(learner, 15)
+    assert not learner.ready()
+    feed(learner, 1)
+    assert learner.ready()
+
+
+def test_the_target_starts_as_the_value_network():
+    found = tensors(make_learner())
+    names = [name.removeprefix("target.") for name in found if name.startswith("target.")]
+    assert len(names) == 4
+    for name in names:
+        np.testing.assert_array_equal(found[f"target.{name}"], found[f"weights.value.{name}"])
+
+
+def test_the_target_follows_slowly():
+    learner = make_learner(tau=0.25)
+    before = tensors(learner)["target.value.bias"]
+    feed(learner, 16)
+    learner.update()
+    # three updates: the target has seen only part of the way
+    after = tensors(learner)
+    moved, goal = after["target.value.bias"] - before, after["weights.value.value.bias"] - before
+    assert 0 < np.abs(moved) < np.abs(goal)
+
+
+def test_temperatures_start_at_the_setting_and_survive_a_checkpoint():
+    learner, other = make_learner(init_entcoef=0.5), make_learner(seed=1, init_entcoef=0.1)
+    np.testing.assert_allclose(np.exp(tensors(learner)["weights.log_alpha"]), [0.5, 0.5], rtol=1e-6)
+    feed(learner, 200)
+    statistics = learner.update()
+    saved = tensors(learner)["weights.log_alpha"]
+    assert (np.exp(saved) != np.float32(0.5)).all()
+    assert statistics["Policy/Continuous Entropy Coeff"] == pytest.approx(np.exp(saved[0]), rel=1e-5)
+    assert statistics["Policy/Discrete Entropy Coeff"] == pytest.approx(np.exp(saved[1]), rel=1e-5)
+    other.load_state_dict(learner.state_dict())
+    np.testing.assert_array_equal(tensors(other)["weights.log_alpha"], saved)
+
+
+def test_statistics_have_the_usual_tags():
+    learner = make_learner(max_steps=400, learning_rate=1e-3, learning_rate_schedule="linear")
+    feed(learner, 100)
+    statistics = learner.update()
+    assert statistics.keys() == {
+        "Losses/Policy Loss",
+        "Losses/Value Loss",
+        "Losses/Q1 Loss",
+        "Losses/Q2 Loss",
+        "Policy/Entropy",
+        "Policy/Extrinsic Value",
+        "Policy/Continuous Entropy Coeff",
+        "Policy/Discrete Entropy Coeff",
+        "Policy/Learning Rate",
+    }
+    assert statistics["Policy/Learning Rate"] == pytest.approx(0.75e-3)
+    assert all(np.isfinite(value) for value in statistics.values())
+
+
+def test_state_survives_bit_for_bit_with_the_replay_buffer():
+    options = {"save_replay_buffer": True, "normalize": True}
+    learner, other = make_learner(seed=1, **options), make_learner(seed=2, **options)
+    feed(learner, 100, 50, 900)
+    learner.update()
+    other.load_state_dict(learner.state_dict())
+    assert_same(tensors(learner), tensors(other))
+    for one in (learner, other):
+        feed(one, 60, seed=5)
+        assert one.ready()
+    assert learner.update() == other.update()
+    assert learner.updates == other.updates
+    assert_same(tensors(learner), tensors(other))
+
+
+def test_without_the_setting_the_buffer_starts_empty_and_the_cadence_goes_on():
+    learner, other = make_learner(), make_learner(seed=1)
+    feed(learner, 400)
+    learner.update()
+    assert not any(name.startswith("replay.") for name in tensors(learner))
+    feed(other, 400)
+    other.load_state_dict(learner.state_dict())
+    assert (other.steps, other.updates) == (400, 100)
+    feed(other, 15)
+    assert not other.ready()
+    feed(other, 1)
+    assert other.ready()
+    other.update()
+    assert other.updates == 104
+
+
+def test_a_stopped_run_goes_on_with_its_replay_buffer():
+    learner, other = make_learner(), make_learner(seed=1)
+    feed(learner, 400)
+    learner.update()
+    other.load_state_dict(learner.state_dict())
+    other.load_gathered(learner.gathered())
+    for one in (learner, other):
+        feed(one, 8, seed=3)
+    assert learner.update() == other.update()
+    assert make_learner(save_replay_buffer=True).gathered() == {}
+
+
+def test_a_checkpoint_without_buffer_is_said_when_one_was_wanted(caplog):
+    learner = make_learner(save_replay_buffer=True)
+    learner.load_state_dict(make_learner().state_dict())
+    assert "Walk: the checkpoint has no replay buffer" in caplog.text
+
+
+def test_a_saved_buffer_is_left_alone_when_none_is_wanted():
+    saver = make_learner(save_replay_buffer=True)
+    feed(saver, 100)
+    learner = make_learner()
+    learner.load_state_dict(saver.state_dict())
+    assert not learner.ready()
+
+
+def test_initialising_takes_weights_but_neither_steps_nor_adam_nor_experience():
+    learner, other = make_learner(seed=1, save_replay_buffer=True), make_learner(seed=2)
+    feed(learner, 400)
+    learner.update()
+    other.initialize_from(learner.state_dict())
+    assert (other.steps, other.updates) == (0, 1)
+    found, given = tensors(other), tensors(learner)
+    for name in found:
+        if name.startswith("adam."):
+            assert not found[name].any()
+        else:
+            np.testing.assert_array_equal(found[name], given[name])
+
+
+def test_another_network_is_refused_with_the_differences():
+    with pytest.raises(TensorMismatch, match=r"normalizer.mean: saved, but not in this network"):
+        make_learner().load_state_dict(make_learner(normalize=True).state_dict())
+
+
+def test_the_normaliser_sees_every_decision_once():
+    learner = make_learner(normalize=True)
+    feed(learner, 5, 7)
+    rng = np.random.default_rng(0)
+    seen = np.concatenate([np.zeros((1, 4)), *(segment(n, rng).observations[0][:-1] for n in (5, 7))])
+    found = learner.policy.normalizer
+    assert found.count == 13
+    np.testing.assert_allclose(found.mean, seen.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(found.m2, 1 + ((seen - seen.mean(0)) ** 2).sum(0), rtol=1e-4)
+    learner.update()
+    assert learner.policy.normalizer.count == 13
+
+
+def test_rewards_are_those_the_signals_give_now():
+    """They are asked again for every sample, and see decisions in even rows with what followed in odd rows."""
+
+    class Changing:
+        names = ("changing",)
+        gamma = np.float32([0.9])
+        asked = 0
+
+        def rewards(self, rows):
+            self.asked += 1
+            assert not rows.closing[: rows.used : 2].any()
+            assert rows.closing[1 : rows.used : 2].all()
+            return np.full((len(rows.reward), 1), 1e3 * self.asked, np.float32)
+
+        def ended(self, rows):
+            return np.zeros((len(rows.reward), 1), bool)
+
+    signals = Changing()
+    learner = make_learner(signals=signals, learning_rate=1e-10)
+    feed(learner, 20)
+    first = learner.update()["Losses/Q1 Loss"]
+    feed(learner, 20)
+    second = learner.update()["Losses/Q1 Loss"]
+    assert signals.asked == 2
+    assert first == pytest.approx(1e6 / 2, rel=0.1)  # values are small beside the rewards
+    assert second == pytest.approx(4e6 / 2, rel=0.1)
+
+
+def test_a_broken_update_names_behavior_and_keeps_the_weights():
+    learner = make_learner(buffer_size=100)
+    feed(learner, 100)
+    learner.update()
+    before = tensors(learner)
+    learner.extend(segment(100, np.random.default_rng(0), reward=np.nan))
+    with pytest.raises(NonFiniteUpdate, match=r"behavior Walk: a SAC update at step 200"):
+        learner.update()
+    assert_same(before, tensors(learner))
+    feed(learner, 100)
+    learner.update()
+    assert learner.version == 2
+
+
+def test_one_compilation_serves_any_number_of_updates():
+    compilations = []
+
+    def listen(event, duration, **_):
+        if "backend_compile" in event:
+            compilations.append(event)
+
+    learner = make_learner(normalize=True, steps_per_update=1)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        feed(learner, 20)
+        learner.update()
+        learner.policy  # noqa: B018
+        first = len(compilations)
+        for steps in (1, 3, UPDATES_PER_CALL, UPDATES_PER_CALL + 1, 5 * UPDATES_PER_CALL + 7, 1500):
+            before = learner.updates
+            feed(learner, steps)
+            learner.update()
+            assert learner.updates - before == steps
+            learner.policy  # noqa: B018
+    finally:
+        jax.monitoring.clear_event_listeners()
+    assert first >= 1
+    assert len(compilations) == first
+
+
+def test_the_replay_buffer_is_as_large_as_set():
+    learner = make_learner(buffer_size=50, save_replay_buffer=True)
+    feed(learner, 30, 30)
+    assert len(tensors(learner)["replay.rows"]) == 50

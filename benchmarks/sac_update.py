@@ -51,6 +51,7 @@ def update_s(learner: SACLearner) -> float:
             observations=(rng.standard_normal((UPDATES + 1, 8), np.float32),),
             continuous=rng.standard_normal((UPDATES, 2), np.float32),
             discrete=np.zeros((UPDATES, 0), np.int32),
+            log_prob=np.zeros((UPDATES, 2), np.float32),
             allowed=np.ones((UPDATES, 0), np.bool_),
             reward=np.full(UPDATES, 0.1, np.float32),
             ended=True,

@@ -54,6 +54,7 @@ def update_s(learner: Learner, spec: BehaviorSpec) -> float:
                 ),
                 continuous=rng.standard_normal((steps, spec.action_spec.continuous_size), np.float32),
                 discrete=np.zeros((steps, 0), np.int32),
+                log_prob=np.full((steps, spec.action_spec.continuous_size), -1.0, np.float32),
                 allowed=np.ones((steps, 0), np.bool_),
                 reward=np.full(steps, 0.1, np.float32),
                 ended=True,

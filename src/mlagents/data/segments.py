@@ -22,6 +22,7 @@ class Segment:
       observations: one float32 [L + 1, *shape] per observation spec.
       continuous: float32 [L, continuous size], as sampled, before clipping.
       discrete: int32 [L, branches].
+      log_prob: float32 [L, continuous size + branches], under the policy that acted, column by column.
       allowed: bool [L, sum of branch sizes], True = could be chosen; zero columns without branches.
       reward: float32 [L], from the environment, group reward included.
       ended: the episode ended with the last decision, by the task or by interruption.
@@ -31,6 +32,7 @@ class Segment:
     observations: tuple[NDArray[np.float32], ...]
     continuous: NDArray[np.float32]
     discrete: NDArray[np.int32]
+    log_prob: NDArray[np.float32]
     allowed: NDArray[np.bool_]
     reward: NDArray[np.float32]
     ended: bool
@@ -49,6 +51,7 @@ class Rows:
 
       observations: one float32 [R, *shape] per observation spec.
       continuous: float32 [R, continuous size]; discrete: int32 [R, branches];
+      log_prob: float32 [R, continuous size + branches];
       allowed: bool [R, sum of branch sizes]; reward: float32 [R];
       ended: bool [R], the episode ended with this decision; interrupted: bool [R], it was cut by a limit;
       closing: bool [R].
@@ -66,6 +69,7 @@ class Rows:
         self.observations = tuple(np.zeros((rows, *o.shape), np.float32) for o in self._spec.observation_specs)
         self.continuous = np.zeros((rows, action.continuous_size), np.float32)
         self.discrete = np.zeros((rows, action.discrete_size), np.int32)
+        self.log_prob = np.zeros((rows, action.continuous_size + action.discrete_size), np.float32)
         self.allowed = np.ones((rows, sum(action.discrete_branches)), np.bool_)
         self.reward = np.zeros(rows, np.float32)
         self.ended = np.zeros(rows, np.bool_)
@@ -77,6 +81,7 @@ class Rows:
             *self.observations,
             self.continuous,
             self.discrete,
+            self.log_prob,
             self.allowed,
             self.reward,
             self.ended,
@@ -103,6 +108,7 @@ class Rows:
             column[start : stop + 1] = observation
         self.continuous[start:stop] = segment.continuous
         self.discrete[start:stop] = segment.discrete
+        self.log_prob[start:stop] = segment.log_prob
         self.allowed[start:stop] = segment.allowed
         self.reward[start:stop] = segment.reward
         self.closing[start:stop] = False

@@ -37,6 +37,7 @@ class Trajectories:
         self.observations = tuple(np.zeros((lanes, steps, *o.shape), np.float32) for o in self._spec.observation_specs)
         self.continuous = np.zeros((lanes, steps, action.continuous_size), np.float32)
         self.discrete = np.zeros((lanes, steps, action.discrete_size), np.int32)
+        self.log_prob = np.zeros((lanes, steps, action.continuous_size + action.discrete_size), np.float32)
         self.allowed = np.ones((lanes, steps, sum(action.discrete_branches)), np.bool_)
         self.reward = np.zeros((lanes, steps), np.float32)
         self.length = np.zeros(lanes, np.intp)
@@ -49,6 +50,7 @@ class Trajectories:
             *self.observations,
             self.continuous,
             self.discrete,
+            self.log_prob,
             self.allowed,
             self.reward,
             self.length,
@@ -119,19 +121,27 @@ class Trajectories:
             self.allowed[lanes, row] = allowed
         self.waiting[lanes] = False
 
-    def decide(self, lanes: NDArray[np.intp], continuous: NDArray[np.float32], discrete: NDArray[np.int32]) -> None:
+    def decide(
+        self,
+        lanes: NDArray[np.intp],
+        continuous: NDArray[np.float32],
+        discrete: NDArray[np.int32],
+        log_prob: NDArray[np.float32],
+    ) -> None:
         """Write the decisions of the lanes that were observed last.
 
         Args:
           lanes: intp [agents].
           continuous: float32 [agents, continuous size], as sampled.
           discrete: int32 [agents, branches].
+          log_prob: float32 [agents, continuous size + branches].
         """
         row = self.length[lanes]
         if continuous.shape[1]:
             self.continuous[lanes, row] = continuous
         if discrete.shape[1]:
             self.discrete[lanes, row] = discrete
+        self.log_prob[lanes, row] = log_prob
         self.waiting[lanes] = True
         self.decisions[lanes] += 1
 
@@ -180,6 +190,7 @@ class Trajectories:
             tuple(column[lane, : steps + 1] for column in self.observations),
             self.continuous[lane, :steps],
             self.discrete[lane, :steps],
+            self.log_prob[lane, :steps],
             self.allowed[lane, :steps],
             self.reward[lane, :steps],
             ended,

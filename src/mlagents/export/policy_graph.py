@@ -118,7 +118,8 @@ def _continuous_actions(net: _Net, policy: Policy, hidden: str) -> list[Port]:
     sample = net.add(Arithmetic("sample", "Add", mean, deviation))
     for name, x in (("continuous_actions", sample), ("deterministic_continuous_actions", mean)):
         if head.squashed:
-            net.add(Function(name, "Tanh", x))
+            squashed = net.add(Function(f"{name}.squashed", "Tanh", x))
+            net.add(Clip(name, squashed, -1.0, 1.0))  # runtimes' tanh may be 1e-7 beyond 1
             continue
         limit = distributions.CLIP
         clipped = net.add(Clip(f"{name}.clipped", x, -limit, limit))

@@ -21,7 +21,7 @@ FORBIDDEN = -1e8
 """Logit of a masked action: its probability underflows to exactly 0."""
 
 _LOG_2 = 0.6931471805599453
-_LOG_2PI = 1.8378770664093453
+LOG_2PI = 1.8378770664093453
 
 
 def gaussian_log_prob(
@@ -29,7 +29,7 @@ def gaussian_log_prob(
 ) -> Float[Array, "rows n"]:
     """Return log N(action; mean, exp(log_std)^2) per dimension."""
     z = (action - mean) * jnp.exp(-log_std)
-    return -0.5 * (z * z + _LOG_2PI) - log_std
+    return -0.5 * (z * z + LOG_2PI) - log_std
 
 
 def log_tanh_slope(x: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
@@ -46,7 +46,7 @@ def squashed_gaussian_sample(
     known without rounding.
     """
     x = mean + jnp.exp(log_std) * noise
-    log_prob = -0.5 * (noise * noise + _LOG_2PI) - log_std - log_tanh_slope(x)
+    log_prob = -0.5 * (noise * noise + LOG_2PI) - log_std - log_tanh_slope(x)
     return jnp.tanh(x), log_prob
 
 
@@ -55,7 +55,7 @@ def gaussian_entropy(log_std: Float[Array, " n"]) -> Float[Array, ""]:
 
     The mean instead of the sum is the convention under which the published values of `beta` were tuned.
     """
-    return jnp.mean(0.5 * (_LOG_2PI + 1.0) + log_std)
+    return jnp.mean(0.5 * (LOG_2PI + 1.0) + log_std)
 
 
 def masked_log_softmax(logits: Float[Array, "rows k"], allowed: Bool[Array, "rows k"] | None) -> Float[Array, "rows k"]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.nn.distributions import CLIP, FORBIDDEN, LOG_STD_RANGE
+from mlagents.nn.distributions import CLIP, FORBIDDEN, LOG_2PI, LOG_STD_RANGE
 from mlagents.nn.layers import Dense
 from mlagents.nn.normalizer import CLIP as NORMALIZED_CLIP
 from mlagents.nn.policy import Policy
@@ -22,12 +22,15 @@ class Decision(NamedTuple):
     Attributes:
       continuous: float32 [agents, continuous size], as sampled: what the learner sees.
       discrete: int32 [agents, branches].
+      log_prob: float32 [agents, continuous size + branches], of each dimension (before clipping or squashing) and
+        each branch.
       action: what the environment gets: continuous values clipped to [-3, 3] and divided by 3, or their tanh if the
         policy is squashed.
     """
 
     continuous: FloatArray
     discrete: NDArray[np.int32]
+    log_prob: FloatArray
     action: ActionTuple
 
 
@@ -83,8 +86,10 @@ class Actor:
         weight, bias = self._mean
         continuous = hidden @ weight
         continuous += bias
-        if not self._deterministic and continuous.size:
-            continuous += self._std(hidden) * self._rng.standard_normal(continuous.shape, np.float32)
+        size = continuous.shape[1]
+        log_prob = np.empty((agents, size + len(self._logits)), np.float32)
+        if size:
+            log_prob[:, :size] = self._add_noise(continuous, hidden)
         discrete = np.empty((agents, len(self._logits)), np.int32)
         start = 0
         for branch, (weight, bias) in enumerate(self._logits):
@@ -92,9 +97,21 @@ class Actor:
             logits = hidden @ weight + bias
             if allowed is not None:
                 logits = np.where(allowed[:, start:stop], logits, FORBIDDEN)
-            discrete[:, branch] = self._choose(logits)
+            discrete[:, branch] = choice = self._choose(logits)
+            log_prob[:, size + branch] = _log_softmax_at(logits, choice)
             start = stop
-        return Decision(continuous, discrete, ActionTuple(self._bounded(continuous), discrete))
+        return Decision(continuous, discrete, log_prob, ActionTuple(self._bounded(continuous), discrete))
+
+    def _add_noise(self, mean: FloatArray, hidden: FloatArray) -> FloatArray:
+        """Turn the means into samples, in place, and return the log-density of each, float32 of the same shape."""
+        std = self._std(hidden)
+        log_density = -np.log(std) - np.float32(0.5 * LOG_2PI)
+        if self._deterministic:
+            return np.broadcast_to(log_density, mean.shape)
+        noise = self._rng.standard_normal(mean.shape, np.float32)
+        mean += std * noise
+        sampled: FloatArray = log_density - 0.5 * noise * noise
+        return sampled
 
     def _std(self, hidden: FloatArray) -> FloatArray:
         """Return the Gaussians' standard deviations, float32 [agents, continuous size] or [continuous size]."""
@@ -120,6 +137,13 @@ class Actor:
             logits = logits - np.log(np.maximum(exponential, np.float32(1e-30)))
         choice: NDArray[np.intp] = logits.argmax(axis=1)
         return choice
+
+
+def _log_softmax_at(logits: FloatArray, choice: NDArray[np.intp]) -> FloatArray:
+    """Return the log-probability of the choice in each row, float32 [agents]."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_prob: FloatArray = shifted[np.arange(len(choice)), choice] - np.log(np.exp(shifted).sum(axis=1))
+    return log_prob
 
 
 def _affine(layer: Dense, scale: float = 1.0) -> tuple[FloatArray, FloatArray]:

@@ -83,13 +83,14 @@ class Collector:
         if len(requests) == 1:
             worker, lanes, observations, allowed = requests[0]
             decision = actor.act(observations, allowed)
-            self._trajectories.decide(lanes, decision.continuous, decision.discrete)
+            self._trajectories.decide(lanes, decision.continuous, decision.discrete, decision.log_prob)
             yield worker, decision.action
             return
         columns = zip(*(r.observations for r in requests), strict=True)
         masks = [r.allowed for r in requests if r.allowed is not None]
         decision = actor.act([np.concatenate(column) for column in columns], np.concatenate(masks) if masks else None)
-        self._trajectories.decide(np.concatenate([r.lanes for r in requests]), decision.continuous, decision.discrete)
+        every_lane = np.concatenate([r.lanes for r in requests])
+        self._trajectories.decide(every_lane, decision.continuous, decision.discrete, decision.log_prob)
         start = 0
         for worker, lanes, _, _ in requests:
             rows = slice(start, start + len(lanes))

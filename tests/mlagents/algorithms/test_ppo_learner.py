@@ -26,6 +26,7 @@ def segment(steps, rng, reward=None):
         (rng.normal(size=(steps + 1, 4)).astype(np.float32),),
         rng.normal(size=(steps, 1)).astype(np.float32),
         rng.integers(0, 3, (steps, 1), np.int32),
+        np.full((steps, 2), -1.2, np.float32),
         np.ones((steps, 3), bool),
         rng.normal(size=steps).astype(np.float32) if reward is None else reward,
         False,

@@ -15,7 +15,7 @@ from mlagents.nn.critic import Critic
 from mlagents.nn.flat import flattened
 from mlagents.nn.layers import Mlp
 from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.policy import ActionHead, Policy
+from mlagents.nn.policy import ActionHead
 
 COEFFICIENTS = Coefficients(np.float32(1e-2), np.float32(0.2), np.float32(0.05))
 GAMMA, LAM, BATCH = np.float32([0.9, 0.8]), 0.7, 4
@@ -35,6 +35,7 @@ def make_segments(rng, lengths):
                 "obs": rng.normal(size=(n + 1, 3)).astype(np.float32),
                 "continuous": rng.normal(size=(n, 2)).astype(np.float32),
                 "discrete": np.stack([rng.integers(0, k, n) for k in BRANCHES], axis=1).astype(np.int32),
+                "log_prob": rng.normal(-1.2, 0.3, size=(n, 4)).astype(np.float32),
                 "reward": rng.normal(size=(n, 2)).astype(np.float32),
                 "ended": ended,
             }
@@ -49,30 +50,35 @@ def in_rows(segments, capacity):
         return np.zeros((capacity, *shape), dtype)
 
     obs, continuous, discrete, reward = zeros(3), zeros(2), zeros(2, dtype=np.int32), zeros(2)
+    log_prob = zeros(4)
     ended, closing, start, decisions = zeros(2, dtype=bool), np.ones(capacity, bool), 0, []
     for s in segments:
         n = len(s["reward"])
         obs[start : start + n + 1] = s["obs"]
-        for column, name in ((continuous, "continuous"), (discrete, "discrete"), (reward, "reward")):
+        for name, column in {
+            "continuous": continuous,
+            "discrete": discrete,
+            "log_prob": log_prob,
+            "reward": reward,
+        }.items():
             column[start : start + n] = s[name]
         ended[start + n - 1] = s["ended"]
         closing[start : start + n] = False
         decisions += range(start, start + n)
         start += n + 1
     allowed = np.ones((capacity, sum(BRANCHES)), bool)
-    return Experience((obs,), continuous, discrete, allowed, reward, ended, closing), start, decisions
+    return Experience((obs,), continuous, discrete, log_prob, allowed, reward, ended, closing), start, decisions
 
 
 def plain_update(networks, normalizer, segments, orders):
     """PPO from the paper's pseudo-code, for the same minibatches."""
     every = np.concatenate([s["obs"][:-1] for s in segments])
     normalizer = normalizer.updated(jnp.array(every), jnp.ones(len(every), bool))
-    policy = Policy(normalizer, networks.body, networks.head)
     rows = []
     for s in segments:
         x = normalizer(jnp.array(s["obs"]))
         value = np.asarray(networks.critic(x))
-        old = policy((jnp.array(s["obs"][:-1]),)).log_prob(jnp.array(s["continuous"]), jnp.array(s["discrete"]))
+        old = s["log_prob"]
         running = np.zeros(2, np.float32)
         for t in reversed(range(len(s["reward"]))):
             alive = 0.0 if s["ended"] and t == len(s["reward"]) - 1 else 1.0

@@ -29,6 +29,7 @@ def make_segment(first: int, steps: int, ended: bool = False, interrupted: bool 
         (serial, -np.repeat(serial, 2, axis=1)),
         serial[:-1] / 2,
         np.stack([n % 3, n % 2], axis=1).astype(np.int32),
+        -np.stack([n, n, n], axis=1).astype(np.float32),
         np.stack([n % p == 0 for p in (2, 3, 4, 5, 6)], axis=1),
         serial[:-1, 0] / 4,
         ended,

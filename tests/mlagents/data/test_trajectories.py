@@ -28,6 +28,7 @@ def copied(segment: Segment):
         segment.observations[0][:, 0].tolist(),
         segment.continuous[:, 0].tolist(),
         segment.discrete.tolist(),
+        segment.log_prob[:, 2].tolist(),
         segment.reward.tolist(),
         segment.ended,
         segment.interrupted,
@@ -48,6 +49,7 @@ def decide(grid, lanes, values):
         np.array(lanes),
         np.array(values, np.float32)[:, None],
         np.array([[v % 2, v % 3] for v in values], np.int32),
+        -np.repeat(np.array(values, np.float32)[:, None], 3, axis=1),
     )
 
 
@@ -62,13 +64,13 @@ def test_two_agents_by_hand():
     decide(grid, [0], [7])
     observe(grid, [0], [3], [2.0], sink)
     assert sink == [
-        ([10, 11], [6], [[0, 0]], [0.5], True, True),
-        ([1, 2, 3], [5, 7], [[1, 2], [1, 1]], [1.0, 2.0], False, False),
+        ([10, 11], [6], [[0, 0]], [-6], [0.5], True, True),
+        ([1, 2, 3], [5, 7], [[1, 2], [1, 1]], [-5, -7], [1.0, 2.0], False, False),
     ]
     assert episode == (0.5, 1)
     decide(grid, [0], [8])
     assert grid.end(0, [np.array([4], np.float32)], 3.0, False, sink) == (6.0, 3)
-    assert sink[-1] == ([3, 4], [8], [[0, 2]], [3.0], True, False)
+    assert sink[-1] == ([3, 4], [8], [[0, 2]], [-8], [3.0], True, False)
 
 
 def test_an_end_without_a_decision_is_no_episode():
@@ -89,6 +91,7 @@ class Book:
             self.seen,
             [float(a) for a in self.actions],
             [[a % 2, a % 3] for a in self.actions],
+            [-float(a) for a in self.actions],
             self.rewards,
             ended,
             interrupted,
@@ -145,6 +148,7 @@ def test_rows_place_a_closing_row_after_each_segment():
                 (np.arange(start, start + steps + 1, dtype=np.float32)[:, None],),
                 np.ones((steps, 1), np.float32),
                 np.ones((steps, 2), np.int32),
+                np.full((steps, 3), -1.0, np.float32),
                 np.zeros((steps, 5), bool),
                 np.full(steps, 4.0, np.float32),
                 ended,
@@ -170,4 +174,4 @@ def test_growing_keeps_what_is_open(agents):
     decide(grid, [0], [2])
     grid.grow(agents)
     grid.end(0, [np.array([9], np.float32)], 1.0, False, sink)
-    assert sink == [([1, 9], [2], [[0, 2]], [1.0], True, False)]
+    assert sink == [([1, 9], [2], [[0, 2]], [-2], [1.0], True, False)]

@@ -85,3 +85,16 @@ def test_equally_likely_actions_may_be_chosen_either_way(case):
     change_constant(model, "head.logits.bias", lambda bias: bias + np.arange(7, dtype=np.float32) * 1e-7)
     report = check_parity(model.SerializeToString(), level, spec, seed=0)
     assert report.max_error["deterministic_discrete_actions"] == 0.0
+
+
+def test_a_squashed_policy_passes_and_one_that_is_clipped_instead_is_found(make_spec, make_random_policy):
+    spec = make_spec([3], continuous=2)
+    policy = make_random_policy(spec, squashed=True)
+    model = onnx_model(policy_graph(policy, spec))
+    report = check_parity(model.SerializeToString(), policy, spec, seed=3)
+    assert report.max_error["deterministic_continuous_actions"] < 1e-6
+    for node in model.graph.node:
+        if node.op_type == "Tanh":
+            node.op_type = "Identity"
+    with pytest.raises(ExportError, match="deterministic_continuous_actions"):
+        check_parity(model.SerializeToString(), policy, spec, seed=3)

@@ -101,3 +101,16 @@ def test_squashed_samples_have_each_rows_own_deviation(shift):
         np.testing.assert_allclose(sampled.std(0), std, rtol=5 / (2 * agents) ** 0.5)
     np.testing.assert_allclose(found.action.continuous, np.tanh(found.continuous), atol=1e-6)
     assert shift == 0.0 or expected.log_std[0, 0] == 2.0
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_log_probabilities_are_the_policys(deterministic):
+    policy = make_policy()
+    rng = np.random.default_rng(4)
+    observations = observe(rng, 50)
+    allowed = rng.random((50, 7)) < 0.6
+    allowed[:, [0, 3]] = True
+    found = Actor(policy, rng, deterministic).act(observations, allowed)
+    distribution = policy(tuple(map(jnp.array, observations)), jnp.array(allowed))
+    expected = distribution.log_prob(jnp.array(found.continuous), jnp.array(found.discrete))
+    np.testing.assert_allclose(found.log_prob, expected, atol=1e-4)

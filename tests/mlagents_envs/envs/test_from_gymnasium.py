@@ -242,6 +242,7 @@ VECTOR_SPACES = st.recursive(
         st.integers(1, 5).map(lambda n: spaces.Box(-9, 9, (n,), np.float32)),
         st.builds(spaces.Discrete, st.integers(1, 6), start=st.integers(-3, 3)),
         st.lists(st.integers(1, 4), min_size=1, max_size=3).map(spaces.MultiDiscrete),
+        st.integers(-3, 3).map(lambda start: spaces.MultiDiscrete([2, 3], start=[start, 1])),
         st.integers(1, 4).map(spaces.MultiBinary),
     ),
     lambda inner: st.one_of(
@@ -321,8 +322,8 @@ def test_the_box_is_spanned_by_minus_1_to_1():
 
 def test_boxes_of_other_shapes_and_types():
     assert ActionDecoder(spaces.Box(-1, 1, (2, 3))).decode(ActionTuple(np.ones((4, 6)))).shape == (4, 2, 3)
-    whole = ActionDecoder(spaces.Box(0, 255, (1,), np.uint8)).decode(ActionTuple(np.float32([[-1], [0.2], [1]])))
-    assert (whole.dtype, whole.tolist()) == (np.uint8, [[0], [153], [255]])
+    whole = ActionDecoder(spaces.Box(0, 255, (1,), np.uint8)).decode(ActionTuple(np.float32([[-1], [0.205], [1]])))
+    assert (whole.dtype, whole.tolist()) == (np.uint8, [[0], [154], [255]])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 from pettingzoo.utils.conversions import turn_based_aec_to_parallel
 from zoo_games import Countdown, Nim
 
@@ -121,11 +122,57 @@ def test_who_is_not_at_turn_is_silent_and_the_last_move_is_paid_to_both():
     assert report(env, name) == ({0: 0.0}, {0: (1.0, False), 1: (-1.0, False)})
 
 
-def test_an_agent_that_never_acted_does_not_end():
-    env = PettingZooEnvironment([turn_based_aec_to_parallel(Nim(sticks=1))], "nim", [0])
+def test_an_agent_that_never_acted_does_not_end_and_earns_nothing():
+    env = PettingZooEnvironment([turn_based_aec_to_parallel(Nim(1, 2))], "nim", [0])
     env.reset()
     env.step()
     assert report(env, "nim?team=0") == ({0: 0.0}, {0: (1.0, False)})
+    env.step()
+    assert report(env, "nim?team=0") == ({1: 0.0}, {})
+
+
+def test_an_end_by_itself_at_the_limit_is_no_interruption():
+    class Both(Countdown):
+        def step(self, actions):
+            observations, rewards, terminations, truncations, infos = super().step(actions)
+            return observations, rewards, truncations | terminations, truncations, infos
+
+    env = PettingZooEnvironment([Both()], "both", [0])
+    env.reset()
+    env.step()
+    env.step()
+    assert report(env, "both?team=0")[1] == {1: (0.0, False)}
+
+
+def test_spaces_that_change_from_game_to_game():
+    class Growing(Countdown):
+        def action_space(self, agent):
+            return spaces.Discrete(2 + self.games, start=1)
+
+        def step(self, actions):
+            assert all(actions[agent] in self.action_space(agent) for agent in actions)
+            return super().step({agent: [0.0] for agent in actions})
+
+    env = PettingZooEnvironment([Growing(runners=1)], "growing", [0])
+    env.reset()
+    env.step()
+    assert [spec.action_spec.discrete_branches for spec in env.behavior_specs.values()] == [(2,), (3,), (4,)]
+    assert [len(env.get_steps(name)[0]) for name in env.behavior_specs] == [0, 0, 1]
+
+
+def test_the_seed_is_of_the_first_reset():
+    class Noting(Countdown):
+        seeds = ()
+
+        def reset(self, seed=None, options=None):
+            self.seeds += (seed,)
+            return super().reset(seed, options)
+
+    zoo = Noting()
+    env = PettingZooEnvironment([zoo], "noting", [7])
+    env.reset()
+    env.reset()
+    assert zoo.seeds == (7, None)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +204,6 @@ def test_num_areas_is_checked():
 
 def test_modules_of_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "my_own_game.py").write_text("from zoo_games import Countdown as parallel_env\n")
-    monkeypatch.syspath_prepend("")  # restores the path afterwards
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)
     assert list(make_pettingzoo("my_own_game").behavior_specs) == ["my_own_game?team=0"]

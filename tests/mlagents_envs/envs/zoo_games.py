@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +27,7 @@ class Countdown(ParallelEnv):
             self.possible_agents = self._everybody
         self.agents = []
         self.seed_seen = None
+        self.games = 0
 
     def observation_space(self, agent):
         return spaces.Box(-np.inf, np.inf, (3,), np.float64)
@@ -43,6 +45,7 @@ class Countdown(ParallelEnv):
     def reset(self, seed=None, options=None):
         if seed is not None:
             self.seed_seen = seed
+        self.games += 1
         self.agents = self._everybody[:]
         self.left = {agent: self._number(agent) + 1 for agent in self.agents}
         infos = {agent: {} for agent in self.agents}
@@ -70,9 +73,9 @@ class Nim(AECEnv):
     metadata: ClassVar = {"name": "nim_v1", "is_parallelizable": False, "render_modes": []}
     render_mode = None
 
-    def __init__(self, sticks=5):
+    def __init__(self, *sticks):
         super().__init__()
-        self._all_sticks = sticks
+        self._games = itertools.cycle(sticks or [5])
         self.possible_agents = ["player_0", "player_1"]
         self._space = spaces.Dict({"observation": spaces.Discrete(6), "action_mask": spaces.Box(0, 1, (2,), np.int8)})
 
@@ -88,7 +91,7 @@ class Nim(AECEnv):
 
     def reset(self, seed=None, options=None):
         self.agents = self.possible_agents[:]
-        self.sticks = self._all_sticks
+        self.sticks = next(self._games)
         self.rewards = dict.fromkeys(self.agents, 0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0)
         self.terminations = dict.fromkeys(self.agents, False)

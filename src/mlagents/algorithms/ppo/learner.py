@@ -166,6 +166,7 @@ class PPOLearner:
             rows.observations,
             rows.continuous,
             rows.discrete,
+            rows.log_prob,
             rows.allowed,
             self._signals.rewards(rows),
             self._signals.ended(rows),

@@ -19,7 +19,7 @@ from mlagents.nn.critic import Critic
 from mlagents.nn.layers import Mlp
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.policy import ActionHead, Observations, Policy
-from mlagents.returns import gae, masked_mean, masked_standardized
+from mlagents.returns import gae, masked_standardized
 
 CHUNK = 1024
 """Rows evaluated at once before the epochs; the number of chunks follows the rows in use."""
@@ -55,6 +55,7 @@ class Experience(NamedTuple):
     observations: Observations
     continuous: Float[Array, "rows c"]
     discrete: Int[Array, "rows d"]
+    log_prob: Float[Array, "rows columns"]
     allowed: Bool[Array, "rows s"]
     reward: Float[Array, "rows signals"]
     ended: Bool[Array, "rows signals"]
@@ -74,7 +75,7 @@ class UpdateStatistics(NamedTuple):
 
     Attributes:
       policy_loss: |L_policy|, averaged over minibatches. value_loss: L_value, likewise.
-      entropy: of the policy that collected the experience, averaged over decisions.
+      entropy: of the action distributions, likewise.
       value: V_k averaged over decisions, [K].
       finite: False when a loss or weight was not finite: then the state is the one before the update.
     """
@@ -99,11 +100,11 @@ class Batch(NamedTuple):
 
 
 class Descent(NamedTuple):
-    """What moves from minibatch to minibatch; `losses` sums |L_policy| and L_value, float32 [2]."""
+    """What moves from minibatch to minibatch; `parts` sums what `minibatch_loss` reports."""
 
     parameters: Float[Array, " p"]
     adam: optax.ScaleByAdamState
-    losses: Float[Array, 2]
+    parts: Float[Array, " parts"]
 
 
 NetworksOf = Callable[[Float[Array, " p"]], Networks]
@@ -111,55 +112,42 @@ NetworksOf = Callable[[Float[Array, " p"]], Networks]
 
 def minibatch_loss(
     parameters: Float[Array, " p"], networks_of: NetworksOf, batch: Batch, coefficients: Coefficients
-) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Float[Array, ""]]]:
-    """Return the total loss of a minibatch, and its policy and value parts."""
+) -> tuple[Float[Array, ""], Float[Array, " parts"]]:
+    """Return the total loss of a minibatch, and its parts [|L_policy|, L_value, entropy]."""
     networks = networks_of(parameters)
     actions = networks.head(networks.body(batch.x), batch.allowed)
     log_prob = actions.log_prob(batch.continuous, batch.discrete)
     policy = clipped_surrogate_loss(log_prob, batch.log_prob, batch.advantage, coefficients.epsilon)
     value = value_loss(networks.critic(batch.x), batch.returns)
     entropy = jnp.mean(actions.entropy())
-    return total_loss(policy, value, entropy, coefficients.beta), (policy, value)
+    parts = jnp.stack([jnp.abs(policy), value, entropy])
+    return total_loss(policy, value, entropy, coefficients.beta), parts
 
 
 def prepare(
-    networks: Networks,
+    critic: Critic,
     normalizer: Normalizer | None,
     experience: Experience,
     used: Int[Array, ""],
     gamma: Float[Array, " signals"],
     lam: float,
-) -> tuple[Batch, Float[Array, ""], Float[Array, " signals"]]:
-    """Return the rows as a `Batch`, the mean entropy and the mean values.
+) -> tuple[Batch, Float[Array, " signals"]]:
+    """Return the rows as a `Batch`, and the values averaged over decisions.
 
-    Log-probabilities and values come from the networks as they stand, normaliser included, so that every ratio
-    starts at exactly 1. The advantage is the mean over signals, standardised over all decisions.
+    Values come from the critic as it stands, normaliser included. The advantage is the mean over signals,
+    standardised over all decisions.
     """
-    policy = Policy(normalizer, networks.body, networks.head)
     rows = experience.closing.shape[0]
+    chunk = min(CHUNK, rows)
+    observed = jnp.concatenate(experience.observations, axis=1)
+    x = observed if normalizer is None else normalizer(observed)
 
-    def chunk(i: Int[Array, ""], columns: tuple[Array, ...]) -> tuple[Array, ...]:
-        start = jnp.minimum(i * CHUNK, max(rows - CHUNK, 0))
-        part: Experience = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, start, min(CHUNK, rows)), experience)
-        x = policy.normalized(part.observations)
-        actions = policy.head(policy.body(x), part.allowed)
-        found = (
-            x,
-            actions.log_prob(part.continuous, part.discrete),
-            actions.entropy(),
-            networks.critic(x),
-        )
-        return tuple(lax.dynamic_update_slice_in_dim(c, f, start, 0) for c, f in zip(columns, found, strict=True))
+    def evaluate(i: Int[Array, ""], value: Float[Array, "rows signals"]) -> Float[Array, "rows signals"]:
+        start = jnp.minimum(i * chunk, rows - chunk)
+        part = critic(lax.dynamic_slice_in_dim(x, start, chunk))
+        return lax.dynamic_update_slice_in_dim(value, part, start, 0)
 
-    widths = sum(o.shape[1] for o in experience.observations)
-    action_columns = experience.continuous.shape[1] + experience.discrete.shape[1]
-    empty = (
-        jnp.zeros((rows, widths)),
-        jnp.zeros((rows, action_columns)),
-        jnp.zeros(rows),
-        jnp.zeros((rows, gamma.size)),
-    )
-    x, log_prob, entropy, value = lax.fori_loop(0, (used + CHUNK - 1) // CHUNK, chunk, empty)
+    value = lax.fori_loop(0, (used + chunk - 1) // chunk, evaluate, jnp.zeros((rows, gamma.size)))
     advantage = gae(experience.reward, value, experience.ended, experience.closing, gamma, lam)
     step = ~experience.closing
     batch = Batch(
@@ -167,12 +155,11 @@ def prepare(
         continuous=experience.continuous,
         discrete=experience.discrete,
         allowed=experience.allowed,
-        log_prob=log_prob,
+        log_prob=experience.log_prob,
         advantage=masked_standardized(jnp.mean(advantage, axis=1), step),
         returns=advantage + value,
     )
-    mean_value = jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
-    return batch, masked_mean(entropy, step), mean_value
+    return batch, jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
 
 
 def update(
@@ -207,7 +194,7 @@ def update(
     if normalizer is not None:
         seen = jnp.concatenate(experience.observations, axis=1)
         normalizer = normalizer.updated(seen, ~experience.closing)
-    batch, entropy, value = prepare(networks_of(state.parameters), normalizer, experience, used, gamma, lam)
+    batch, value = prepare(networks_of(state.parameters).critic, normalizer, experience, used, gamma, lam)
     gradient = jax.grad(minibatch_loss, has_aux=True)
 
     def epoch(number: Int[Array, ""], descent: Descent) -> Descent:
@@ -216,20 +203,20 @@ def update(
 
         def step(i: Int[Array, ""], descent: Descent) -> Descent:
             part = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, i * batch_size, batch_size), shuffled)
-            grads, (policy, values) = gradient(descent.parameters, networks_of, part, coefficients)
+            grads, parts = gradient(descent.parameters, networks_of, part, coefficients)
             direction, adam = ADAM.update(grads, descent.adam)
             return Descent(
                 descent.parameters - coefficients.learning_rate * direction,
                 adam,
-                descent.losses + jnp.stack([jnp.abs(policy), values]),
+                descent.parts + parts,
             )
 
         trained: Descent = lax.fori_loop(0, minibatches, step, descent)
         return trained
 
-    end = lax.fori_loop(0, order.shape[0], epoch, Descent(state.parameters, state.adam, jnp.zeros(2)))
-    losses = end.losses / jnp.maximum(minibatches * order.shape[0], 1)
+    end = lax.fori_loop(0, order.shape[0], epoch, Descent(state.parameters, state.adam, jnp.zeros(3)))
+    parts = end.parts / jnp.maximum(minibatches * order.shape[0], 1)
     after = LearnerState(end.parameters, end.adam, normalizer)
-    finite = jnp.all(jnp.isfinite(losses)) & jnp.all(jnp.isfinite(end.parameters))
+    finite = jnp.all(jnp.isfinite(parts)) & jnp.all(jnp.isfinite(end.parameters))
     kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
-    return kept, UpdateStatistics(losses[0], losses[1], entropy, value, finite)
+    return kept, UpdateStatistics(parts[0], parts[1], parts[2], value, finite)

@@ -14,6 +14,7 @@ from pathlib import Path
 from mlagents_envs.exception import UnityEnvironmentException
 
 _EXTENSIONS = (".app", ".exe", ".x86_64", ".x86")
+_SCRIPTS = (".cmd", ".bat")  # Windows goes by extensions
 _ENVIRONMENT_LOGGER = "mlagents_envs.environment"
 
 
@@ -27,7 +28,8 @@ def validate_environment_path(env_path: str) -> str | None:
 
     Args:
       env_path: With or without the platform's extension (`.x86_64`, `.x86`, `.app`, `.exe`), relative to the
-        working directory or absolute; also a folder with one build in it.
+        working directory or absolute; also a folder with one build in it, or a script that starts one (on Windows
+        `.cmd` or `.bat`).
     """
     path = Path(env_path.strip())
     if path.suffix in _EXTENSIONS:
@@ -44,8 +46,10 @@ def _candidates(path: Path) -> Iterator[Path]:
                 programs = bundle / "Contents" / "MacOS"
                 named = [programs / path.name, *sorted(programs.glob("*"))]
                 yield from (program for program in named if program.is_file())
+            yield from (script for script in (path,) if script.is_file())
         case "win32":
-            builds = (Path(f"{path}.exe"), *sorted(path.glob("*.exe")))
+            scripts = (Path(f"{path}.cmd"), Path(f"{path}.bat"), *((path,) if path.suffix.lower() in _SCRIPTS else ()))
+            builds = (Path(f"{path}.exe"), *scripts, *sorted(path.glob("*.exe")))
             yield from (build for build in builds if build.is_file() and not build.name.startswith("UnityCrashHandler"))
         case _:
             builds = (Path(f"{path}.x86_64"), Path(f"{path}.x86"), path, *sorted(path.glob("*.x86_64")))

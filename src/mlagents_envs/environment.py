@@ -350,10 +350,14 @@ class UnityEnvironment(BaseEnv):
             return method(inputs, self._poll_process)
         except UnityTimeOutException:
             raise UnityTimeOutException(self._silence_report()) from None
-        except UnityCommunicatorStoppedException:
-            if self._player is not None and self._player.wait(_EXIT_S) is not None:
-                raise UnityEnvironmentException(self._exit_report()) from None
-            raise
+        except UnityCommunicatorStoppedException as drop:
+            if self._player is None:
+                raise
+            ended = self._player.wait(_EXIT_S) is not None
+            report = (
+                self._exit_report() if ended else "\n".join([f"{drop} Its process still runs.", *self._last_words()])
+            )
+            raise UnityEnvironmentException(report) from None
 
     def _exit_report(self) -> str:
         assert self._player is not None

@@ -66,3 +66,7 @@ class UnityWorkerInUseException(UnityException):
 
     def __init__(self, worker_id: int) -> None:
         super().__init__(self.MESSAGE_TEMPLATE.format(worker_id))
+        self.worker_id = worker_id
+
+    def __reduce__(self) -> tuple[type[UnityWorkerInUseException], tuple[int]]:
+        return type(self), (self.worker_id,)  # not the message, as exceptions do

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from mlagents.algorithms.ppo.learner import PPOLearner
@@ -38,7 +40,7 @@ def ppo_settings(max_steps, **changes):
     return BehaviorSettings.model_validate(sections | changes)
 
 
-def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None):
+def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None, clock=time.monotonic):
     """Return the loop over one environment in this process."""
     statistics = statistics or Statistics()
 
@@ -48,7 +50,8 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=N
 
     pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())
     ignore = lambda *arguments: None  # noqa: E731
-    return TrainingLoop(pool, make_behavior, statistics, parameters or ParameterSchedule({}), ignore, save or ignore)
+    parameters = parameters or ParameterSchedule({})
+    return TrainingLoop(pool, make_behavior, statistics, parameters, ignore, save or ignore, clock)
 
 
 def train(env, settings, *, seed=0):

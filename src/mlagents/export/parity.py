@@ -20,7 +20,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 TOLERANCE = 1e-5
 SQUASHED_TOLERANCE = CLIP * TOLERANCE
-"""The same error of the mean: a clipped action is the mean divided by `CLIP`, tanh passes small means on as they are."""
+"""The same error of the mean: clipping divides it by `CLIP`, tanh passes small means on as they are."""
 ROWS = 64
 FloatArray = NDArray[np.float32]
 Mask = NDArray[np.bool_]

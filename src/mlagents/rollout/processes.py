@@ -28,6 +28,7 @@ from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, Stat
 
 logger = get_logger(__name__)
 
+_START_S = 10.0  # for a process to start, and to say what went wrong
 _CLOSE_S = 4.0  # to close an environment when asked
 _TERMINATE_S = 1.5  # to do so after SIGTERM
 _PATIENCE = 1.1  # of timeout_wait: an environment that has the same limit gets to say what happened
@@ -42,7 +43,7 @@ class WorkerFailed(UnityEnvironmentException):
     """
 
     def __init__(self, worker: int, failure: Failure, refusal: str) -> None:
-        lines = [f"Worker {worker}: {failure.summary}.", refusal, failure.advice, failure.traceback]
+        lines = [f"Worker {worker}: {failure.summary}.", refusal, failure.advice, failure.details]
         super().__init__("\n".join(filter(None, lines)))
         self.worker = worker
         self.failure = failure
@@ -157,6 +158,7 @@ class ProcessPool:
 
         Raises:
           WorkerFailed: a worker failed more often than it may be restarted.
+          UnityCommunicatorStoppedException: an environment left by itself, as at the end of the Editor's play mode.
           RuntimeError: all workers wait for actions.
         """
         self._check_open()
@@ -190,13 +192,19 @@ class ProcessPool:
         raise TypeError("a pool of processes has no state to restore")
 
     def close(self) -> None:
-        """End every worker within seconds: ask, then terminate, then kill. Harmless when called again."""
+        """End every worker within seconds: ask, then terminate, then kill. Harmless when called again.
+
+        Those that are still making their environment, which may take a minute, are not asked.
+        """
         if self._closed:
             return
         self._closed = True
         atexit.unregister(self.close)
         for worker in self._workers:
-            worker.request(CLOSE, 0.0)
+            if worker.made:
+                worker.request(CLOSE, 0.0)
+            else:
+                worker.terminate()
         _end(self._workers, _CLOSE_S)
 
     def _check_open(self) -> None:
@@ -235,6 +243,7 @@ class ProcessPool:
         if news is not None:
             self._note(worker.index, news)
         worker.unanswered -= 1
+        worker.made = True
         if worker.unanswered or not self._complete:
             worker.deadline = monotonic() + self._patience_s
             return None
@@ -256,7 +265,8 @@ class ProcessPool:
         refusal = self._limits.refusal(restarts, monotonic())
         if refusal:
             raise WorkerFailed(worker.index, failure, refusal)
-        logger.warning("Worker %d: %s; it is restarted.", worker.index, failure.summary)
+        told = f"Worker {worker.index}: {failure.summary}; it is restarted.\n{failure.details}"
+        logger.warning("%s", told.rstrip())
         restarts.append(monotonic())
         _end([worker], grace_s)
         fresh = _Worker(worker.index, self._source, self._patience_s)
@@ -275,6 +285,7 @@ class _Worker:
       exchange: the memory shared with it.
       unanswered: requests without an answer, to be made being the first; only the last answer is of interest.
       deadline: of the next answer, on the monotonic clock.
+      made: its environment has been made.
       restarted: the caller does not know yet that this is not the worker it was.
     """
 
@@ -282,18 +293,21 @@ class _Worker:
         self.index = index
         self.exchange = PoolEnd()
         self.unanswered = 1
-        self.deadline = monotonic() + patience_s
+        self.deadline = monotonic() + _START_S + patience_s
+        self.made = False
         self.restarted = False
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=run, args=(theirs, source, index), name=f"environment {index}")
+        self._process = context.Process(
+            target=run, args=(theirs, source, index, logger.level), name=f"environment {index}"
+        )
         with theirs, nullcontext() if b"__main__" in source else _hidden_main():
             self._process.start()
 
     def request(self, message: bytes, patience_s: float) -> None:
         """Send a request; that the worker is gone shows when its answer is read."""
         self.unanswered += 1
-        self.deadline = monotonic() + patience_s
+        self.deadline = max(self.deadline, monotonic() + patience_s)
         with suppress(OSError):
             self.connection.send_bytes(message)
 
@@ -361,7 +375,7 @@ def _its_own_error(worker: int, failure: Failure) -> Exception:
         with suppress(Exception):  # its module may be out of reach here
             error = pickle.loads(failure.error)
             if isinstance(error, Exception):
-                error.add_note(f"In worker {worker}:\n{failure.traceback}")
+                error.add_note(f"In worker {worker}:\n{failure.details}")
                 return error
     return WorkerFailed(worker, failure, "This was at the start, so it was not restarted.")
 

@@ -8,9 +8,15 @@ from pathlib import Path
 
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.envs.foreign import is_foreign, make_foreign
+from mlagents_envs.exception import UnityEnvironmentException, UnityWorkerInUseException
+from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel import SideChannel
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig, EngineConfigurationChannel
+
+logger = get_logger(__name__)
+
+_PORTS = 64  # to try, one after the other
 
 
 class UnknownEnvironment(ValueError):
@@ -27,7 +33,7 @@ class EnvironmentSource:
       seed: of worker 0; worker i gets seed + i.
       num_areas: copies of the training area in one environment, or None for the environment's default.
       no_graphics: run executables without a window.
-      base_port: worker i of an executable listens on base_port + i.
+      base_port: worker i of an executable listens on base_port + i, or the next free port; None for the usual one.
       timeout_wait: seconds an executable may stay silent.
       additional_args: for executables.
       log_folder: where executables write their logs, or None.
@@ -82,23 +88,45 @@ class EnvironmentSource:
             return default_registry[self.env].make(
                 seed=seed, worker_id=worker, num_areas=self.num_areas, side_channels=side_channels
             )
+        return self._listen(worker, side_channels)
+
+    def _listen(self, worker: int, side_channels: list[SideChannel]) -> BaseEnv:
+        """Return an environment of the Unity Editor, or of an executable, on the first port that is free."""
         from mlagents_envs.environment import UnityEnvironment  # grpc is loaded only where it is needed
 
         if self.engine is not None:
             channel = EngineConfigurationChannel()
             channel.set_configuration(self.engine)
             side_channels = [*side_channels, channel]
-        return UnityEnvironment(
-            self.env,
-            worker_id=worker,
-            base_port=self.base_port,
-            seed=seed,
-            no_graphics=self.no_graphics,
-            timeout_wait=math.ceil(self.timeout_wait),
-            additional_args=list(self.additional_args),
-            side_channels=side_channels,
-            log_folder=self.log_folder,
-            num_areas=self.num_areas or 1,
-            no_graphics_monitor=self.no_graphics_monitor,
-            bind=self.bind,
+        editor_port, first_port = UnityEnvironment.DEFAULT_EDITOR_PORT, UnityEnvironment.BASE_ENVIRONMENT_PORT
+        base = self.base_port or (editor_port if self.env is None else first_port)
+        for base_port in range(base, base + _PORTS):
+            try:
+                env = UnityEnvironment(
+                    self.env,
+                    worker_id=worker,
+                    base_port=base_port,
+                    seed=self.seed + worker,
+                    no_graphics=self.no_graphics,
+                    timeout_wait=math.ceil(self.timeout_wait),
+                    additional_args=list(self.additional_args),
+                    side_channels=side_channels,
+                    log_folder=self.log_folder,
+                    num_areas=self.num_areas or 1,
+                    no_graphics_monitor=self.no_graphics_monitor,
+                    bind=self.bind,
+                )
+            except UnityWorkerInUseException:
+                if self.env is None:
+                    raise UnityEnvironmentException(
+                        f"Port {base + worker} is in use, and the Unity Editor connects to no other. Another run may "
+                        "be waiting for the Editor, or a program of yours: end it, and start again."
+                    ) from None
+                continue
+            if base_port != base:
+                logger.warning("Port %d is in use; worker %d uses %d.", base + worker, worker, base_port + worker)
+            return env
+        raise UnityEnvironmentException(
+            f"Worker {worker}: ports {base + worker} to {base + worker + _PORTS - 1} are all in use. Choose another "
+            "--base-port, or end what earlier runs may have left."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import faulthandler
+import logging
 import os
 import pickle
 import signal
@@ -14,6 +15,7 @@ import traceback
 from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import NamedTuple
 
 from mlagents.rollout.exchange import (
@@ -28,9 +30,12 @@ from mlagents.rollout.exchange import (
 )
 from mlagents.rollout.parameters import tell
 from mlagents_envs.base_env import BaseEnv
-from mlagents_envs.exception import UnitySideChannelException
+from mlagents_envs.exception import UnityCommunicatorStoppedException, UnityException, UnitySideChannelException
+from mlagents_envs.logging_util import get_logger, set_log_level
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+
+logger = get_logger(__name__)
 
 _ORPHAN_GRACE_S = 3.0
 _PARENT_CHECK_S = 1.0
@@ -42,28 +47,31 @@ class Failure(NamedTuple):
     Attributes:
       summary: what happened, the rest of a sentence about the worker.
       advice: what the user may do.
-      traceback: of the environment's exception, or "".
+      details: traceback of a defect, or what else the environment said; "" if there is nothing.
       error: that exception, pickled, or None if it does not come out of pickling as it went in.
-      curable: whether a fresh environment may do better; not so if it refused what it was told.
+      curable: whether a fresh environment may do better; not so if it refused what it was told, or left by itself.
     """
 
     summary: str
     advice: str
-    traceback: str = ""
+    details: str = ""
     error: bytes | None = None
     curable: bool = True
 
 
-def run(connection: Connection, source: bytes, index: int) -> None:
+def run(connection: Connection, source: bytes, index: int, log_level: int = logging.NOTSET) -> None:
     """Make the environment and answer the pool's requests until it says CLOSE or is gone.
 
     Args:
       connection: to the pool.
       source: a pickled EnvironmentSource.
       index: of the worker.
+      log_level: of the pool's process; NOTSET if it set none.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the trainer decides what ends
-    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
+    signal.signal(signal.SIGTERM, _exit)
+    if log_level != logging.NOTSET:
+        set_log_level(log_level)
     faulthandler.enable()
     threading.Thread(target=_follow_parent, daemon=True).start()
     parameters, stats = EnvironmentParametersChannel(), StatsSideChannel()
@@ -75,9 +83,15 @@ def run(connection: Connection, source: bytes, index: int) -> None:
     try:
         well = _serve(connection, env, parameters, stats)
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already, and is killed if that takes long
         with suppress(Exception):  # an environment that failed may refuse
             env.close()
     sys.exit(0 if well else 1)
+
+
+def _exit(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would come in the middle of the end
+    sys.exit(128 + signum)
 
 
 def _serve(
@@ -118,15 +132,15 @@ def _send(connection: Connection, message: bytes) -> None:
 
 
 def _failure_message(error: Exception) -> bytes:
-    return FAILURE + pickle.dumps(
-        Failure(
-            summary=f"its environment raised {type(error).__name__}: {error}",
-            advice="Correct the environment; the traceback shows where.",
-            traceback="".join(traceback.format_exception(error)),
-            error=_pickled(error),
-            curable=not isinstance(error, UnitySideChannelException),
-        )
-    )
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, UnityException):  # it says all there is to say, but for those who debug
+        head, _, rest = str(error).partition("\n")
+        failure = Failure(head.rstrip("."), "", trace if logger.isEnabledFor(logging.DEBUG) else rest)
+    else:
+        summary = f"its environment raised {type(error).__name__}: {error}"
+        failure = Failure(summary, "Correct the environment; the traceback shows where.", trace)
+    curable = not isinstance(error, UnitySideChannelException | UnityCommunicatorStoppedException)
+    return FAILURE + pickle.dumps(failure._replace(error=_pickled(error), curable=curable))
 
 
 def _pickled(error: Exception) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from mlagents.training.layout import Layout
 from mlagents.training.run import Run
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
+from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
@@ -83,13 +85,16 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
         learner = LEARNERS[behavior_settings.trainer_type](name, spec, behavior_settings, seed)
         rng = np.random.default_rng([seed, sum(name.encode())])
         behavior = Behavior(name, spec, behavior_settings, learner, statistics, rng, not checkpoint.inference)
-        if checkpoint.resume:
+        saved = name in checkpoints.behaviors
+        if checkpoint.resume and (saved or checkpoint.inference):
             learner.load_state_dict(checkpoints.load(name))
             behavior.last_saved_step = learner.steps
             _log.info("%s: resuming training from step %d.", name, learner.steps)
         elif (found := weights(name, behavior_settings)) is not None:
             learner.initialize_from(found.state)
             _log.info("%s: weights from %s; steps start at 0.", name, found.origin)
+        if checkpoint.resume and not saved:
+            _log.warning("%s: the run has no checkpoint of it; it starts from step 0.", name)
         behavior.policy_changed()
         max_steps[name] = behavior_settings.max_steps
         statistics.text(name, "Hyperparameters", behavior_settings.model_dump(mode="json"))
@@ -133,7 +138,10 @@ def _open_checkpoints(settings: RunSettings, layout: Layout) -> Checkpoints:
                 f"--resume: there is no run {wanted.run_id!r} ({layout.run} does not exist). Check --run-id and"
                 " --results-dir, or leave out --resume to start it."
             )
-        return Checkpoints.open(layout)
+        if layout.status.exists() or wanted.inference:
+            return Checkpoints.open(layout)
+        _log.warning("The run %r was stopped before its first checkpoint: it starts from step 0.", wanted.run_id)
+        return Checkpoints(layout)
     if exists and not wanted.force:
         raise CheckpointError(
             f"The run id {wanted.run_id!r} is taken: {layout.run} exists. Choose --resume to continue it, --force to"
@@ -173,12 +181,29 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
         timeout_wait=env.timeout_wait,
         additional_args=tuple(env.env_args or ()),
         log_folder=str(layout.player_logs),
+        engine=EngineConfig(
+            width=engine.width,
+            height=engine.height,
+            quality_level=engine.quality_level,
+            time_scale=engine.time_scale,
+            target_frame_rate=engine.target_frame_rate,
+            capture_frame_rate=engine.capture_frame_rate,
+        ),
+        no_graphics_monitor=engine.no_graphics_monitor,
+        bind=env.bind,
     )
 
 
 def _pool(settings: RunSettings, source: EnvironmentSource) -> EnvPool:
     env = settings.env_settings
-    if env.num_envs > 1 or not source.is_named():
+    named = source.is_named()
+    if not (named or _is_loopback(env.bind)):
+        _log.warning(
+            "Listening on %s: other machines may connect, unencrypted and without a password. Do so in networks that"
+            " you trust only; without --bind only this machine can connect.",
+            env.bind,
+        )
+    if env.num_envs > 1 or not named:
         return ProcessPool(
             source,
             env.num_envs,
@@ -189,6 +214,13 @@ def _pool(settings: RunSettings, source: EnvironmentSource) -> EnvPool:
         )
     parameters, stats = EnvironmentParametersChannel(), StatsSideChannel()
     return InlinePool(source.make(0, [parameters, stats]), parameters, stats)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _writers(settings: RunSettings, layout: Layout, console: ConsoleWriter) -> list[Writer]:

@@ -25,6 +25,8 @@ from mlagents.files import write_atomically
 from mlagents.training.layout import Layout
 
 FORMAT_VERSION = "0.3.0"
+PROVISIONAL = "provisional"
+"""Key of listed checkpoints that the next one replaces."""
 
 
 class CheckpointError(RuntimeError):
@@ -111,6 +113,7 @@ class Checkpoints:
         keep: Mapping[str, int],
         final: bool = False,
         lessons: Mapping[str, int] = MappingProxyType({}),
+        provisional: bool = False,
     ) -> None:
         """Write the states of all behaviors, then name them in the list, then delete the oldest.
 
@@ -120,6 +123,7 @@ class Checkpoints:
           keep: checkpoints to keep per behavior; 0 or less keeps all.
           final: also list them as the final ones.
           lessons: environment parameter to the number of its lesson.
+          provisional: these checkpoints go when the next ones come, and push none of the others out.
 
         Raises:
           OSError: the disk is full or not writable; the checkpoints before stay valid.
@@ -137,12 +141,17 @@ class Checkpoints:
                 "auxillary_file_paths": [str(path)],
             }
             listed = self._status.setdefault(behavior, {})
-            entries = [e for e in listed.get("checkpoints", []) if e["steps"] != steps] + [entry]
-            limit = keep.get(behavior, 0)
-            kept = entries[-limit:] if limit > 0 else entries
-            for old in entries[: len(entries) - len(kept)]:
-                state_file = self._state_file(behavior, old["steps"])
-                stale += [state_file, state_file.with_suffix(".onnx")]
+            before = [e for e in listed.get("checkpoints", []) if e["steps"] != steps]
+            lasting = [e for e in before if PROVISIONAL not in e]
+            if provisional:
+                kept = [*lasting, entry | {PROVISIONAL: True}]
+            else:
+                limit = keep.get(behavior, 0)
+                kept = [*lasting, entry][-limit if limit > 0 else 0 :]
+            for old in before:
+                if old not in kept:
+                    state_file = self._state_file(behavior, old["steps"])
+                    stale += [state_file, state_file.with_suffix(".onnx")]
             listed["checkpoints"] = kept
             if final:
                 model = str(self._layout.model(behavior))

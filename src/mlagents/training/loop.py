@@ -7,6 +7,7 @@ since the last one; an *epoch* is one pass of an update over them, in *minibatch
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,9 @@ _log = get_logger(__name__)
 
 MakeBehavior = Callable[[str, BehaviorSpec], Behavior]
 
+PROVISIONAL_SAVE_S = 60.0
+"""Seconds of work that a run loses at most when it is killed, however long its `checkpoint_interval` is."""
+
 
 class TrainingLoop:
     """Connects environments, behaviors and statistics; knows none of their insides.
@@ -32,7 +36,8 @@ class TrainingLoop:
       statistics: where environments' own statistics go.
       parameters: of the environments; they may change as training proceeds.
       progress: told every behavior's step after each round; cheap.
-      save: saves all behaviors.
+      save: saves behaviors; provisionally if the second argument says so.
+      clock: seconds, from any start.
     """
 
     def __init__(
@@ -42,7 +47,8 @@ class TrainingLoop:
         statistics: Statistics,
         parameters: ParameterSchedule,
         progress: Callable[[str, int], None],
-        save: Callable[[list[Behavior]], None],
+        save: Callable[[list[Behavior], bool], None],
+        clock: Callable[[], float] = time.monotonic,
     ):
         self.behaviors: dict[str, Behavior] = {}
         self._pool = pool
@@ -51,6 +57,8 @@ class TrainingLoop:
         self._parameters = parameters
         self._progress = progress
         self._save = save
+        self._clock = clock
+        self._last_save_s = clock()
 
     def run(self, stop: Callable[[], bool], begun: dict[str, Any] | None = None) -> None:
         """Train until every behavior has done its `max_steps`, or `stop` says so; inference ends by `stop` only.
@@ -158,10 +166,15 @@ class TrainingLoop:
                         self._statistics.add(name, tag, value, aggregation)
 
     def _save_if_due(self) -> None:
+        """Save behaviors that reached their `checkpoint_interval`, and all of them provisionally now and then."""
         due = [b for b in self.behaviors.values() if b.learns and _checkpoint_due(b)]
+        provisional = not due and self._clock() - self._last_save_s > PROVISIONAL_SAVE_S
+        if provisional:
+            due = [b for b in self.behaviors.values() if b.learns]
+            self._last_save_s = self._clock()
         if due:
             with hierarchical_timer("checkpoint"):
-                self._save(due)
+                self._save(due, provisional)
 
 
 def _checkpoint_due(behavior: Behavior) -> bool:

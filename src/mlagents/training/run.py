@@ -22,6 +22,7 @@ from mlagents.training.loop import MakeBehavior, TrainingLoop
 from mlagents.training.manifest import manifest
 from mlagents.training.signals import StopSignals
 from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.exception import UnityCommunicatorStoppedException
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
@@ -74,7 +75,7 @@ class Run:
         try:
             with StopSignals() as stop:
                 try:
-                    loop.run(stop, self._begun())
+                    self._learn(loop, stop)
                     begun = loop.begun() if self.training else None
                     if stop.received is not None:
                         _log.info("%s: learning was interrupted; saving.", stop.received.name)
@@ -86,6 +87,15 @@ class Run:
             self.statistics.close()
             if self.training:
                 write_timers(self.layout.timers, COMMUNICATION_PROTOCOL_VERSION)
+
+    def _learn(self, loop: TrainingLoop, stop: StopSignals) -> None:
+        """Run the loop; an environment that leaves by itself, as the Editor does when play mode ends, ends it too."""
+        try:
+            loop.run(stop, self._begun())
+        except UnityCommunicatorStoppedException as departure:
+            if not loop.behaviors:
+                raise
+            _log.info("%s The run ends here%s.", departure, "; saving" if self.training else "")
 
     def _checked_behavior(self, name: str, spec: BehaviorSpec) -> Behavior:
         """Make a behavior and export its model at once: one that cannot be exported then costs seconds, not hours."""
@@ -99,7 +109,7 @@ class Run:
                 export_policy(behavior.learner.policy, spec, Path(folder) / "model.onnx")
         return behavior
 
-    def _save(self, behaviors: list[Behavior], final: bool = False) -> None:
+    def _save(self, behaviors: list[Behavior], provisional: bool = False, final: bool = False) -> None:
         for behavior in behaviors:
             model = self.layout.checkpoint(behavior.name, behavior.learner.steps, ".onnx")
             export_policy(behavior.learner.policy, behavior.spec, model)
@@ -109,9 +119,11 @@ class Run:
             {b.name: b.settings.keep_checkpoints for b in behaviors},
             final,
             self.parameters.lessons,
+            provisional,
         )
-        for behavior in behaviors:
-            behavior.last_saved_step = behavior.learner.steps
+        if not provisional:
+            for behavior in behaviors:
+                behavior.last_saved_step = behavior.learner.steps
 
     def _begun(self) -> dict[str, Any] | None:
         """Return what the run that is resumed had begun when it was stopped."""

@@ -12,6 +12,7 @@ with Player(port) as player:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -90,6 +91,7 @@ class Connection:
         Raises:
           UnityTimeOutException: The server did not come up.
           UnityCommunicatorStoppedException: The server is gone, or wants no more calls.
+          UnityEnvironmentException: The message is larger than the server takes.
         """
         waits = connect_timeout_s is not None
         try:
@@ -99,6 +101,8 @@ class Connection:
                 raise UnityTimeOutException(
                     f"No Python program answered at {self.address} for {connect_timeout_s:g} seconds."
                 ) from None
+            if not waits and error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise UnityEnvironmentException(self._too_large(message, error.details())) from None
             raise UnityCommunicatorStoppedException(
                 f"The Python program at {self.address} closed the connection: {error.code().name} {error.details()}"
             ) from None
@@ -106,6 +110,14 @@ class Connection:
     def close(self) -> None:
         """Cuts the connection."""
         self._channel.close()
+
+    def _too_large(self, message: bytes, details: str) -> str:
+        limit = re.search(r"vs\. (\d+)", details)  # of gRPC's "Received message larger than max (SIZE vs. LIMIT)"
+        takes = f"takes at most {int(limit[1]):,}" if limit else f"refuses it: {details}"
+        return (
+            f"The message has {len(message):,} bytes; the Python program at {self.address} {takes}. "
+            "Report fewer agents or smaller images at a time, or send images as PNG."
+        )
 
 
 class Player:
@@ -131,7 +143,7 @@ class Player:
         self.initialization: Any = None
         self._connection = Connection(port, host)
         self._name = name
-        self._png = png or {}
+        self._png = {} if png is None else png
         self._specs: dict[str, BehaviorSpec] = {}
 
     def __enter__(self) -> Self:

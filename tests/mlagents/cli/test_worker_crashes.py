@@ -49,7 +49,8 @@ def test_one_of_four_workers_killed_every_20_seconds(tmp_path):
     assert alive == []
     text = log.read_text()
     assert text.count("it is restarted") == len(killed) >= 8
-    means = [float(line.split("Mean Reward: ")[1].split(". ")[0]) for line in text.splitlines() if "Mean Reward" in line]
+    summaries = [line for line in text.splitlines() if "Mean Reward" in line]
+    means = [float(line.split("Mean Reward: ")[1].split(". ")[0]) for line in summaries]
     assert sum(means[-20:]) / 20 >= 95, means[-20:]
     entries = json.loads((tmp_path / "out/r/run_logs/training_status.json").read_text())["3DBall"]["checkpoints"]
     for entry in entries:

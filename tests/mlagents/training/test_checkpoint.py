@@ -48,6 +48,19 @@ def test_the_newest_is_loaded_and_the_oldest_are_deleted(layout):
     assert [n.split("-")[1] for n in names] == ["3.onnx", "3.safetensors", "4.onnx", "4.safetensors"]
 
 
+def test_provisional_checkpoints_make_way_and_push_nothing_out(layout):
+    checkpoints = Checkpoints(layout)
+    save(checkpoints, 1, keep=2)
+    save(checkpoints, 2, keep=2)
+    for steps in (3, 4):
+        checkpoints.save({"Ball/1": state(steps)}, {}, {"Ball/1": 2}, provisional=True)
+        assert Checkpoints.open(layout).load("Ball/1")["steps"] == steps
+    folder = layout.checkpoint("Ball/1", 1, ".safetensors").parent
+    assert [p.stem.split("-")[1] for p in sorted(folder.iterdir())] == ["1", "2", "4"]
+    save(checkpoints, 5, keep=2)
+    assert [p.stem.split("-")[1] for p in sorted(folder.iterdir())] == ["2", "5"]
+
+
 def test_the_list_has_the_known_form(layout):
     save(Checkpoints(layout), 7, final=True)
     status = json.loads(layout.status.read_text())

@@ -164,24 +164,31 @@ def test_masks_of_infos():
     assert mask.any(axis=1).all()
 
 
-def test_masks_of_observations():
-    class Masked(Clock):
-        observation_space = spaces.Dict({"action_mask": spaces.MultiBinary(3), "time": spaces.Box(0, 9, ())})
-        action_space = spaces.Discrete(3)
+class Masked(Clock):
+    """Nothing but the first choice is allowed at first, then nothing."""
 
-        def step(self, action):
-            return super().step([action])
+    observation_space = spaces.Dict({"action_mask": spaces.MultiBinary(3), "time": spaces.Box(0, 9, ())})
+    action_space = spaces.Discrete(3)
 
-        def _observe(self):
-            return {"action_mask": np.int8([self._time == 0, 0, 0]), "time": np.float32(self._time)}
+    def step(self, action):
+        return super().step([action])
 
-    env = GymnasiumEnvironment(SyncVectorEnv([Masked]), "Clock?team=0")
+    def _observe(self):
+        return {"action_mask": np.int8([self._time == 0, 0, 0]), "time": np.float32(self._time)}
+
+
+@pytest.mark.parametrize("mode", BOTH_MODES)
+def test_masks_of_observations(mode):
+    copies = [lambda: Masked(length=1), lambda: Masked()]
+    env = GymnasiumEnvironment(SyncVectorEnv(copies, autoreset_mode=mode), "Clock?team=0")
     (sensor,) = env.behavior_specs["Clock?team=0"].observation_specs
     assert (sensor.name, sensor.shape) == ("time", (1,))
     env.reset()
-    assert env.get_steps("Clock?team=0")[0].action_mask[0].tolist() == [[False, True, True]]
-    env.step()  # now nothing would be allowed
-    assert env.get_steps("Clock?team=0")[0].action_mask[0].tolist() == [[False, False, False]]
+    begins, anything = [False, True, True], [False, False, False]
+    assert env.get_steps("Clock?team=0")[0].action_mask[0].tolist() == [begins, begins]
+    env.step()
+    new = [begins] if mode == AutoresetMode.SAME_STEP else []
+    assert env.get_steps("Clock?team=0")[0].action_mask[0].tolist() == [*new, anything]
 
 
 @pytest.mark.parametrize(

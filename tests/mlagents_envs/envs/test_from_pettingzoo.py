@@ -135,13 +135,13 @@ def test_an_end_by_itself_at_the_limit_is_no_interruption():
     class Both(Countdown):
         def step(self, actions):
             observations, rewards, terminations, truncations, infos = super().step(actions)
-            return observations, rewards, truncations | terminations, truncations, infos
+            return observations, rewards, terminations | truncations, truncations, infos
 
     env = PettingZooEnvironment([Both()], "both", [0])
     env.reset()
     env.step()
     env.step()
-    assert report(env, "both?team=0")[1] == {1: (0.0, False)}
+    assert report(env, "both?team=0")[1] == {1: (5.0, False)}
 
 
 def test_spaces_that_change_from_game_to_game():

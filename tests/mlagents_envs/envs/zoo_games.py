@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv
-from pettingzoo.utils import AgentSelector
 
 
 class Countdown(ParallelEnv):
@@ -97,8 +96,7 @@ class Nim(AECEnv):
         self.terminations = dict.fromkeys(self.agents, False)
         self.truncations = dict.fromkeys(self.agents, False)
         self.infos = {agent: {} for agent in self.agents}
-        self._selector = AgentSelector(self.agents)
-        self.agent_selection = self._selector.reset()
+        self.agent_selection = "player_0"
 
     def step(self, action):
         if self.terminations[self.agent_selection]:
@@ -111,4 +109,4 @@ class Nim(AECEnv):
             self.rewards = {agent: 1 if agent == self.agent_selection else -1 for agent in self.agents}
             self.terminations = dict.fromkeys(self.agents, True)
         self._accumulate_rewards()
-        self.agent_selection = self._selector.next()
+        self.agent_selection = "player_0" if self.agent_selection == "player_1" else "player_1"

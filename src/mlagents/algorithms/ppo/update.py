@@ -18,7 +18,7 @@ from mlagents.arrays import Array
 from mlagents.nn.critic import Critic
 from mlagents.nn.layers import Mlp
 from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.policy import ActionHead, Observations, Policy
+from mlagents.nn.policy import ActionHead, Observations
 from mlagents.returns import gae, masked_standardized
 
 CHUNK = 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from concurrent import futures
 from concurrent.futures import Future
 
 import grpc
@@ -321,6 +322,33 @@ def test_player_waits_for_python(thread, monkeypatch):
 def test_nobody_there():
     with Player(free_port()) as player, pytest.raises(UnityTimeOutException, match="No Python program"):
         player.connect(0.3)
+
+
+def test_a_message_that_the_program_refuses(thread):
+    """A server with gRPC's usual limit of 4 MiB, as the official package has it."""
+    pool = futures.ThreadPoolExecutor(2)
+    server = grpc.server(pool, [grpc.method_handlers_generic_handler(*echo())], options=[("grpc.so_reuseport", 0)])
+    server.add_insecure_port(f"127.0.0.1:{(port := free_port())}")
+    server.start()
+    connection = Connection(port, "127.0.0.1")
+    assert connection.exchange(b"hello", 10) == b"hello"
+    with pytest.raises(UnityEnvironmentException, match=r"has 5,000,000 bytes.* at most 4,194,304"):
+        connection.exchange(bytes(5_000_000))
+    connection.close()
+    server.stop(None).wait()
+    pool.shutdown()
+
+
+def echo():
+    service, method = METHOD.strip("/").split("/")
+    return service, {method: grpc.unary_unary_rpc_method_handler(lambda request, _: request)}
+
+
+def test_the_choice_of_images_is_the_callers_dict():
+    png = {}
+    player = Player(free_port(), png=png)
+    assert player._png is png  # behaviors may be added when they are known
+    player.close()
 
 
 def test_player_refuses_another_major_version(thread):

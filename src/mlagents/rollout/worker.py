@@ -39,6 +39,7 @@ logger = get_logger(__name__)
 
 _ORPHAN_GRACE_S = 3.0
 _PARENT_CHECK_S = 1.0
+_NOTICE_S = 0.5
 
 
 class Failure(NamedTuple):
@@ -164,6 +165,7 @@ def _follow_parent() -> None:
     pid = os.getppid()  # changes at the parent's death, when a sibling forked by it holds the sentinel open
     while not wait([parent.sentinel], _PARENT_CHECK_S) and os.getppid() == pid:
         pass
+    time.sleep(_NOTICE_S)  # the main thread ends by itself if it waits for a request
     _thread.interrupt_main(signal.SIGTERM)
     time.sleep(_ORPHAN_GRACE_S)
     kill_tree(os.getpid())

@@ -36,6 +36,7 @@ API_VERSION = "1.5.0"
 # Readers that look at the package version take this for a Unity that sends (channels, height, width).
 PACKAGE_VERSION = "3.0.0"
 _LEAVE_S = 1.0
+_LARGER = re.compile(r"larger than max \(\d+ vs\. (\d+)\)")  # how gRPC servers refuse a message
 
 _OPTIONS = [
     *UNLIMITED,
@@ -101,8 +102,12 @@ class Connection:
                 raise UnityTimeOutException(
                     f"No Python program answered at {self.address} for {connect_timeout_s:g} seconds."
                 ) from None
-            if not waits and error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
-                raise UnityEnvironmentException(self._too_large(message, error.details())) from None
+            limit = _LARGER.search(error.details() or "")
+            if limit and error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise UnityEnvironmentException(
+                    f"The message has {len(message):,} bytes; the Python program at {self.address} takes at most "
+                    f"{int(limit[1]):,}. Report fewer agents or smaller images at a time, or send images as PNG."
+                ) from None
             raise UnityCommunicatorStoppedException(
                 f"The Python program at {self.address} closed the connection: {error.code().name} {error.details()}"
             ) from None
@@ -110,14 +115,6 @@ class Connection:
     def close(self) -> None:
         """Cuts the connection."""
         self._channel.close()
-
-    def _too_large(self, message: bytes, details: str) -> str:
-        limit = re.search(r"vs\. (\d+)", details)  # of gRPC's "Received message larger than max (SIZE vs. LIMIT)"
-        takes = f"takes at most {int(limit[1]):,}" if limit else f"refuses it: {details}"
-        return (
-            f"The message has {len(message):,} bytes; the Python program at {self.address} {takes}. "
-            "Report fewer agents or smaller images at a time, or send images as PNG."
-        )
 
 
 class Player:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from mlagents.training.loop import PROVISIONAL_SAVE_S
 from toys.training import make_loop, ppo_settings
 from toys.walk import Walk
@@ -26,5 +28,5 @@ def test_saved_once_a_minute_and_at_the_interval():
     make_loop(Walk(), settings, save=save, clock=clock).run(stop)
     provisional = [number for number, flag in saves if flag]
     assert len(provisional) in (8, 9)  # every 11 rounds, the first time the minute is more than over
-    assert all(b - a >= 11 for a, b in zip(provisional, provisional[1:], strict=False))
+    assert all(b - a >= 11 for a, b in pairwise(provisional))
     assert any(not flag for _, flag in saves)

@@ -166,12 +166,27 @@ def test_a_killed_run_resumes_from_a_whole_checkpoint(folder, delay):
     process.communicate()
     saved = newest_step(folder) if (folder / "models/r/training_status.json").exists() else None
     assert saved is None or saved >= 1000
-    if saved is None:
-        pytest.skip("killed before the first checkpoint was listed")
-    write_config(folder, max_steps=saved + 500)
+    write_config(folder, max_steps=(saved or 0) + 500)
     result = learn(folder, "--resume")
     assert result.returncode == 0, result.stderr
-    assert f"resuming training from step {saved}" in result.stdout
+    assert ("starts from step 0" if saved is None else f"resuming training from step {saved}") in result.stdout
+
+
+def test_resuming_what_has_no_checkpoint_starts_it(folder):
+    write_config(folder, max_steps=500)
+    assert learn(folder).returncode == 0
+    listed = folder / "models/r/training_status.json"
+    without = {key: value for key, value in json.loads(listed.read_text()).items() if key != "Basic"}
+    listed.write_text(json.dumps(without))
+    result = learn(folder, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert "[WARNING] Basic: the run has no checkpoint of it; it starts from step 0." in result.stdout
+    listed.unlink()
+    assert_told(learn(folder, "--resume", "--inference"), "has no checkpoint yet")
+    result = learn(folder, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert "[WARNING] The run 'r' was stopped before its first checkpoint: it starts from step 0." in result.stdout
+    assert 500 <= newest_step(folder) < 1000
 
 
 def test_force_starts_anew(finished, folder):

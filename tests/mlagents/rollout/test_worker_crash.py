@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from pool_environments import HANG, KILL, RAISE, FailingSource, SceneSource
 
 from mlagents.rollout.processes import ProcessPool, RestartLimits, WorkerFailed
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
+from mlagents_envs.exception import UnityTimeOutException, UnityWorkerInUseException
+from mlagents_envs.sampler_class import SamplerException
 
 
 def make_pool(num_envs: int = 2, **limits: int) -> ProcessPool:
@@ -128,6 +131,12 @@ def test_an_error_that_cannot_be_pickled_is_reported_as_text():
     with pytest.raises(WorkerFailed, match="_Unpicklable: worker 0: no licence") as caught:
         ProcessPool(FailingSource("licence", seed=0), 1)
     assert "at the start" in str(caught.value)
+
+
+def test_every_error_of_environments_survives_pickling():
+    for error in (UnityWorkerInUseException(3), UnityTimeOutException("two\nlines"), SamplerException("odd")):
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy)) == (type(error), str(error))
 
 
 def test_a_death_at_the_start():

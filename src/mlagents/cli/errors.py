@@ -14,7 +14,7 @@ USER_ERRORS = (
     "mlagents.nn.tensors:TensorMismatch",
     "mlagents.reward_signals.stack:RewardSignalError",
     "mlagents.stats.plugins:StatsWriterPluginError",
-    "mlagents.algorithms.ppo.learner:NonFiniteUpdate",
+    "mlagents.algorithms.learning:NonFiniteUpdate",
     "mlagents.rollout.source:UnknownEnvironment",
     "mlagents.training.checkpoint:CheckpointError",
     "mlagents.inference.errors:ModelError",

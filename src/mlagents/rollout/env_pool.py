@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from mlagents.rollout.parameters import ParameterValue, for_worker, tell
@@ -23,6 +23,11 @@ class WorkerStep(NamedTuple):
     restarted: bool = False
 
 
+def never() -> bool:
+    """Say that there is no reason to stop."""
+    return False
+
+
 class EnvPool(Protocol):
     """One or more environments, each waiting for actions or on its way to the next decision."""
 
@@ -36,8 +41,8 @@ class EnvPool(Protocol):
     def set_parameters(self, parameters: Mapping[str, ParameterValue]) -> None:
         """Tell all environments parameters, which hold from each agent's next episode."""
 
-    def receive(self) -> list[WorkerStep]:
-        """Wait until at least one environment reports and return all that have."""
+    def receive(self, stop: Callable[[], bool] = never) -> list[WorkerStep]:
+        """Wait until at least one environment reports and return all that have; none if `stop` says so first."""
 
     def send(self, worker: int, actions: Mapping[str, ActionTuple]) -> None:
         """Give a worker that reported its actions, by behavior, rows as in its DecisionSteps."""
@@ -97,7 +102,7 @@ class InlinePool:
         """Tell the environment parameters, which hold from each agent's next episode."""
         tell(self._parameters, for_worker(parameters, 0))
 
-    def receive(self) -> list[WorkerStep]:
+    def receive(self, stop: Callable[[], bool] = never) -> list[WorkerStep]:
         """Step the environment and return its report (after a reset, the first observations)."""
         if not self._fresh:
             self._env.step()

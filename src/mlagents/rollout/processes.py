@@ -8,14 +8,14 @@ import pickle
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import wait
 from time import monotonic
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from mlagents.rollout.env_pool import WorkerStep
+from mlagents.rollout.env_pool import WorkerStep, never
 from mlagents.rollout.exchange import CLOSE, FAILURE, REPORT, News, PoolEnd, encode_parameters, encode_reset
 from mlagents.rollout.parameters import ParameterValue, for_worker
 from mlagents.rollout.source import EnvironmentSource
@@ -28,6 +28,7 @@ from mlagents_envs.side_channel.stats_side_channel import EnvironmentStats, Stat
 
 logger = get_logger(__name__)
 
+_LOOK_UP_S = 0.5  # how often a pool that waits looks whether it shall stop
 _START_S = 10.0  # for a process to start, and to say what went wrong
 _CLOSE_S = 4.0  # to close an environment when asked
 _TERMINATE_S = 1.5  # to do so after SIGTERM
@@ -153,8 +154,8 @@ class ProcessPool:
         for worker in self._workers:
             worker.tell(for_worker(parameters, worker.index))
 
-    def receive(self) -> list[WorkerStep]:
-        """Wait until at least one worker reports and return all that have, by index.
+    def receive(self, stop: Callable[[], bool] = never) -> list[WorkerStep]:
+        """Wait until at least one worker reports and return all that have, by index; none if `stop` says so first.
 
         Raises:
           WorkerFailed: a worker failed more often than it may be restarted.
@@ -162,7 +163,7 @@ class ProcessPool:
           RuntimeError: all workers wait for actions.
         """
         self._check_open()
-        while not (steps := self._read()):
+        while not (steps := self._read()) and not stop():
             pass
         return steps
 
@@ -212,12 +213,12 @@ class ProcessPool:
             raise UnityEnvironmentException("The pool is closed; make a new one.")
 
     def _read(self) -> list[WorkerStep]:
-        """Wait for messages or until a worker is overdue, and return the reports among what came."""
+        """Wait for messages, until a worker is overdue or for half a second; return the reports among what came."""
         busy = [worker for worker in self._workers if worker.unanswered]
         if not busy:
             raise RuntimeError("No worker has anything to do: call reset() or send() before receive().")
         first = min(worker.deadline for worker in busy)
-        ready = set(wait([worker.connection for worker in busy], max(0.0, first - monotonic())))
+        ready = set(wait([worker.connection for worker in busy], min(max(0.0, first - monotonic()), _LOOK_UP_S)))
         steps = []
         for worker in busy:
             if worker.connection in ready:

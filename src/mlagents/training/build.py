@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlagents.algorithms.ppo.learner import PPOLearner
+from mlagents.algorithms.sac.learner import SACLearner
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
@@ -47,7 +48,11 @@ def _ppo(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: in
     return PPOLearner(behavior, spec, settings, RewardSignals(settings.reward_signals), seed)
 
 
-LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo}
+def _sac(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
+    return SACLearner(behavior, spec, settings, RewardSignals(settings.reward_signals), seed)
+
+
+LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac}
 """trainer_type to the function that makes its learner."""
 
 
@@ -131,9 +136,8 @@ def _parameters(settings: RunSettings) -> ParameterSchedule:
 def _open_checkpoints(settings: RunSettings, layout: Layout) -> Checkpoints:
     """Apply the rules for an existing, or missing, run of the same id."""
     wanted = settings.checkpoint_settings
-    exists = layout.run.exists()
     if wanted.resume:
-        if not exists:
+        if not layout.run.exists():
             raise CheckpointError(
                 f"--resume: there is no run {wanted.run_id!r} ({layout.run} does not exist). Check --run-id and"
                 " --results-dir, or leave out --resume to start it."
@@ -142,7 +146,8 @@ def _open_checkpoints(settings: RunSettings, layout: Layout) -> Checkpoints:
             return Checkpoints.open(layout)
         _log.warning("The run %r was stopped before its first checkpoint: it starts from step 0.", wanted.run_id)
         return Checkpoints(layout)
-    if exists and not wanted.force:
+    begun = any(entry != layout.player_logs for entry in layout.run.glob("*"))  # not so if no player could be started
+    if begun and not wanted.force:
         raise CheckpointError(
             f"The run id {wanted.run_id!r} is taken: {layout.run} exists. Choose --resume to continue it, --force to"
             " overwrite it, or another --run-id."

@@ -75,7 +75,7 @@ class TrainingLoop:
             _log.info(line)
         while not stop():
             with hierarchical_timer("environment"):
-                reports = self._pool.receive()
+                reports = self._pool.receive(stop)
             with hierarchical_timer("collect"):
                 for report in reports:
                     self._observe(report)

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from mlagents.algorithms.ppo.learner import NonFiniteUpdate, PPOLearner
+from mlagents.algorithms.learning import NonFiniteUpdate
+from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.data.segments import Segment
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals

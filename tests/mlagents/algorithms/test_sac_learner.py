@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mlagents.algorithms.ppo.learner import NonFiniteUpdate
+from mlagents.algorithms.learning import NonFiniteUpdate
 from mlagents.algorithms.sac.learner import UPDATES_PER_CALL, SACLearner
 from mlagents.data.segments import Segment
 from mlagents.nn.tensors import TensorMismatch

@@ -112,6 +112,8 @@ def test_a_player_that_cannot_start_is_one_message(folder):
     assert process.returncode == 1
     assert "error: Environment shut down with return code 4." in output
     assert "cannot open display" in output
+    with start(folder, scenario="early") as process:
+        assert "is taken" not in finish(process)  # the logs of a player are no run
 
 
 def test_silence_has_its_diagnosis(folder):
@@ -133,7 +135,7 @@ def test_the_next_free_port_engine_settings_and_ctrl_c(folder):
             output = read_until(process, "Step: 200.")
             process.send_signal(signal.SIGINT)
             finish(process)
-    assert f"Port {port} is in use; worker 0 uses {port + 1}." in output or "worker 0 uses" in output
+    assert f"[WARNING] Port {port} is in use; worker 0 uses " in output
     assert process.returncode == 0
     assert sorted((folder / "record").read_text().splitlines()) == [
         "('CAPTURE_FRAME_RATE', 30)",
@@ -161,6 +163,20 @@ def test_ctrl_c_while_a_player_is_awaited(folder):
         output = finish(process)
         assert time.monotonic() - begin < 4  # about 1 when nothing else runs
     assert process.returncode == 130, output
+    assert gone(processes, within_s=1)
+
+
+def test_ctrl_c_while_a_player_hangs(folder):
+    with start(folder, scenario="hang", extra=["-logFile", "log"]) as process:
+        read_until(process, "Step: 300.")
+        time.sleep(1.5)
+        processes = family(process)
+        process.send_signal(signal.SIGINT)
+        begin = time.monotonic()
+        output = finish(process)
+        assert time.monotonic() - begin < 12
+    assert process.returncode == 0, output
+    assert (folder / "models/r/Basic.onnx").is_file()
     assert gone(processes, within_s=1)
 
 

@@ -54,6 +54,8 @@ def play(player, args):
             print("the last words of the player", flush=True)
             if args.scenario == "leave":
                 return
+            if args.scenario == "hang":
+                time.sleep(600)
             if args.scenario == "crash":
                 os._exit(3)
         obs = np.full((1, 2), count % 5, np.float32)

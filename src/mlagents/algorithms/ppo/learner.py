@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import numpy as np
 import optax
 from numpy.typing import NDArray
 
+from mlagents.algorithms.learning import NonFiniteUpdate, Signals
 from mlagents.algorithms.ppo.update import (
     Coefficients,
     Experience,
@@ -29,24 +30,6 @@ from mlagents.nn.tensors import named_tensors, with_tensors
 from mlagents.process import release_unused_memory
 from mlagents.settings import BehaviorSettings, PPOSettings
 from mlagents_envs.base_env import BehaviorSpec
-
-
-class NonFiniteUpdate(RuntimeError):
-    """An update met a loss or weight that is not finite; the weights are those before the update."""
-
-
-@runtime_checkable
-class Signals(Protocol):
-    """What the learner needs to know of reward signals; K of them."""
-
-    names: tuple[str, ...]
-    gamma: NDArray[np.float32]
-
-    def rewards(self, rows: Rows) -> NDArray[np.float32]:
-        """Return float32 [rows, K]."""
-
-    def ended(self, rows: Rows) -> NDArray[np.bool_]:
-        """Return bool [rows, K]."""
 
 
 class PPOLearner:

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-from mlagents.algorithms.ppo.learner import NonFiniteUpdate, Signals
+from mlagents.algorithms.learning import NonFiniteUpdate, Signals
 from mlagents.algorithms.sac.networks import Networks, QNetwork, Structure
 from mlagents.algorithms.sac.update import LearnerState, Transitions, UpdateStatistics, update
 from mlagents.algorithms.schedules import scheduled

@@ -71,7 +71,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--num-areas", "copies of the training area in one environment", int, 1),
         Flag("--seed", "seed of the run; -1: drawn anew", int, -1),
         Flag("--base-port", "worker i listens on this port + i", int, 5005),
-        Flag("--bind", "address to listen on for environments", str, "127.0.0.1", metavar="ADDRESS"),
+        Flag("--bind", "address to listen on for environments", str, "localhost", metavar="ADDRESS"),
         Flag("--timeout-wait", "seconds to wait for an environment to connect", float, 60),
         Flag("--max-lifetime-restarts", "restarts of one worker over the run; -1: unlimited", int, 10),
         Flag("--restarts-rate-limit-n", "restarts of one worker within the period; -1: unlimited", int, 1),

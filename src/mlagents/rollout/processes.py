@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from time import monotonic
 from types import ModuleType
@@ -125,7 +126,8 @@ class ProcessPool:
         atexit.register(self.close)
         try:
             for index in range(num_envs):
-                self._workers.append(_Worker(index, self._source, self._patience_s))
+                with _blocked_ctrl_c():
+                    self._workers.append(_Worker(index, self._source, self._patience_s))
             while any(worker.unanswered for worker in self._workers):
                 self._read()
         except BaseException:
@@ -270,11 +272,11 @@ class ProcessPool:
         logger.warning("%s", told.rstrip())
         restarts.append(monotonic())
         _end([worker], grace_s)
-        fresh = _Worker(worker.index, self._source, self._patience_s)
+        with _blocked_ctrl_c():
+            fresh = self._workers[worker.index] = _Worker(worker.index, self._source, self._patience_s)
         fresh.restarted = True
         fresh.tell(for_worker(self._parameters, worker.index))
         fresh.request(encode_reset(fresh.exchange.free_slot), self._patience_s)
-        self._workers[worker.index] = fresh
 
 
 class _Worker:
@@ -379,6 +381,20 @@ def _its_own_error(worker: int, failure: Failure) -> Exception:
                 error.add_note(f"In worker {worker}:\n{failure.details}")
                 return error
     return WorkerFailed(worker, failure, "This was at the start, so it was not restarted.")
+
+
+@contextmanager
+def _blocked_ctrl_c() -> Iterator[None]:
+    """Let a process start with SIGINT blocked, until it ignores it; here it comes when the pool knows the process."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

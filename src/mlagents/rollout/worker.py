@@ -70,6 +70,8 @@ def run(connection: Connection, source: bytes, index: int, log_level: int = logg
       log_level: of the pool's process; NOTSET if it set none.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the trainer decides what ends
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # was blocked until now
     signal.signal(signal.SIGTERM, _exit)
     if log_level != logging.NOTSET:
         set_log_level(log_level)
@@ -81,6 +83,9 @@ def run(connection: Connection, source: bytes, index: int, log_level: int = logg
     except Exception as error:
         _send(connection, _failure_message(error))
         sys.exit(1)
+    except SystemExit:  # perhaps in the middle of the start of a process, which then nobody would end
+        kill_tree(os.getpid())
+        raise
     try:
         well = _serve(connection, env, parameters, stats)
     finally:

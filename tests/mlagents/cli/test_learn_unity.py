@@ -45,7 +45,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def start(folder, *flags, scenario="play", extra=(), port=None):
+def start(folder, *flags, scenario="play", extra=(), port=None, **kwargs):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "mlagents.cli.learn", "run.yaml", "--run-id=r", "--seed=1", "--env=Player"),
@@ -55,6 +55,7 @@ def start(folder, *flags, scenario="play", extra=(), port=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        **kwargs,
     )
 
 
@@ -164,6 +165,19 @@ def test_ctrl_c_while_a_player_is_awaited(folder):
         assert time.monotonic() - begin < 4  # about 1 when nothing else runs
     assert process.returncode == 130, output
     assert gone(processes, within_s=1)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.2])
+def test_ctrl_c_in_the_terminal_while_workers_start(folder, delay):
+    with start(folder, "--num-envs=3", scenario="silent", start_new_session=True) as process:
+        deadline = time.monotonic() + 30
+        while not any("spawn_main" in " ".join(p.cmdline()) for p in family(process)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)
+        output = finish(process)
+    assert (output, process.returncode) == ("interrupted\n", 130)
 
 
 def test_ctrl_c_while_a_player_hangs(folder):

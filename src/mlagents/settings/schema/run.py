@@ -61,8 +61,8 @@ class EnvSettings(Settings):
     """Environment steps, of all workers together, after which every sampler is drawn anew and all environments are
     reset, as in 2020; 0: the environments draw, at every episode."""
 
-    bind: Name = "127.0.0.1"
-    """Address to listen on for environments."""
+    bind: Name = "localhost"
+    """Address to listen on for environments; localhost is both loopback addresses, as players may try either."""
 
     def violations(self) -> Iterator[Violation]:
         """Only an executable can run several times, and every worker needs a port."""

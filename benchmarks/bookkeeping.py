@@ -20,6 +20,7 @@ import official
 from acting import make_3dball_policy
 from measure import Figure
 
+from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.data.segments import Rows, Segment
 from mlagents.nn.policy import Policy
 from mlagents.rollout.actor import Actor, Decision
@@ -174,7 +175,7 @@ def looping(env: Replay, learner: Storing) -> Any:
     def make(name: str, spec: BehaviorSpec) -> Behavior:
         return Behavior(name, spec, settings, learner, statistics, np.random.default_rng(0), training=True)
 
-    loop = TrainingLoop(pool, make, statistics, {}, lambda name, step: None, lambda behaviors: None)
+    loop = TrainingLoop(pool, make, statistics, ParameterSchedule({}), lambda name, step: None, lambda behaviors: None)
 
     def cycle() -> None:
         countdown = iter([False] * EPISODE)

@@ -6,6 +6,8 @@ import ctypes
 import os
 import sys
 
+from mlagents_envs.memory import page_out_library
+
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 """NPROC sizes XLA's thread pool on the CPU."""
 
@@ -34,7 +36,8 @@ def configure(device: str = "cpu") -> None:
 
 
 def release_unused_memory() -> None:
-    """Give memory that compiling freed back to the system; glibc keeps some 150 MB of it otherwise."""
+    """Give back what compiling freed, of which glibc keeps some 150 MB, and the code of the model checker."""
+    page_out_library("onnxruntime")
     if sys.platform == "linux":
         try:
             ctypes.CDLL("libc.so.6").malloc_trim(0)

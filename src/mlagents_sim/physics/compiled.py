@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from mlagents_sim.physics.memory import page_out_compiler
+from mlagents_envs.memory import page_out_library
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +48,7 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
         result = self._dispatcher(*args, **kwargs)
         if not self._has_run:
             self._has_run = True
-            page_out_compiler()
+            page_out_library("libllvmlite")  # some 65 MB
         return result
 
 

@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import signal
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -385,16 +386,24 @@ def _its_own_error(worker: int, failure: Failure) -> Exception:
 
 @contextmanager
 def _blocked_ctrl_c() -> Iterator[None]:
-    """Let a process start with SIGINT blocked, until it ignores it; here it comes when the pool knows the process."""
-    if sys.platform == "win32":
+    """Let a process start with SIGINT blocked, until it ignores it; here it comes when the pool knows the process.
+
+    Blocking alone does not keep it away here: another thread of ours may take it, and Python then raises in this one.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
     resource_tracker.ensure_running()  # would unblock the signal
+    received: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that was pending is noted now
+        signal.signal(signal.SIGINT, handler)
+        if received:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

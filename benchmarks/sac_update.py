@@ -49,6 +49,7 @@ def update_s(learner: SACLearner) -> float:
     learner.extend(
         Segment(
             observations=(rng.standard_normal((UPDATES + 1, 8), np.float32),),
+            memory=np.zeros((UPDATES, 0), np.float32),
             continuous=rng.standard_normal((UPDATES, 2), np.float32),
             discrete=np.zeros((UPDATES, 0), np.int32),
             log_prob=np.zeros((UPDATES, 2), np.float32),

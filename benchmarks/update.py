@@ -52,6 +52,7 @@ def update_s(learner: Learner, spec: BehaviorSpec) -> float:
                 observations=tuple(
                     rng.standard_normal((steps + 1, *o.shape), np.float32) for o in spec.observation_specs
                 ),
+                memory=np.zeros((steps, 0), np.float32),
                 continuous=rng.standard_normal((steps, spec.action_spec.continuous_size), np.float32),
                 discrete=np.zeros((steps, 0), np.int32),
                 log_prob=np.full((steps, spec.action_spec.continuous_size), -1.0, np.float32),

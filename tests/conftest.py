@@ -23,6 +23,17 @@ install_import_hook(["mlagents.nn", "mlagents.algorithms", "mlagents.returns"], 
 
 
 @pytest.fixture(scope="session")
+def opengl() -> None:
+    """Tests that draw bodies in space skip where that is not possible."""
+    from mlagents_sim.rendering import RenderingError, check_opengl
+
+    try:
+        check_opengl()
+    except RenderingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of recorded files; tests that need it skip when it is absent."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"

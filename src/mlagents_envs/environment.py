@@ -298,7 +298,7 @@ class UnityEnvironment(BaseEnv):
         infos = output.rl_output.agentInfos
         for name, decoder in self._decoders.items():
             # A look-up would add the name to the map.
-            self._env_state[name] = decoder.decode(infos[name].value if name in infos else ())
+            self._env_state[name] = decoder.decode_list(infos[name]) if name in infos else decoder.decode(())
         self._side_channel_manager.process_side_channel_message(output.rl_output.side_channel)
 
     def _learn_behaviors(self, output: Any) -> None:

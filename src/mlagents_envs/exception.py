@@ -6,6 +6,7 @@ UnityException
 ├── UnityCommunicationException         a message came on a channel that only sends
 ├── UnityCommunicatorStoppedException   the other side closed the connection
 ├── UnityObservationException           wrong or undecodable observation shapes
+│   └── UnityNotFiniteException         NaN or infinite rewards or observations; a RuntimeError too
 ├── UnityActionException                bad actions, unknown behavior
 ├── UnityTimeOutException               no answer in time
 ├── UnitySideChannelException           bad side-channel arguments
@@ -13,8 +14,7 @@ UnityException
 └── UnityPolicyException                trainer and policy errors
 ```
 
-Not in the tree: `RuntimeError` for NaN or infinite data, `IndexError` for an agent without a pending
-decision, `KeyError` for a missing id.
+Not in the tree: `IndexError` for an agent without a pending decision, `KeyError` for a missing id.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ class UnityCommunicatorStoppedException(UnityException):
 
 class UnityObservationException(UnityException):
     """An observation has the wrong shape or cannot be decoded."""
+
+
+class UnityNotFiniteException(UnityObservationException, RuntimeError):
+    """A reward or an observation is NaN or infinite; a `RuntimeError` too, as programs expect it."""
 
 
 class UnityActionException(UnityException):

@@ -11,20 +11,33 @@ One physics step is 0.02 s, in this order:
 An episode that ends in 3, 4 or 5 is reported with what the agent observes at that moment, and the next one
 begins at once. What came to an end is reported before the next physics step; the agent decides again at the
 next common decision, so an end and the next decision of one agent may come in one report.
+
+Agents whose batch has a `policy` decide at the same moments, but by it: nobody else sees their reports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlagents_envs.base_env import DecisionSteps, TerminalSteps
+from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.side_channel.stats_side_channel import StatsAggregationMethod
 from mlagents_sim.agent import AgentBatch
 from mlagents_sim.parameters import EnvironmentParameters
 
+if TYPE_CHECKING:
+    from mlagents_sim.rendering import Spectator
+    from mlagents_sim.solids import Solids
+    from mlagents_sim.view import View
+
 Report = tuple[DecisionSteps, TerminalSteps]
+
+PATIENCE: Final = 100_000
+"""So many decisions may be due in a row without any agent asking for one."""
 
 
 class World:
@@ -37,7 +50,17 @@ class World:
       agents: One batch per behavior.
       decision_period: Physics steps from one decision to the next.
       parameters: What trainers may change.
+
+    Attributes:
+      step_seconds: How long a physics step takes for spectators.
+      view: From where they look at bodies in space; None for the usual place.
+      solids: A method of a subclass that returns the bodies to be drawn as they are now.
     """
+
+    step_seconds: float = 0.02
+    view: View | None = None
+    solids: Callable[[], Solids] | None = None
+    _spectator: Spectator | None = None
 
     def __init__(self, agents: Sequence[AgentBatch], decision_period: int, parameters: EnvironmentParameters) -> None:
         self.agents = tuple(agents)
@@ -48,6 +71,9 @@ class World:
         for batch in self.agents:
             batch.agent_id += np.int32(first_id)
             first_id += len(batch)
+
+    def on_reset(self) -> None:
+        """All episodes are about to begin anew; before the agents' own resets."""
 
     def integrate(self) -> None:
         """Run 0.02 s of physics and its callbacks, which may reward agents and end episodes."""
@@ -75,6 +101,29 @@ class World:
         """Send one value of a statistic to the trainer."""
         self.stats.append((key, value, aggregation))
 
+    def picture(self, width: int, height: int) -> NDArray[np.uint8]:
+        """What a spectator sees now; a world with neither `scene` nor `solids` overrides this.
+
+        MuJoCo draws its attribute `scene`, a `physics.scene.Scene`, if there is one, or else its `solids`.
+
+        Args:
+          width: Of the picture, pixels.
+          height: Likewise.
+
+        Returns: uint8 [height, width, 3], first row at the top.
+
+        Raises:
+          RenderingError: There is nothing to be seen, or there is no OpenGL on this machine.
+        """
+        from mlagents_sim.rendering import RenderingError, Spectator
+
+        subject = getattr(self, "scene", None) or self.solids
+        if subject is None:
+            raise RenderingError(f"{type(self).__name__} cannot be seen; give it a method `picture(width, height)`.")
+        if self._spectator is None or self._spectator.size != (width, height):
+            self._spectator = Spectator(subject, self.view, width, height)
+        return self._spectator.picture()
+
 
 class Academy:
     """Runs a world from report to report.
@@ -86,33 +135,49 @@ class Academy:
     def __init__(self, world: World) -> None:
         self._world = world
         self._step_count = 0
-        self._nothing = {
-            batch.behavior: (DecisionSteps.empty(batch.spec), TerminalSteps.empty(batch.spec)) for batch in world.agents
+        self._nothing = [(DecisionSteps.empty(batch.spec), TerminalSteps.empty(batch.spec)) for batch in world.agents]
+        self._terminal: list[list[TerminalSteps]] = [[] for _ in world.agents]
+        self._anybody_reports = any(batch.policy is None for batch in world.agents)
+        self.reports: dict[str, Report] = {
+            batch.behavior: nothing
+            for batch, nothing in zip(world.agents, self._nothing, strict=True)
+            if batch.policy is None
         }
-        self._terminal: dict[str, list[TerminalSteps]] = {}
-        self.reports: dict[str, Report] = dict(self._nothing)
+        self._watcher: Callable[[], None] | None = None
+        self._watched_steps = 0
+
+    def watch(self, watcher: Callable[[], None], every: int) -> None:
+        """Call `watcher` at every reset and after every so many physics steps, before new episodes begin there."""
+        self._watcher, self._watched_steps = watcher, every
 
     def reset(self) -> None:
-        """Begin a new episode for every agent; all of them then wait for a decision."""
+        """Begin a new episode for every agent, and advance until one waits for a decision: usually all do at once.
+
+        Raises:
+          UnityEnvironmentException: As `step`.
+        """
         self._step_count = 0
+        self._world.on_reset()
         for batch in self._world.agents:
             batch.begin_all_episodes()
-        self._report(decisions=True)
+        if self._watcher is not None:
+            self._watcher()
+        if not self._report(decisions=True):
+            self.step()
 
     def step(self) -> None:
-        """Advance until at least one agent reports."""
-        world = self._world
-        due = False
-        while not due and not self._terminal:
-            until_decision = world.decision_period - self._step_count % world.decision_period
-            steps, acted = world.advance(until_decision)
-            self._finish_episodes()
-            if acted:
-                world.integrate()
-                self._finish_episodes()
-            self._step_count += steps + acted
-            due = steps + acted == until_decision
-        self._report(decisions=due)
+        """Advance until at least one agent reports; once if none of them ever does.
+
+        Raises:
+          UnityEnvironmentException: Nobody has reported for too long.
+        """
+        for _ in range(PATIENCE):
+            if self._report(decisions=self._advance()):
+                return
+        raise UnityEnvironmentException(
+            f"No agent has asked for a decision, or ended its episode, in {PATIENCE} physics steps. Give the agents a "
+            "DecisionRequester, or call request_decision()."
+        )
 
     @property
     def step_count(self) -> int:
@@ -124,23 +189,47 @@ class Academy:
         self._step_count = step_count
         self.reports = dict(reports)
 
+    def _advance(self) -> bool:
+        """Run physics until a decision is due or an episode ends; returns whether one is due."""
+        world = self._world
+        until_decision = world.decision_period - self._step_count % world.decision_period
+        if self._watcher is None:
+            steps, acted = world.advance(until_decision)
+        else:
+            until_picture = self._watched_steps - self._step_count % self._watched_steps
+            steps, acted = world.advance(min(until_decision, until_picture))
+            if steps + acted == until_picture:
+                self._watcher()
+        self._finish_episodes()
+        if acted:
+            world.integrate()
+            self._finish_episodes()
+        self._step_count += steps + acted
+        return steps + acted == until_decision
+
     def _finish_episodes(self) -> None:
-        for batch in self._world.agents:
+        for batch, ended in zip(self._world.agents, self._terminal, strict=True):
             if batch.has_ended() and (steps := batch.finish_episodes()) is not None:
-                self._terminal.setdefault(batch.behavior, []).append(steps)
+                ended.append(steps)
 
-    def _report(self, *, decisions: bool) -> None:
-        for batch in self._world.agents:
-            no_decisions, no_terminals = self._nothing[batch.behavior]
-            ended = self._terminal.get(batch.behavior)
-            self.reports[batch.behavior] = (
-                batch.decision_steps() if decisions else no_decisions,
-                _join(ended) if ended else no_terminals,
-            )
-        self._terminal.clear()
+    def _report(self, *, decisions: bool) -> bool:
+        """Gather what there is to report; returns whether there is anything, or nobody who could."""
+        reported = not self._anybody_reports
+        for batch, nothing, ended in zip(self._world.agents, self._nothing, self._terminal, strict=True):
+            decision = batch.decision_steps() if decisions else nothing[0]
+            terminal = join_terminal_steps(ended) if ended else nothing[1]
+            ended.clear()
+            if batch.policy is None:
+                self.reports[batch.behavior] = decision, terminal
+                reported |= len(decision) + len(terminal) > 0
+            elif len(decision) + len(terminal):
+                action = batch.policy.decide(decision, terminal)
+                if len(decision):
+                    batch.decide(action)
+        return reported
 
 
-def _join(parts: list[TerminalSteps]) -> TerminalSteps:
+def join_terminal_steps(parts: Sequence[TerminalSteps]) -> TerminalSteps:
     """One batch of all parts, in order."""
     if len(parts) == 1:
         return parts[0]
@@ -149,4 +238,6 @@ def _join(parts: list[TerminalSteps]) -> TerminalSteps:
         np.concatenate([part.reward for part in parts]),
         np.concatenate([part.interrupted for part in parts]),
         np.concatenate([part.agent_id for part in parts]),
+        np.concatenate([part.group_id for part in parts]),
+        np.concatenate([part.group_reward for part in parts]),
     )

@@ -9,8 +9,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.exception import UnityPolicyException
 from mlagents_sim.actuators import Actions
+from mlagents_sim.policies import Policy
 from mlagents_sim.rows import ALL, Rows
 from mlagents_sim.sensors import Sensor
 
@@ -39,6 +41,18 @@ class AgentArrays(NamedTuple):
     end: NDArray[np.uint8]
 
 
+class Groups(NamedTuple):
+    """Which agents of a batch play together, and what they earn together.
+
+    Attributes:
+      id: int32 [agents], from 1; 0 = no group.
+      reward: float32 [agents], earned by the agent's group since the agent's last report.
+    """
+
+    id: NDArray[np.int32]
+    reward: NDArray[np.float32]
+
+
 class AgentBatch(ABC):
     """All agents of one behavior, one row each. A subclass says what an episode is.
 
@@ -48,7 +62,8 @@ class AgentBatch(ABC):
     - `observe(rows)`: what they perceive now;
     - `act()`: all agents do what `actions` says, on every physics step;
 
-    and the subclass answers through `add_reward`, `set_reward` and `end_episode`.
+    and the subclass answers through `add_reward`, `set_reward` and `end_episode`, and, where agents play in
+    groups, through `assign_groups`, `add_group_reward` and `set_group_reward`.
 
     Args:
       behavior: Fully qualified name, `3DBall?team=0`.
@@ -62,6 +77,8 @@ class AgentBatch(ABC):
       actions: What every agent does now.
       agent_id: int32 [agents].
       arrays: The memory of the batch, the same arrays for its whole life.
+      groups: None as long as `assign_groups` was not called.
+      policy: Decides for agents that act by themselves and that no trainer sees; None for all others.
 
     Raises:
       ValueError: `sensors` are not in the order of their names.
@@ -85,6 +102,8 @@ class AgentBatch(ABC):
             step_count=np.zeros(count, np.int64),
             end=np.zeros(count, np.uint8),
         )
+        self.groups: Groups | None = None
+        self.policy: Policy | None = None
         self._reward, self._step_count, self._end = self.arrays[2:]
         self._sensors = tuple(sensors)
         self._reported_end: NDArray[np.bool_] = np.zeros(count, np.bool_)
@@ -110,6 +129,17 @@ class AgentBatch(ABC):
         """Bool [agents, branch size] per branch, True = forbidden. Nothing is, unless a subclass says so."""
         branches = self.spec.action_spec.discrete_branches
         return [np.zeros((len(self), size), np.bool_) for size in branches]
+
+    def heuristic(self) -> ActionTuple:
+        """What the agents that reported last would do by a rule of the author's, a row for each.
+
+        Raises:
+          UnityPolicyException: The subclass has no such rule.
+        """
+        raise UnityPolicyException(
+            f"Behavior {self.behavior!r} has no heuristic: define {type(self).__name__}.heuristic(), or let a trainer "
+            "or a model decide."
+        )
 
     def memory(self) -> Mapping[str, NDArray[Any]] | None:
         """The subclass's own arrays that outlive a physics step, to be read and written in place.
@@ -138,12 +168,39 @@ class AgentBatch(ABC):
         """
         self._end[rows] = INTERRUPTED if interrupted else ENDED
 
+    def assign_groups(self, group_id: ArrayLike) -> None:
+        """Let agents play in groups: int [agents], numbered from 1 throughout the world, 0 = none."""
+        ids = np.array(group_id, np.int32)
+        if ids.shape != (len(self),) or (ids < 0).any():
+            raise ValueError(f"Behavior {self.behavior!r}: expected a group number of at least 0 per agent; got {ids}.")
+        if self.groups is None:
+            self.groups = Groups(ids, np.zeros(len(self), np.float32))
+        else:
+            self.groups.id[:] = ids
+        self.groups.reward[ids == 0] = 0.0
+
+    def add_group_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
+        """Add to what the groups of the agents `rows` earn in this decision window: once per member."""
+        self._groups_of(rows).reward[rows] += value
+
+    def set_group_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
+        """Overwrite what the groups of the agents `rows` have earned in this decision window."""
+        self._groups_of(rows).reward[rows] = value
+
+    def _groups_of(self, rows: Rows) -> Groups:
+        if self.groups is None or not self.groups.id[rows].all():
+            raise ValueError(f"Behavior {self.behavior!r}: a group reward for an agent that is in no group.")
+        return self.groups
+
+    # What the academy calls
+
     def all_memory(self) -> dict[str, NDArray[Any]] | None:
         """`memory` and the arrays of every batch; None if the subclass does not tell its own."""
         own = self.memory()
-        return None if own is None else {**self.arrays._asdict(), "reported_end": self._reported_end, **own}
-
-    # What the academy calls
+        if own is None:
+            return None
+        groups = {} if self.groups is None else {"group_id": self.groups.id, "group_reward": self.groups.reward}
+        return {**self.arrays._asdict(), "reported_end": self._reported_end, **groups, **own}
 
     def begin_episodes(self, rows: NDArray[np.intp]) -> None:
         """Reset the agents `rows`; until they decide, their actions are zero."""
@@ -157,8 +214,16 @@ class AgentBatch(ABC):
     def begin_all_episodes(self) -> None:
         """As `begin_episodes` for everybody, and nothing earned or reported before counts."""
         self._reward[:] = 0.0
+        if self.groups is not None:
+            self.groups.reward[:] = 0.0
+        if self.policy is not None:
+            self.policy.reset(self.agent_id.tolist())
         self._reported_end[:] = False
         self.begin_episodes(np.arange(len(self)))
+
+    def decide(self, action: ActionTuple) -> None:
+        """Take over the decisions of the agents that reported last, a row for each."""
+        self.actions.assign(action)
 
     def take_step(self) -> bool:
         """Count one physics step and act in it; interrupt who reached `max_step`.
@@ -195,6 +260,7 @@ class AgentBatch(ABC):
             self._reward.copy(),
             self.agent_id.copy(),
             self.action_mask() if self.spec.action_spec.discrete_branches else None,
+            *self._take_group_columns(ALL),
         )
         self._reward[:] = 0.0
         self._reported_end[:] = False
@@ -202,11 +268,23 @@ class AgentBatch(ABC):
 
     def _terminal_steps(self, rows: NDArray[np.intp]) -> TerminalSteps:
         steps = TerminalSteps(
-            self._observations(rows), self._reward[rows], self._end[rows] == INTERRUPTED, self.agent_id[rows]
+            self._observations(rows),
+            self._reward[rows],
+            self._end[rows] == INTERRUPTED,
+            self.agent_id[rows],
+            *self._take_group_columns(rows),
         )
         self._reward[rows] = 0.0
         self._reported_end[rows] = True
         return steps
+
+    def _take_group_columns(self, rows: Rows) -> tuple[NDArray[np.int32], NDArray[np.float32]] | tuple[None, None]:
+        """Group ids and rewards to be reported for `rows`, copies; the rewards then start from 0."""
+        if self.groups is None:
+            return None, None
+        columns = np.array(self.groups.id[rows]), np.array(self.groups.reward[rows])
+        self.groups.reward[rows] = 0.0
+        return columns
 
     def _observations(self, rows: Rows) -> list[NDArray[np.float32]]:
         frames = self.observe(rows)

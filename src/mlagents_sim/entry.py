@@ -41,13 +41,13 @@ class SimEntry(BaseRegistryEntry):
         *,
         num_areas: int,
         parameters: Mapping[str, Parameter] = MappingProxyType({}),
-        model: Path,
+        model: Path | None = None,
     ) -> None:
         super().__init__(
             identifier,
             expected_reward,
             description,
-            pretrained=model if model.is_file() else None,
+            pretrained=model if model and model.is_file() else None,
             parameters={name: str(parameter) for name, parameter in parameters.items()},
         )
         self._make_world = make_world

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlagents_envs.base_env import (
     ActionTuple,
@@ -62,13 +63,14 @@ class SimEnvironment(BaseEnv):
         self._world = world
         self._rng = rng
         self._academy = Academy(world)
-        self._batches = {batch.behavior: batch for batch in world.agents}
+        self._batches = {batch.behavior: batch for batch in world.agents if batch.policy is None}
         self._specs = BehaviorMapping({name: batch.spec for name, batch in self._batches.items()})
         self._reports: dict[BehaviorName, Report] = {}
         self._pending: dict[BehaviorName, ActionTuple] = {}
         self._side_channel_manager = SideChannelManager(side_channels)
         self._channel_ids = {channel.channel_id for channel in side_channels or ()}
         self._unheard: set[uuid.UUID] = set()
+        self._has_begun = False
         self._closed = False
 
     @property
@@ -95,14 +97,14 @@ class SimEnvironment(BaseEnv):
           UnityEnvironmentException: The environment is closed.
           UnitySideChannelException: A parameter that is unknown or out of its range.
         """
-        if not self._reports:
+        if not self._has_begun:
             self.reset()
             return
         self._receive()
         for name, batch in self._batches.items():
             if waiting := len(self._reports[name][0]):
                 action = self._pending.get(name)
-                batch.actions.assign(batch.spec.action_spec.empty_action(waiting) if action is None else action)
+                batch.decide(batch.spec.action_spec.empty_action(waiting) if action is None else action)
         self._pending.clear()
         self._academy.step()
         self._send()
@@ -114,7 +116,8 @@ class SimEnvironment(BaseEnv):
         """
         self._receive()
         memory = {name: batch.all_memory() for name, batch in self._batches.items()}
-        if self._rng is None or not self._reports or None in memory.values():
+        acts_alone = len(self._batches) < len(self._world.agents)
+        if self._rng is None or not self._reports or acts_alone or None in memory.values():
             return None
         return state.collect(self._world, self._academy, memory, self._reports, self._pending, self._rng)
 
@@ -130,6 +133,24 @@ class SimEnvironment(BaseEnv):
         self._receive()
         self._pending = state.restore(found, self._world, self._academy, memory, self._specs, self._rng)
         self._reports = self._academy.reports
+        self._has_begun = True
+
+    @property
+    def step_seconds(self) -> float:
+        """How long a physics step takes for spectators."""
+        return self._world.step_seconds
+
+    def picture(self, width: int, height: int) -> NDArray[np.uint8]:
+        """What a spectator sees now: uint8 [height, width, 3], first row at the top.
+
+        Raises:
+          RenderingError: There is nothing to be seen, or there is no OpenGL on this machine.
+        """
+        return self._world.picture(width, height)
+
+    def watch(self, watcher: Callable[[], None], every: int) -> None:
+        """Call `watcher` at every reset and after every so many physics steps, also where an episode ends."""
+        self._academy.watch(watcher, every)
 
     def close(self) -> None:
         """No more steps; may be called again."""
@@ -187,6 +208,17 @@ class SimEnvironment(BaseEnv):
             raise KeyError(f"{behavior_name!r} has not reported yet; call reset() first.")
         return report
 
+    def heuristic(self, behavior_name: BehaviorName) -> ActionTuple:
+        """What the agents of the last DecisionSteps would do by their author's own rule, in the order of its rows.
+
+        Raises:
+          UnityActionException: Unknown behavior.
+          UnityPolicyException: The agents have no heuristic.
+        """
+        spec = self._spec(behavior_name).action_spec
+        waiting = len(self._reports[behavior_name][0]) if self._reports else 0
+        return self._batches[behavior_name].heuristic() if waiting else spec.empty_action(0)
+
     def _spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
         try:
             return self._specs[behavior_name]
@@ -213,6 +245,7 @@ class SimEnvironment(BaseEnv):
     def _send(self) -> None:
         """Publish the academy's reports, then the world's statistics."""
         self._reports = self._academy.reports
+        self._has_begun = True
         stats, self._world.stats = self._world.stats, []
         if stats and StatsSideChannel.CHANNEL_ID in self._channel_ids:
             frames = [pack_frame(StatsSideChannel.CHANNEL_ID, encode_stat(*stat)) for stat in stats]

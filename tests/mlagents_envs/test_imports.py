@@ -24,13 +24,14 @@ _running = _learning | {"algorithms", "reward_signals"}
 _beside = {"self_play", "curriculum", "stats", "export", "inference"}
 
 ROOMS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(_base, frozenset()),
+    **dict.fromkeys(_base | {"barracuda"}, frozenset()),
     **dict.fromkeys(("settings", "data", "returns"), _base),
     "nn": _first,
     **dict.fromkeys(("algorithms", "reward_signals"), _learning),
     "rollout": _running,
-    **dict.fromkeys(("self_play", "curriculum", "stats", "inference"), _base | {"settings"}),
-    "export": _base | {"settings", "nn", "inference"},
+    **dict.fromkeys(("self_play", "curriculum", "stats"), _base | {"settings"}),
+    "inference": _base | {"settings", "barracuda"},
+    "export": _base | {"settings", "nn", "inference", "barracuda"},
     "training": _running | _beside | {"rollout"},
     "cli": _running | _beside | {"rollout", "training"},
 }

@@ -74,7 +74,7 @@ def test_staying_costs_a_hundredth_and_nothing_is_masked() -> None:
 def test_example_modules_and_basic_itself_load_nothing_heavy() -> None:
     program = """
 import sys
-from mlagents_sim.examples import ball3d, basic
+from mlagents_sim.examples import ball3d, basic, grid_world, visual_ball3d
 env = basic.ENTRY.make()
 env.reset()
 env.step()

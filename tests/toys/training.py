@@ -6,14 +6,13 @@ import time
 
 import numpy as np
 
-from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.curriculum.schedule import ParameterSchedule
-from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.actor import Actor
 from mlagents.rollout.env_pool import InlinePool
 from mlagents.settings import BehaviorSettings
 from mlagents.stats import Statistics
 from mlagents.training.behavior import Behavior
+from mlagents.training.build import LEARNERS
 from mlagents.training.loop import TrainingLoop
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
@@ -45,7 +44,7 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=N
     statistics = statistics or Statistics()
 
     def make_behavior(name, spec):
-        learner = PPOLearner(name, spec, settings, RewardSignals(settings.reward_signals), seed)
+        learner = LEARNERS[settings.trainer_type](name, spec, settings, seed)
         return Behavior(name, spec, settings, learner, statistics, np.random.default_rng(seed), training=True)
 
     pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())
@@ -67,16 +66,22 @@ def greedy_returns(env, policy, steps=200):
     (name,) = env.behavior_specs
     actor = Actor(policy, np.random.default_rng(0), deterministic=True)
     env.reset()
-    running, finished = {}, []
+    running, finished, memory = {}, [], {}
     for _ in range(steps):
         decision, terminal = env.get_steps(name)
         finished += [running.pop(a, 0.0) + float(terminal[a].reward) for a in terminal.agent_id.tolist()]
-        for agent, reward in zip(decision.agent_id.tolist(), decision.reward.tolist(), strict=True):
+        for agent in terminal.agent_id.tolist():
+            memory.pop(agent, None)
+        agents = decision.agent_id.tolist()
+        for agent, reward in zip(agents, decision.reward.tolist(), strict=True):
             running[agent] = running.get(agent, 0.0) + reward
         if len(decision):
-            allowed = decision.action_mask
-            env.set_actions(
-                name, actor.act(decision.obs, None if allowed is None else ~np.concatenate(allowed, 1)).action
-            )
+            masks = decision.action_mask
+            blank = np.zeros(policy.memory_size, np.float32)
+            carried = np.array([memory.get(a, blank) for a in agents]) if policy.memory_size else None
+            chosen = actor.act(decision.obs, None if masks is None else ~np.concatenate(masks, 1), carried)
+            env.set_actions(name, chosen.action)
+            if policy.memory_size:
+                memory |= dict(zip(agents, chosen.memory, strict=True))
         env.step()
     return finished

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 USER_ERRORS = (
     "mlagents_envs.exception:UnityException",
     "mlagents.settings.report:SettingsError",
-    "mlagents.nn.build:NetworkError",
+    "mlagents.nn.errors:NetworkError",
     "mlagents.nn.tensors:TensorMismatch",
     "mlagents.reward_signals.stack:RewardSignalError",
     "mlagents.stats.plugins:StatsWriterPluginError",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING
 from mlagents.cli.environments import find_environment
 from mlagents.cli.errors import INTERRUPTED, UsageError
 from mlagents.cli.numbers import whole_number
+from mlagents.cli.players import heuristic_players, recorded
+from mlagents.cli.recording import VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
 from mlagents.cli.table import print_table
 
 if TYPE_CHECKING:
@@ -27,19 +31,46 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command."""
     parser = subparsers.add_parser("play", help="let a trained model play", description=__doc__)
     parser.add_argument("environment", metavar="ENV", help="name of an environment; see `mlagents envs`")
-    parser.add_argument(
+    player = parser.add_mutually_exclusive_group()
+    player.add_argument(
+        "--heuristic", action="store_true", help="let the agents play by the rule that their author gave them"
+    )
+    player.add_argument(
         "--model",
         metavar="FILE|RUN|random",
-        help="an .onnx file, a folder or run id with one <behavior>.onnx per behavior, or random actions"
-        " (default: the model that comes with the environment)",
+        help="an .onnx or .nn file, a folder or run id with one <behavior>.onnx or .nn per behavior, or random"
+        " actions (default: the model that comes with the environment)",
     )
-    parser.add_argument("--episodes", type=whole_number(1), default=100, metavar="N", help="default: 100")
+    parser.add_argument(
+        "--episodes",
+        type=whole_number(1),
+        metavar="N",
+        help="default: 100, or 1 with --video or --screenshot",
+    )
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="S", help="default: 0")
     parser.add_argument(
         "--num-areas",
         type=whole_number(1),
         metavar="N",
-        help="copies of the scene (default: as many as usual)",
+        help="copies of the scene (default: as many as usual, or 1 with --video or --screenshot)",
+    )
+    parser.add_argument(
+        "--record",
+        type=file_of_type(".demo"),
+        metavar="FILE",
+        help="write what the agents observe and do as a .demo file",
+    )
+    parser.add_argument(
+        "--video",
+        type=file_of_type(*VIDEO_SUFFIXES),
+        metavar="FILE",
+        help="record the play as .mp4 (needs mlagents[video]) or .gif",
+    )
+    parser.add_argument(
+        "--screenshot",
+        type=file_of_type(".png"),
+        metavar="FILE",
+        help="save a picture of the play after one second as .png",
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--deterministic", action="store_true", help="take the most likely actions")
@@ -57,64 +88,93 @@ def run(arguments: argparse.Namespace) -> int:
     """Play, print, and return the exit code.
 
     Raises:
-      UsageError: no such environment, or no model for it.
+      UsageError: no such environment, no model for it, or it cannot be seen.
       ModelError: a model cannot be used.
     """
     entry = find_environment(arguments.environment)
     from mlagents.inference import Evaluation
 
-    env = entry.make(seed=arguments.seed, num_areas=arguments.num_areas)
+    is_seen = bool(arguments.video or arguments.screenshot)
+    env = entry.make(seed=arguments.seed, num_areas=arguments.num_areas or (1 if is_seen else None))
+    played = recorded(env, arguments.record)
     try:
         if not env.behavior_specs:
             env.reset()  # executables tell their behaviors only then
-        models = _models(env, entry, arguments.model)
-        evaluation = Evaluation(
-            env, models, arguments.episodes, deterministic=arguments.deterministic, seed=arguments.seed
-        )
+        models = heuristic_players(env) if arguments.heuristic else _models(env, entry, arguments.model)
+        episodes = arguments.episodes or (1 if is_seen else 100)
+        evaluation = Evaluation(played, models, episodes, deterministic=arguments.deterministic, seed=arguments.seed)
         interrupted = False
-        try:
-            evaluation.run()
-        except KeyboardInterrupt:
-            interrupted = True
+        with _recording(env, entry, arguments.video, arguments.screenshot):
+            try:
+                evaluation.run()
+            except KeyboardInterrupt:
+                interrupted = True
     finally:
-        env.close()
+        played.close()
     _report(evaluation.result(), entry, arguments, interrupted)
     return INTERRUPTED if interrupted else 0
 
 
+@contextmanager
+def _recording(env: BaseEnv, entry: BaseRegistryEntry, video: Path | None, screenshot: Path | None) -> Iterator[None]:
+    """Record what happens in the block, if that is wanted."""
+    if video is None and screenshot is None:
+        yield
+        return
+    if not isinstance(env, Watchable):
+        raise UsageError(
+            f"{entry.identifier} runs outside of this toolkit, which cannot see it; look at its own window"
+        )
+    recorder = Recorder(env, video, screenshot)
+    try:
+        yield
+    finally:
+        recorder.close()
+
+
 def _models(env: BaseEnv, entry: BaseRegistryEntry, wanted: str | None) -> dict[str, Model]:
     """Return a model for each behavior. Teams of one behavior play with the same file."""
-    from mlagents.inference import OnnxModel, RandomPolicy
+    from mlagents.inference import RandomPolicy, load_model
 
     specs = env.behavior_specs
     if wanted == RANDOM:
         return {behavior: RandomPolicy(spec) for behavior, spec in specs.items()}
     names = {behavior: behavior.split("?")[0] for behavior in specs}
     files = _files(entry, wanted, sorted(set(names.values())))
-    return {behavior: OnnxModel(files[names[behavior]], spec) for behavior, spec in specs.items()}
+    return {behavior: load_model(files[names[behavior]], spec) for behavior, spec in specs.items()}
 
 
 def _files(entry: BaseRegistryEntry, wanted: str | None, names: list[str]) -> dict[str, Path]:
     """Return behavior name -> model file."""
+    from mlagents.inference import SUFFIXES
     from mlagents.stats import safe_name
 
     if wanted is None and entry.pretrained is None:
         raise UsageError(f"no trained model comes with {entry.identifier}; give --model FILE, RUN or random")
     where = entry.pretrained if wanted is None else Path(wanted)
     assert where is not None
-    files = [f"{safe_name(name)}.onnx" for name in names]
-    if where.is_file() or (where.suffix == ".onnx" and not where.is_dir()):
+    stems = [safe_name(name) for name in names]
+    if where.is_file() or (where.suffix in SUFFIXES and not where.is_dir()):
         if len(names) > 1:
             raise UsageError(
                 f"{where} is one model, but {entry.identifier} has behaviors {', '.join(names)}; give a run"
-                f" or a folder with {', '.join(files)}"
+                f" or a folder with {', '.join(f'{stem}.onnx' for stem in stems)}"
             )
         return {names[0]: where}
     folder = _folder(where)
-    if missing := [file for file in files if not (folder / file).is_file()]:
-        there = ", ".join(sorted(path.name for path in folder.glob("*.onnx"))) or "no .onnx files"
-        raise UsageError(f"expected {', '.join(missing)} in the folder {folder}; found {there}")
-    return {name: folder / file for name, file in zip(names, files, strict=True)}
+    found = [_in_folder(folder, stem, SUFFIXES) for stem in stems]
+    files = {name: file for name, file in zip(names, found, strict=True) if file is not None}
+    if missing := [f"{stem}.onnx" for stem, file in zip(stems, found, strict=True) if file is None]:
+        there = ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES))
+        raise UsageError(
+            f"expected {', '.join(missing)} in the folder {folder}, or .nn; found {there or 'no .onnx or .nn files'}"
+        )
+    return files
+
+
+def _in_folder(folder: Path, stem: str, suffixes: tuple[str, ...]) -> Path | None:
+    """Return the model of a behavior in the first format that is there."""
+    return next((file for suffix in suffixes if (file := folder / f"{stem}{suffix}").is_file()), None)
 
 
 def _folder(where: Path) -> Path:

@@ -15,104 +15,127 @@ class Replay:
     """A ring of rows that holds the newest `capacity` decisions; nothing is allocated after the start.
 
     Segments lie in it as in `Rows`, each followed by its closing row, so every observation is stored once and the
-    next one of a decision is one row on. There are twice as many rows as decisions: however short the segments are,
-    the closing rows of the newest `capacity` decisions fit beside them, and what is written next can only hit rows
-    that no sample reads any more.
+    next one of a decision is one row on. They are sampled in *sequences*: pieces of at most `steps` decisions,
+    counted from a segment's start. There are twice as many rows as decisions: however short the segments are, the
+    closing rows of the newest `capacity` decisions fit beside them, and what is written next can only hit rows that
+    no sample reads any more.
 
     Args:
       spec: observations and actions.
       capacity: decisions to hold.
+      steps: most decisions in a sequence; 1 without memory.
+      memory_size: of the networks; 0 without memory.
     """
 
-    def __init__(self, spec: BehaviorSpec, capacity: int):
-        self._spec = spec
+    def __init__(self, spec: BehaviorSpec, capacity: int, steps: int = 1, memory_size: int = 0):
         self._capacity = capacity
-        self._store = Rows(spec, capacity)
+        self._steps = steps
+        self._store = Rows(spec, capacity, memory_size)
         self._length = len(self._store.closing)
         self._written = 0  # rows
         self._seen = 0  # decisions
-        self._row_of = np.zeros(capacity, np.int64)  # decision number modulo capacity -> row
+        self._oldest = self._newest = 0  # sequences; the newest is one past the end
+        self._start = np.zeros(capacity, np.int64)  # sequence number modulo capacity -> row
+        self._number = np.zeros(capacity, np.int64)  # likewise -> number of its first decision
+        self._decisions = np.zeros(capacity, np.int64)  # likewise -> how many decisions
 
     def __len__(self) -> int:
-        return min(self._seen, self._capacity)
+        """Number of decisions that can be sampled."""
+        return 0 if self._oldest == self._newest else int(self._seen - self._number[self._oldest % self._capacity])
 
     def extend(self, segment: Segment) -> None:
-        """Store a copy of the segment, or of its newest `capacity` decisions."""
-        steps = min(len(segment), self._capacity)
+        """Store a copy of the segment, or of its newest decisions that fill whole sequences and fit."""
+        steps = len(segment)
+        if steps > self._capacity:
+            steps -= -(-(steps - self._capacity) // self._steps) * self._steps
+            self._oldest = self._newest
+        skipped = len(segment) - steps
         rows = (self._written + np.arange(steps + 1)) % self._length
         decisions = rows[:-1]
-        store = self._store
-        for column, observation in zip(store.observations, segment.observations, strict=True):
-            column[rows] = observation[-steps - 1 :]
-        store.continuous[decisions] = segment.continuous[-steps:]
-        store.discrete[decisions] = segment.discrete[-steps:]
-        store.allowed[decisions] = segment.allowed[-steps:]
-        store.reward[decisions] = segment.reward[-steps:]
+        store, columns = self._store, self._store.columns
+        for position, observation in enumerate(segment.observations):
+            columns.write(rows, position, observation[skipped:])
+        columns.memory[decisions[:: self._steps]] = segment.memory[skipped :: self._steps]
+        columns.continuous[decisions] = segment.continuous[skipped:]
+        columns.discrete[decisions] = segment.discrete[skipped:]
+        columns.allowed[decisions] = segment.allowed[skipped:]
+        columns.reward[decisions] = segment.reward[skipped:]
         store.ended[decisions] = False
         store.interrupted[decisions] = False
         store.ended[decisions[-1:]] = segment.ended
         store.interrupted[decisions[-1:]] = segment.interrupted
-        self._row_of[(self._seen + np.arange(steps)) % self._capacity] = decisions
+        first = np.arange(0, steps, self._steps)
+        self._append(decisions[first], self._seen + first, np.minimum(steps - first, self._steps))
         self._written += steps + 1
         self._seen += steps
+        while self._number[self._oldest % self._capacity] < self._seen - self._capacity:
+            self._oldest += 1
 
-    def sample(self, rng: np.random.Generator, count: int, out: Rows | None = None) -> Rows:
-        """Return decisions drawn uniformly, with replacement, from all that are stored.
+    def _append(self, start: NDArray[np.int64], number: NDArray[np.int64], decisions: NDArray[np.int64]) -> None:
+        slots = (self._newest + np.arange(len(start))) % self._capacity
+        self._start[slots], self._number[slots], self._decisions[slots] = start, number, decisions
+        self._newest += len(start)
+        self._oldest = max(self._oldest, self._newest - self._capacity)
+
+    def sample(self, rng: np.random.Generator, count: int, out: Rows) -> NDArray[np.int32]:
+        """Draw sequences uniformly, with replacement, from all that are stored.
 
         Args:
           rng: draws them.
           count: how many.
-          out: rows to fill from the start, with a capacity of at least `count`; None for new ones.
+          out: rows to fill from the start: every sequence takes `steps` + 1 rows, its decisions and the observation
+            after the last one. What a shorter one leaves over are closing rows without meaning.
 
-        Returns: `out`: each decision as a segment of its own, so decisions stand in rows 0, 2, 4, ... and the
-          observations after them in rows 1, 3, 5, ...
+        Returns: int32 [count], how many decisions each has.
 
         Raises:
           ValueError: nothing is stored.
         """
-        if not len(self):
+        if self._oldest == self._newest:
             raise ValueError("nothing is stored to sample from; extend() first")
-        out = Rows(self._spec, count) if out is None else out
-        numbers = rng.integers(self._seen - len(self), self._seen, count)
-        decisions = self._row_of[numbers % self._capacity]
-        following = (decisions + 1) % self._length
-        used = 2 * count
-        store = self._store
-        for column, stored in zip(out.observations, store.observations, strict=True):
-            column[0:used:2] = stored[decisions]
-            column[1:used:2] = stored[following]
-        out.continuous[0:used:2] = store.continuous[decisions]
-        out.discrete[0:used:2] = store.discrete[decisions]
-        out.allowed[0:used:2] = store.allowed[decisions]
-        out.allowed[1:used:2] = True
-        out.reward[0:used:2] = store.reward[decisions]
-        out.ended[0:used:2] = store.ended[decisions]
-        out.interrupted[0:used:2] = store.interrupted[decisions]
-        out.closing[0:used:2] = False
+        slots = rng.integers(self._oldest, self._newest, count) % self._capacity
+        decisions = self._decisions[slots]
+        offset = np.arange(self._steps + 1)
+        rows = ((self._start[slots][:, None] + offset) % self._length).ravel()
+        valid = (offset < decisions[:, None]).ravel()
+        used = len(rows)
+        store, columns, filled = self._store, self._store.columns, out.columns
+        filled.match([o.dtype for o in columns.observations])
+        for (_, column), (_, stored) in zip(filled.items(), columns.items(), strict=True):
+            np.take(stored, rows, axis=0, out=column[:used], mode="clip")  # the other mode copies twice
+        filled.allowed[:used][~valid] = True  # where all were forbidden there would be no distribution
+        out.ended[:used] = store.ended[rows] & valid
+        out.interrupted[:used] = store.interrupted[rows] & valid
+        out.closing[:used] = ~valid
         out.closing[used:] = True
-        out.used, out.steps = used, count
-        return out
+        out.used, out.steps = used, int(decisions.sum())
+        return decisions.astype(np.int32)
 
     def clear(self) -> None:
         """Forget everything stored."""
-        self._seen = self._written = 0
+        self._seen = self._written = self._oldest = self._newest = 0
 
-    def _columns(self) -> dict[str, NDArray[np.generic]]:
-        store = self._store
-        columns: dict[str, NDArray[np.generic]] = {f"observations.{i}": o for i, o in enumerate(store.observations)}
-        names = ("continuous", "discrete", "allowed", "reward", "ended", "interrupted")
-        return columns | {name: getattr(store, name) for name in names}
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        kept = {name: column for name, column in self._store.columns.items() if name != "log_prob"}
+        return kept | {"ended": self._store.ended, "interrupted": self._store.interrupted}
 
     def state_dict(self) -> dict[str, NDArray[np.generic]]:
-        """Return what is stored as arrays by name, oldest first: `rows` of the decisions, and all columns."""
-        decisions = self._row_of[np.arange(self._seen - len(self), self._seen) % self._capacity]
-        if not len(decisions):
-            return {"rows": decisions}
-        oldest = decisions[0]
+        """Return what is stored as arrays by name, oldest first: sequences and all columns.
+
+        `starts` and `decisions`, int64 [sequences], say where in the columns the sequences are, and how long.
+        """
+        slots = np.arange(self._oldest, self._newest) % self._capacity
+        if not len(slots):
+            return {"starts": self._start[:0], "decisions": self._decisions[:0]}
+        oldest = self._start[slots[0]]
         count = (self._written - oldest - 1) % self._length + 1
         rows = (oldest + np.arange(count)) % self._length
-        columns = {name: column[rows] for name, column in self._columns().items()}
-        return {"rows": (decisions - oldest) % self._length, **columns}
+        columns = {name: column[rows] for name, column in self._arrays().items()}
+        return {
+            "starts": (self._start[slots] - oldest) % self._length,
+            "decisions": self._decisions[slots],
+            **columns,
+        }
 
     def load_state_dict(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over what `state_dict` returned; of another capacity, too: the newest decisions are kept.
@@ -121,11 +144,16 @@ class Replay:
           ValueError: a column has another shape than the behavior's.
         """
         self.clear()
-        rows = state["rows"].astype(np.int64)[-self._capacity :]
-        if not len(rows):
+        starts, decisions = state["starts"].astype(np.int64), state["decisions"].astype(np.int64)
+        fits = np.cumsum(decisions[::-1])[::-1] <= self._capacity
+        starts, decisions = starts[fits], decisions[fits]
+        if not len(starts):
             return
-        first = int(rows[0])
-        for name, column in self._columns().items():
+        first = int(starts[0])
+        self._store.columns.match(
+            [state[f"observations.{i}"].dtype for i in range(len(self._store.columns.observations))]
+        )
+        for name, column in self._arrays().items():
             saved = state[name][first:]
             if saved.shape[1:] != column.shape[1:]:
                 raise ValueError(
@@ -134,5 +162,5 @@ class Replay:
                 )
             column[: len(saved)] = saved
             self._written = len(saved)
-        self._row_of[: len(rows)] = rows - first
-        self._seen = len(rows)
+        self._append(starts - first, np.cumsum(decisions) - decisions, decisions)
+        self._seen = int(decisions.sum())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents.data.columns import Columns, Stored
 from mlagents_envs.base_env import BehaviorSpec
 
 
@@ -19,7 +20,8 @@ class Segment:
     The arrays may be views into the collector's store: whoever keeps them copies them at once.
 
     Attributes:
-      observations: one float32 [L + 1, *shape] per observation spec.
+      observations: one [L + 1, *shape] per observation spec, as stored (see `Columns`).
+      memory: float32 [L, memory size], before each decision; zero columns without memory.
       continuous: float32 [L, continuous size], as sampled, before clipping.
       discrete: int32 [L, branches].
       log_prob: float32 [L, continuous size + branches], under the policy that acted, column by column.
@@ -29,7 +31,8 @@ class Segment:
       interrupted: the episode was cut by a step limit, so the last observation still has a value.
     """
 
-    observations: tuple[NDArray[np.float32], ...]
+    observations: tuple[Stored, ...]
+    memory: NDArray[np.float32]
     continuous: NDArray[np.float32]
     discrete: NDArray[np.int32]
     log_prob: NDArray[np.float32]
@@ -46,56 +49,47 @@ class Rows:
     """Segments behind one another in flat columns, each followed by one closing row.
 
     A closing row holds only the observation after the segment's last decision, so that the next observation is
-    always one row on. Unused rows are closing rows, too. Columns (R = 2 x capacity rows, enough for segments of a
-    single decision each):
+    always one row on. Unused rows are closing rows, too. R = 2 x capacity rows are enough for segments of a single
+    decision each.
 
-      observations: one float32 [R, *shape] per observation spec.
-      continuous: float32 [R, continuous size]; discrete: int32 [R, branches];
-      log_prob: float32 [R, continuous size + branches];
-      allowed: bool [R, sum of branch sizes]; reward: float32 [R];
-      ended: bool [R], the episode ended with this decision; interrupted: bool [R], it was cut by a limit;
+    Attributes:
+      columns: [R, ...].
+      ended: bool [R], the episode ended with this decision; interrupted: bool [R], it was cut by a limit.
       closing: bool [R].
+      used: rows in use. steps: decisions in them.
     """
 
-    def __init__(self, spec: BehaviorSpec, capacity: int):
+    def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0):
         self._spec = spec
+        self._memory_size = memory_size
         self.used = 0
         self.steps = 0
         self._allocate(capacity)
 
     def _allocate(self, capacity: int) -> None:
         self.capacity = capacity
-        action, rows = self._spec.action_spec, 2 * capacity
-        self.observations = tuple(np.zeros((rows, *o.shape), np.float32) for o in self._spec.observation_specs)
-        self.continuous = np.zeros((rows, action.continuous_size), np.float32)
-        self.discrete = np.zeros((rows, action.discrete_size), np.int32)
-        self.log_prob = np.zeros((rows, action.continuous_size + action.discrete_size), np.float32)
-        self.allowed = np.ones((rows, sum(action.discrete_branches)), np.bool_)
-        self.reward = np.zeros(rows, np.float32)
+        rows = 2 * capacity
+        self.columns = Columns(self._spec, self._memory_size, rows)
         self.ended = np.zeros(rows, np.bool_)
         self.interrupted = np.zeros(rows, np.bool_)
         self.closing = np.ones(rows, np.bool_)
 
-    def _columns(self) -> tuple[NDArray[np.generic], ...]:
-        return (
-            *self.observations,
-            self.continuous,
-            self.discrete,
-            self.log_prob,
-            self.allowed,
-            self.reward,
-            self.ended,
-            self.interrupted,
-            self.closing,
-        )
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        return dict(self.columns.items()) | {
+            "ended": self.ended,
+            "interrupted": self.interrupted,
+            "closing": self.closing,
+        }
 
     def reserve(self, capacity: int) -> None:
         """Make room for at least this many decisions, keeping what is stored."""
         if capacity <= self.capacity:
             return
-        old = self._columns()
+        old = self._arrays()
+        dtypes = [o.dtype for o in self.columns.observations]
         self._allocate(capacity)
-        for before, after in zip(old, self._columns(), strict=True):
+        self.columns.match(dtypes)
+        for before, after in zip(old.values(), self._arrays().values(), strict=True):
             after[: self.used] = before[: self.used]
 
     def extend(self, segment: Segment) -> None:
@@ -104,29 +98,46 @@ class Rows:
         stop = start + steps
         if self.steps + steps > self.capacity:
             self.reserve(max(2 * self.capacity, self.steps + steps))
-        for column, observation in zip(self.observations, segment.observations, strict=True):
-            column[start : stop + 1] = observation
-        self.continuous[start:stop] = segment.continuous
-        self.discrete[start:stop] = segment.discrete
-        self.log_prob[start:stop] = segment.log_prob
-        self.allowed[start:stop] = segment.allowed
-        self.reward[start:stop] = segment.reward
+        columns = self.columns
+        for position, observation in enumerate(segment.observations):
+            columns.write(slice(start, stop + 1), position, observation)
+        columns.memory[start:stop] = segment.memory
+        columns.continuous[start:stop] = segment.continuous
+        columns.discrete[start:stop] = segment.discrete
+        columns.log_prob[start:stop] = segment.log_prob
+        columns.allowed[start:stop] = segment.allowed
+        columns.reward[start:stop] = segment.reward
         self.closing[start:stop] = False
         self.ended[stop - 1] = segment.ended
         self.interrupted[stop - 1] = segment.interrupted
         self.used = stop + 1
         self.steps += steps
 
+    def sequences(self, steps: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return where sequences start and how long they are: the segments, cut into pieces of at most `steps`.
+
+        Returns: int32 [sequences] each, in the order of the rows.
+        """
+        decision = ~self.closing[: self.used]
+        closing = np.flatnonzero(~decision)
+        first = np.concatenate([[0], closing[:-1] + 1]) if len(closing) else np.zeros(0, np.intp)
+        lengths = closing - first
+        pieces = -(-lengths // steps)
+        number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        starts = np.repeat(first, pieces) + number * steps
+        return starts.astype(np.int32), np.minimum(np.repeat(closing, pieces) - starts, steps).astype(np.int32)
+
     def state_dict(self) -> dict[str, Any]:
         """Return what is stored: copies of the rows in use, and plain values."""
-        columns = [column[: self.used].copy() for column in self._columns()]
+        columns = [column[: self.used].copy() for column in self._arrays().values()]
         return {"columns": columns, "used": self.used, "steps": self.steps, "capacity": self.capacity}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, with the same capacity, on which the update's shape depends."""
         self._allocate(state["capacity"])
         self.used, self.steps = state["used"], state["steps"]
-        for column, stored in zip(self._columns(), state["columns"], strict=True):
+        self.columns.match([column.dtype for column in state["columns"][: len(self.columns.observations)]])
+        for column, stored in zip(self._arrays().values(), state["columns"], strict=True):
             column[: self.used] = stored
 
     def clear(self) -> None:

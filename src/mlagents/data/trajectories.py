@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents.data.columns import Columns
 from mlagents.data.segments import Segment
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -23,60 +24,48 @@ class Trajectories:
     """Columns `[lanes, horizon + 1, ...]` with a write position per lane.
 
     Agents decide at different times, so each lane has a position of its own. Row t takes what was decided; what
-    came of it goes to reward row t and observation row t + 1. A lane that reaches the horizon, or whose episode
-    ends, is a finished segment: contiguous, because time is the second axis.
+    came of it goes to reward row t, observation row t + 1 and memory row t + 1. A lane that reaches the horizon, or
+    whose episode ends, is a finished segment: contiguous, because time is the second axis.
     """
 
-    def __init__(self, spec: BehaviorSpec, horizon: int):
+    def __init__(self, spec: BehaviorSpec, horizon: int, memory_size: int = 0):
         self._spec = spec
+        self._memory_size = memory_size
         self.horizon = horizon
         self._allocate(0)
 
     def _allocate(self, lanes: int) -> None:
-        action, steps = self._spec.action_spec, self.horizon + 1
-        self.observations = tuple(np.zeros((lanes, steps, *o.shape), np.float32) for o in self._spec.observation_specs)
-        self.continuous = np.zeros((lanes, steps, action.continuous_size), np.float32)
-        self.discrete = np.zeros((lanes, steps, action.discrete_size), np.int32)
-        self.log_prob = np.zeros((lanes, steps, action.continuous_size + action.discrete_size), np.float32)
-        self.allowed = np.ones((lanes, steps, sum(action.discrete_branches)), np.bool_)
-        self.reward = np.zeros((lanes, steps), np.float32)
+        self.columns = Columns(self._spec, self._memory_size, lanes, self.horizon + 1)
         self.length = np.zeros(lanes, np.intp)
         self.waiting = np.zeros(lanes, np.bool_)
         self.total_reward = np.zeros(lanes, np.float64)
         self.decisions = np.zeros(lanes, np.int64)
 
-    def _columns(self) -> tuple[NDArray[np.generic], ...]:
-        return (
-            *self.observations,
-            self.continuous,
-            self.discrete,
-            self.log_prob,
-            self.allowed,
-            self.reward,
-            self.length,
-            self.waiting,
-            self.total_reward,
-            self.decisions,
-        )
+    def _arrays(self) -> list[NDArray[np.generic]]:
+        counters = (self.length, self.waiting, self.total_reward, self.decisions)
+        return [*(column for _, column in self.columns.items()), *counters]
 
     def grow(self, lanes: int) -> None:
         """Make room for at least this many lanes."""
         have = len(self.length)
         if lanes <= have:
             return
-        old = self._columns()
+        old = self._arrays()
+        dtypes = [o.dtype for o in self.columns.observations]
         self._allocate(max(lanes, have + have // 2))
-        for before, after in zip(old, self._columns(), strict=True):
+        self.columns.match(dtypes)
+        for before, after in zip(old, self._arrays(), strict=True):
             after[:have] = before
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is stored, as copies."""
-        return {"columns": [column.copy() for column in self._columns()]}
+        return {"columns": [column.copy() for column in self._arrays()]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` of trajectories of the same spec and horizon returned."""
         self._allocate(len(state["columns"][-1]))
-        for column, stored in zip(self._columns(), state["columns"], strict=True):
+        self.columns.match([column.dtype for column in state["columns"][: len(self.columns.observations)]])
+        for column, stored in zip(self._arrays(), state["columns"], strict=True):
             column[...] = stored
 
     def observe(
@@ -99,27 +88,32 @@ class Trajectories:
         row = self.length[lanes]
         waiting = self.waiting[lanes]
         if waiting.all():
-            self.reward[lanes, row] = reward
+            self.columns.reward[lanes, row] = reward
             self.total_reward[lanes] += reward
             row += 1
         else:
             continuing = lanes[waiting]
-            self.reward[continuing, row[waiting]] = reward[waiting]
+            self.columns.reward[continuing, row[waiting]] = reward[waiting]
             self.total_reward[continuing] += reward[waiting]
             row += waiting
         self.length[lanes] = row
-        for column, observation in zip(self.observations, observations, strict=True):
-            column[lanes, row] = observation
+        for position, observation in enumerate(observations):
+            self.columns.write((lanes, row), position, observation)
         if row.size and row.max() == self.horizon:
             for lane in lanes[row == self.horizon].tolist():
                 sink(self._segment(lane, ended=False, interrupted=False))
-                for column in self.observations:
+                for column in (*self.columns.observations, self.columns.memory):
                     column[lane, 0] = column[lane, self.horizon]
                 self.length[lane] = 0
             row = self.length[lanes]
         if allowed is not None:
-            self.allowed[lanes, row] = allowed
+            self.columns.allowed[lanes, row] = allowed
         self.waiting[lanes] = False
+
+    def memory(self, lanes: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the memory of lanes that are to decide, float32 [agents, memory size]; zero as an episode begins."""
+        found: NDArray[np.float32] = self.columns.memory[lanes, self.length[lanes]]
+        return found
 
     def decide(
         self,
@@ -127,6 +121,7 @@ class Trajectories:
         continuous: NDArray[np.float32],
         discrete: NDArray[np.int32],
         log_prob: NDArray[np.float32],
+        memory: NDArray[np.float32] | None = None,
     ) -> None:
         """Write the decisions of the lanes that were observed last.
 
@@ -135,13 +130,16 @@ class Trajectories:
           continuous: float32 [agents, continuous size], as sampled.
           discrete: int32 [agents, branches].
           log_prob: float32 [agents, continuous size + branches].
+          memory: float32 [agents, memory size], after the decision; None without memory.
         """
         row = self.length[lanes]
         if continuous.shape[1]:
-            self.continuous[lanes, row] = continuous
+            self.columns.continuous[lanes, row] = continuous
         if discrete.shape[1]:
-            self.discrete[lanes, row] = discrete
-        self.log_prob[lanes, row] = log_prob
+            self.columns.discrete[lanes, row] = discrete
+        self.columns.log_prob[lanes, row] = log_prob
+        if memory is not None:
+            self.columns.memory[lanes, row + 1] = memory
         self.waiting[lanes] = True
         self.decisions[lanes] += 1
 
@@ -168,9 +166,9 @@ class Trajectories:
             self.abandon(lane)
             return None
         row = self.length[lane]
-        self.reward[lane, row] = reward
-        for column, observation in zip(self.observations, observations, strict=True):
-            column[lane, row + 1] = observation
+        self.columns.reward[lane, row] = reward
+        for position, observation in enumerate(observations):
+            self.columns.write((lane, row + 1), position, observation)
         self.length[lane] = row + 1
         sink(self._segment(lane, ended=True, interrupted=interrupted))
         episode = Episode(float(self.total_reward[lane]) + reward, int(self.decisions[lane]))
@@ -183,16 +181,18 @@ class Trajectories:
         self.waiting[lane] = False
         self.total_reward[lane] = 0.0
         self.decisions[lane] = 0
+        self.columns.memory[lane, 0] = 0.0
 
     def _segment(self, lane: int, *, ended: bool, interrupted: bool) -> Segment:
-        steps = self.length[lane]
+        steps, columns = self.length[lane], self.columns
         return Segment(
-            tuple(column[lane, : steps + 1] for column in self.observations),
-            self.continuous[lane, :steps],
-            self.discrete[lane, :steps],
-            self.log_prob[lane, :steps],
-            self.allowed[lane, :steps],
-            self.reward[lane, :steps],
+            tuple(column[lane, : steps + 1] for column in columns.observations),
+            columns.memory[lane, :steps],
+            columns.continuous[lane, :steps],
+            columns.discrete[lane, :steps],
+            columns.log_prob[lane, :steps],
+            columns.allowed[lane, :steps],
+            columns.reward[lane, :steps],
             ended,
             interrupted,
         )

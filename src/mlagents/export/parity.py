@@ -15,7 +15,8 @@ from mlagents.export.errors import ExportError
 from mlagents.export.onnx import OPSET
 from mlagents.inference.session import open_session
 from mlagents.nn.distributions import CLIP
-from mlagents.nn.policy import ActionDistribution, Observations, Policy
+from mlagents.nn.observations import Observations
+from mlagents.nn.policy import ActionDistribution, Policy
 from mlagents_envs.base_env import BehaviorSpec
 
 TOLERANCE = 1e-5
@@ -105,7 +106,7 @@ def _distribution_on_cpu(policy: Policy, observations: list[FloatArray], allowed
 
 @eqx.filter_jit
 def _distribution(policy: Policy, observations: Observations, allowed: jax.Array | None) -> ActionDistribution:
-    return policy(observations, allowed)
+    return policy(observations, allowed)[0]
 
 
 def _continuous_error(results: Results, expected: ActionDistribution, squashed: bool) -> FloatArray:

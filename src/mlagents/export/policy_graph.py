@@ -83,7 +83,7 @@ def _check_sizes(policy: Policy, spec: BehaviorSpec) -> None:
                 f"observation {index} ({sensor.name or 'unnamed'}) has shape {sensor.shape}; only policies of"
                 " vector observations (one axis) can be exported"
             )
-    first = (*policy.body.layers, policy.head.mean)[0]
+    first = (*policy.body.dense.layers, policy.head.mean)[0]
     found = first.weight.shape[1], policy.head.mean.bias.size, tuple(x.bias.size for x in policy.head.logits)
     width = sum(sensor.shape[0] for sensor in spec.observation_specs)
     expected = width, spec.action_spec.continuous_size, tuple(spec.action_spec.discrete_branches)
@@ -104,9 +104,9 @@ def _body(net: _Net, policy: Policy, observations: list[str]) -> str:
         x = net.add(Arithmetic("centered", "Sub", x, mean))
         x = net.add(Arithmetic("scaled", "Div", x, scale))
         x = net.add(Clip("normalized", x, -normalizer.CLIP, normalizer.CLIP))
-    for i, layer in enumerate(policy.body.layers):
-        x = net.dense(f"body.layers.{i}", x, layer.weight, layer.bias)
-        x = net.add(Swish(f"body.layers.{i}.swish", x))
+    for i, layer in enumerate(policy.body.dense.layers):
+        x = net.dense(f"body.dense.layers.{i}", x, layer.weight, layer.bias)
+        x = net.add(Swish(f"body.dense.layers.{i}.swish", x))
     return x
 
 

@@ -1,11 +1,15 @@
 """Trained models at play: load a file, act, evaluate."""
 
+from mlagents.inference.barracuda_model import BarracudaModel
 from mlagents.inference.errors import ModelError, ModelMismatch
 from mlagents.inference.evaluate import BehaviorResult, Evaluation, EvaluationResult, evaluate
+from mlagents.inference.load import SUFFIXES, load_model
 from mlagents.inference.model import Model, OnnxModel
 from mlagents.inference.random_policy import RandomPolicy
 
 __all__ = [
+    "SUFFIXES",
+    "BarracudaModel",
     "BehaviorResult",
     "Evaluation",
     "EvaluationResult",
@@ -15,4 +19,5 @@ __all__ = [
     "OnnxModel",
     "RandomPolicy",
     "evaluate",
+    "load_model",
 ]

@@ -115,8 +115,11 @@ def _fitted(signature: Signature, name: str, tensor: Tensor, offer: _Offer) -> F
         sizes = tuple(size or 1 for size in tensor.shape)
         return lambda steps: feed(steps).astype(tensor.dtype).reshape(sizes)
     wanted = tensor.shape[1:]
-    if name.startswith("visual_") and not _agree(wanted, given) and _agree(wanted, (*given[1:], given[0])):
-        return lambda steps: feed(steps).transpose(0, 2, 3, 1)
+    if name.startswith("visual_") and (signature.channels_last or not _agree(wanted, given)):
+        turned = *given[1:], given[0]
+        if _agree(wanted, turned):
+            return lambda steps: feed(steps).transpose(0, 2, 3, 1)
+        given = turned if signature.channels_last else given
     if name == "recurrent_in" and _agree(wanted, (1, *given)):
         return lambda steps: feed(steps)[:, np.newaxis]
     if not _agree(wanted, given):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 from onnx import ModelProto
 from onnxruntime import InferenceSession
 
@@ -20,10 +19,10 @@ from mlagents.inference.noise import (
     EPSILON,
     NoiseInput,
     NoiseSource,
-    log_exponential,
     noise_as_inputs,
     normal,
 )
+from mlagents.inference.sampling import choices
 from mlagents.inference.session import open_session
 from mlagents.inference.signature import Signature, read_signature
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps
@@ -86,7 +85,9 @@ class OnnxModel:
             feeds[name] = feed(decision_steps)
         found = dict(zip(self._outputs, self._session.run(self._outputs, feeds), strict=True))
         continuous = None if self._continuous is None else found[self._continuous]
-        discrete = None if self._discrete is None else self._choices(found[self._discrete], noise_rng)
+        discrete = None if self._discrete is None else found[self._discrete]
+        if discrete is not None and discrete.dtype.kind != "i":  # version 2 puts out log-probabilities
+            discrete = choices(discrete, self._action_spec.discrete_branches, decision_steps.action_mask, noise_rng)
         if self._recurrent is not None:
             self._memory["recurrent_in"].store(agents, found[self._recurrent])
         if "prev_action" in self._memory and discrete is not None:
@@ -122,18 +123,6 @@ class OnnxModel:
             f"{self.signature.path}: the model has no output {' or '.join(names)}; it has"
             f" {', '.join(self.signature.outputs)}"
         )
-
-    def _choices(self, result: NDArray[Any], rng: np.random.Generator | None) -> NDArray[Any]:
-        """Return indices, int [n, branches], from what a model puts out.
-
-        That is indices in version 3, and the log-probabilities of all branches side by side in version 2.
-        """
-        if result.dtype.kind == "i":
-            return result
-        if rng is not None:
-            result = result - log_exponential(rng, result.size).reshape(result.shape)
-        stops = np.cumsum(self._action_spec.discrete_branches)
-        return np.stack([part.argmax(axis=1) for part in np.split(result, stops[:-1], axis=1)], axis=1)
 
 
 def _load(path: Path) -> ModelProto:

@@ -44,6 +44,7 @@ class Signature:
       discrete_branches: size of each branch; models of version 2 may have one number here, the sum.
       inputs: by name.
       outputs: by name.
+      channels_last: images are [height, width, channels]; otherwise their declared shape decides.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Signature:
     discrete_branches: tuple[int, ...]
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
+    channels_last: bool = False
 
     def check_actions(self, spec: ActionSpec) -> None:
         """Check the actions against a behavior's.

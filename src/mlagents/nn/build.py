@@ -1,4 +1,4 @@
-"""From observation and action specs and network settings to a policy with fresh weights."""
+"""From observation and action specs and network settings to networks with fresh weights."""
 
 from __future__ import annotations
 
@@ -6,33 +6,60 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlagents.nn.attention import make_entity_attention
+from mlagents.nn.body import Body
 from mlagents.nn.critic import Critic
-from mlagents.nn.layers import Mlp
+from mlagents.nn.hypernetwork import make_hyper_dense
+from mlagents.nn.image_encoders import ImageEncoder, make_image_encoder
+from mlagents.nn.layers import Mlp, glorot_dense
+from mlagents.nn.memory import make_lstm
 from mlagents.nn.normalizer import Normalizer
+from mlagents.nn.observations import layout_of
 from mlagents.nn.policy import ActionHead, Policy
 from mlagents.settings import NetworkSettings
 from mlagents_envs.base_env import BehaviorSpec, ObservationSpec
 
+ENTITY_EMBEDDING = 128
+"""Width of what attention gives, whatever `hidden_units` is."""
 
-class NetworkError(ValueError):
-    """No network can be built for the behavior; the message says which observation or setting is the reason."""
 
-
-def input_size(observation_specs: Sequence[ObservationSpec]) -> int:
-    """Return the width of all vector observations together.
+def make_body(
+    rng: np.random.Generator, specs: Sequence[ObservationSpec], settings: NetworkSettings, actions: int = 0
+) -> Body:
+    """Return a body for these observations, and for so many continuous actions where a Q-network takes them.
 
     Raises:
-      NetworkError: there are no observations, or one is not a vector.
+      NetworkError: an observation is of a kind or size that the network cannot read.
     """
-    if not observation_specs:
-        raise NetworkError("the behavior has no observations; add at least one sensor to the agent")
-    for index, spec in enumerate(observation_specs):
-        if len(spec.shape) != 1:
-            raise NetworkError(
-                f"observation {index} ({spec.name or 'unnamed'}) has shape {list(spec.shape)}; this version trains"
-                " on vector observations (rank 1) only"
-            )
-    return sum(spec.shape[0] for spec in observation_specs)
+    layout, hidden = layout_of(specs), settings.hidden_units
+    encoders = tuple(_encoder(rng, specs[i], settings) for i in layout.images)
+    width = layout.width + hidden * len(encoders)
+    attention = None
+    if layout.entities:
+        shapes = [(specs[i].shape[0], specs[i].shape[1]) for i in layout.entities]
+        attention = make_entity_attention(rng, width, shapes, ENTITY_EMBEDDING)
+        width += ENTITY_EMBEDDING
+    width += actions
+    conditioned = layout.has_goals and settings.goal_conditioning_type == "hyper"
+    dense = Mlp(rng, width, hidden, settings.num_layers - conditioned)
+    hyper = None
+    if conditioned:
+        goals = sum(stop - start for start, stop in layout.goal_columns) + hidden * len(layout.goal_images)
+        hyper = make_hyper_dense(rng, hidden if dense.layers else width, hidden, goals, hidden)
+    memory = settings.memory
+    lstm = None if memory is None else make_lstm(rng, hidden, memory.memory_size)
+    return Body(encoders, attention, dense, hyper, lstm, layout)
+
+
+def _encoder(rng: np.random.Generator, spec: ObservationSpec, settings: NetworkSettings) -> ImageEncoder:
+    channels, height, width = spec.shape
+    name = spec.name or "image"
+    return make_image_encoder(rng, settings.vis_encode_type, (channels, height, width), settings.hidden_units, name)
+
+
+def features(settings: NetworkSettings) -> int:
+    """Return the width of what a body gives to heads."""
+    return settings.hidden_units if settings.memory is None else settings.memory.memory_size // 2
 
 
 def make_policy(
@@ -41,22 +68,23 @@ def make_policy(
     """Return a policy with initial weights for the behavior; squashed: see `ActionHead`.
 
     Raises:
-      NetworkError: the observations or settings ask for something this version cannot build.
+      NetworkError: an observation is of a kind or size that the network cannot read.
     """
-    if settings.memory is not None:
-        raise NetworkError(
-            "network_settings.memory (use_recurrent) is not available in this version; remove it to train without"
-        )
-    inputs = input_size(spec.observation_specs)
     action = spec.action_spec
+    body = make_body(rng, spec.observation_specs, settings)
+    normalized = settings.normalize and body.layout.vectors
     return Policy(
-        Normalizer.initial(inputs) if settings.normalize else None,
-        Mlp(rng, inputs, settings.hidden_units, settings.num_layers),
-        ActionHead(rng, settings.hidden_units, action.continuous_size, tuple(action.discrete_branches), squashed),
+        Normalizer.initial(body.layout.width) if normalized else None,
+        body,
+        ActionHead(rng, features(settings), action.continuous_size, tuple(action.discrete_branches), squashed),
     )
 
 
 def make_critic(rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkSettings, signals: int) -> Critic:
-    """Return a critic with initial weights for the behavior and number of reward signals."""
-    inputs = input_size(spec.observation_specs)
-    return Critic(rng, inputs, settings.hidden_units, settings.num_layers, signals)
+    """Return a critic with initial weights for the behavior and number of reward signals.
+
+    Raises:
+      NetworkError: an observation is of a kind or size that the network cannot read.
+    """
+    body = make_body(rng, spec.observation_specs, settings)
+    return Critic(body, glorot_dense(rng, features(settings), signals))

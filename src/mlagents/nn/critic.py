@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import equinox as eqx
-import numpy as np
 from jaxtyping import Float
 
 from mlagents.arrays import Array
-from mlagents.nn.layers import Dense, Mlp, glorot_dense
+from mlagents.nn.body import Body, Memory
+from mlagents.nn.layers import Dense
+from mlagents.nn.observations import Inputs
 
 
 class Critic(eqx.Module):
     """A body of its own with one linear value head, K outputs wide.
 
     Attributes:
-      body: hidden layers.
+      body: encoders, hidden layers, memory.
       value: dense layer to one value per reward signal.
     """
 
-    body: Mlp
+    body: Body
     value: Dense
 
-    def __init__(self, rng: np.random.Generator, inputs: int, hidden_units: int, num_layers: int, signals: int):
-        self.body = Mlp(rng, inputs, hidden_units, num_layers)
-        self.value = glorot_dense(rng, hidden_units, signals)
-
-    def __call__(self, x: Float[Array, "rows n"]) -> Float[Array, "rows signals"]:
-        """Return V_k for each row of normalised observations."""
-        return self.value(self.body(x))
+    def __call__(
+        self, inputs: Inputs, memory: Memory | None = None
+    ) -> tuple[Float[Array, "rows signals"], Memory | None]:
+        """Return V_k for each row, and the memory afterwards (see `Body.__call__`)."""
+        hidden, after = self.body(inputs, memory)
+        return self.value(hidden), after

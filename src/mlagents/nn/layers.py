@@ -9,10 +9,13 @@ import itertools
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from mlagents.arrays import Array
+
+LAYER_NORM_EPSILON = 1e-5
 
 
 class Dense(eqx.Module):
@@ -65,3 +68,13 @@ class Mlp(eqx.Module):
         for layer in self.layers:
             x = jax.nn.silu(layer(x))
         return x
+
+
+def layer_norm(x: Float[Array, "... n"]) -> Float[Array, "... n"]:
+    """Return x with mean 0 and variance 1 along the last axis (arXiv:1607.06450 eq. 3, without gain and bias).
+
+    The variance is enlarged by `LAYER_NORM_EPSILON`.
+    """
+    deviation = x - jnp.mean(x, axis=-1, keepdims=True)
+    variance = jnp.mean(deviation**2, axis=-1, keepdims=True)
+    return deviation / jnp.sqrt(variance + LAYER_NORM_EPSILON)

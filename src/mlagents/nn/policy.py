@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float, Int
 
 from mlagents.arrays import Array
 from mlagents.nn import distributions
-from mlagents.nn.layers import Dense, Mlp, scaled_normal_dense
+from mlagents.nn.body import Body, Memory
+from mlagents.nn.layers import Dense, scaled_normal_dense
 from mlagents.nn.normalizer import Normalizer
-
-Observations = tuple[Float[Array, "rows _"], ...]
+from mlagents.nn.observations import Inputs, Observations
 
 
 class ActionDistribution(NamedTuple):
@@ -104,23 +104,37 @@ class ActionHead(eqx.Module):
 
 
 class Policy(eqx.Module):
-    """Normaliser, dense body and action head.
+    """Normaliser, body and action head.
 
     Attributes:
       normalizer: statistics of the concatenated vector observations, or None; moved by data, not by gradients.
-      body: hidden layers.
+      body: encoders, hidden layers, memory.
       head: action distributions.
+      critic_body: of a critic with a memory of its own, which has to see every observation when it comes; its memory
+        is kept behind the policy's. None without, and never exported.
     """
 
     normalizer: Normalizer | None
-    body: Mlp
+    body: Body
     head: ActionHead
+    critic_body: Body | None = None
 
-    def normalized(self, observations: Observations) -> Float[Array, "rows n"]:
-        """Return the network's input: all vector observations in sensor order, normalised."""
-        x = jnp.concatenate(observations, axis=1)
-        return x if self.normalizer is None else self.normalizer(x)
+    @property
+    def memory_size(self) -> int:
+        """Numbers of memory kept for each agent: the policy's, and the critic's behind it."""
+        return self.body.memory_size + (0 if self.critic_body is None else self.critic_body.memory_size)
 
-    def __call__(self, observations: Observations, allowed: Bool[Array, "rows s"] | None = None) -> ActionDistribution:
-        """Return what the policy would do; one float32 [rows, n] array per observation spec."""
-        return self.head(self.body(self.normalized(observations)), allowed)
+    def inputs(self, observations: Observations) -> Inputs:
+        """Return what the networks get: observations by kind, vectors normalised."""
+        inputs = self.body.layout.sorted(observations)
+        return inputs if self.normalizer is None else inputs._replace(vector=self.normalizer(inputs.vector))
+
+    def __call__(
+        self,
+        observations: Observations,
+        allowed: Bool[Array, "rows s"] | None = None,
+        memory: Memory | None = None,
+    ) -> tuple[ActionDistribution, Memory | None]:
+        """Return what the policy would do, and its memory afterwards (see `Body.__call__`)."""
+        hidden, after = self.body(self.inputs(observations), memory)
+        return self.head(hidden, allowed), after

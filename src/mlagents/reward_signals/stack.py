@@ -34,7 +34,7 @@ class RewardSignals:
 
     def rewards(self, rows: Rows) -> NDArray[np.float32]:
         """Return float32 [rows, K], strength applied."""
-        return rows.reward[:, None] * self.strength
+        return rows.columns.reward[:, None] * self.strength
 
     def ended(self, rows: Rows) -> NDArray[np.bool_]:
         """Return bool [rows, K]: where nothing follows, as each signal counts it (an interruption is not an end)."""

@@ -1,4 +1,4 @@
-"""Acting: the policy evaluated in numpy, sampled, and brought into the environment's form."""
+"""Acting: the policy evaluated, sampled, and brought into the environment's form."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mlagents.nn.distributions import CLIP, FORBIDDEN, LOG_2PI, LOG_STD_RANGE
 from mlagents.nn.layers import Dense
-from mlagents.nn.normalizer import CLIP as NORMALIZED_CLIP
-from mlagents.nn.policy import Policy
+from mlagents.nn.policy import ActionHead, Policy
+from mlagents.rollout.bodies import acting_body, affine
 from mlagents_envs.base_env import ActionTuple
 
 FloatArray = NDArray[np.float32]
@@ -26,62 +26,49 @@ class Decision(NamedTuple):
         each branch.
       action: what the environment gets: continuous values clipped to [-3, 3] and divided by 3, or their tanh if the
         policy is squashed.
+      memory: float32 [agents, memory size], after the decision; None without memory.
     """
 
     continuous: FloatArray
     discrete: NDArray[np.int32]
     log_prob: FloatArray
     action: ActionTuple
+    memory: FloatArray | None = None
 
 
 class Actor:
-    """Samples actions from a policy with vector observations.
-
-    The dense layers are evaluated in numpy: for the few agents of a scene this costs a third of a compiled JAX call,
-    which is mostly call overhead (benchmarks/acting.py). A test holds the two equal.
-    """
+    """Samples actions from a policy: the body as `mlagents.rollout.bodies` chooses, the heads in numpy."""
 
     def __init__(self, policy: Policy, rng: np.random.Generator, deterministic: bool = False):
         self._rng = rng
         self._deterministic = deterministic
-        self.load(policy)
+        self._body = acting_body(policy)
+        self._load_head(policy.head)
 
     def load(self, policy: Policy) -> None:
         """Act with these weights from now on."""
-        # swish(2u) = u (1 + tanh u): with halved weights a layer is one product and four in-place passes
-        self._hidden = [_affine(layer, 0.5) for layer in policy.body.layers]
-        self._mean = _affine(policy.head.mean)
-        log_std = policy.head.log_std
-        self._log_std = _affine(log_std) if isinstance(log_std, Dense) else None
+        self._body.load(policy)
+        self._load_head(policy.head)
+
+    def _load_head(self, head: ActionHead) -> None:
+        self._mean = affine(head.mean)
+        log_std = head.log_std
+        self._log_std = affine(log_std) if isinstance(log_std, Dense) else None
         self._shared_std: FloatArray = np.exp(0.0 if isinstance(log_std, Dense) else np.asarray(log_std))
-        self._squashed = policy.head.squashed
-        self._logits = [_affine(layer) for layer in policy.head.logits]
-        normalizer = policy.normalizer
-        self._shift = None if normalizer is None else np.asarray(normalizer.mean)
-        self._scale = None if normalizer is None else 1.0 / np.asarray(normalizer.scale())
+        self._squashed = head.squashed
+        self._logits = [affine(layer) for layer in head.logits]
 
-    def hidden(self, observations: list[FloatArray]) -> FloatArray:
-        """Return the body's activations, float32 [agents, hidden units]."""
-        x = observations[0] if len(observations) == 1 else np.concatenate(observations, axis=1)
-        if self._shift is not None:
-            x = (x - self._shift) * self._scale
-            np.clip(x, -NORMALIZED_CLIP, NORMALIZED_CLIP, out=x)
-        for weight, bias in self._hidden:
-            x = x @ weight
-            x += bias
-            gate = np.tanh(x)
-            gate += 1.0
-            x *= gate
-        return x
-
-    def act(self, observations: list[FloatArray], allowed: NDArray[np.bool_] | None) -> Decision:
+    def act(
+        self, observations: list[FloatArray], allowed: NDArray[np.bool_] | None, memory: FloatArray | None = None
+    ) -> Decision:
         """Return an action for every agent.
 
         Args:
-          observations: one float32 [agents, n] per observation spec.
+          observations: one float32 [agents, *shape] per observation spec.
           allowed: bool [agents, sum of branch sizes], True = may be chosen; None for everything.
+          memory: float32 [agents, memory size]; None without memory.
         """
-        hidden = self.hidden(observations)
+        hidden, memory = self._body(observations, memory)
         agents = len(hidden)
         weight, bias = self._mean
         continuous = hidden @ weight
@@ -100,7 +87,8 @@ class Actor:
             discrete[:, branch] = choice = self._choose(logits)
             log_prob[:, size + branch] = _log_softmax_at(logits, choice)
             start = stop
-        return Decision(continuous, discrete, log_prob, ActionTuple(self._bounded(continuous), discrete))
+        action = ActionTuple(self._bounded(continuous), discrete)
+        return Decision(continuous, discrete, log_prob, action, memory)
 
     def _add_noise(self, mean: FloatArray, hidden: FloatArray) -> FloatArray:
         """Turn the means into samples, in place, and return the log-density of each, float32 of the same shape."""
@@ -144,9 +132,3 @@ def _log_softmax_at(logits: FloatArray, choice: NDArray[np.intp]) -> FloatArray:
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_prob: FloatArray = shifted[np.arange(len(choice)), choice] - np.log(np.exp(shifted).sum(axis=1))
     return log_prob
-
-
-def _affine(layer: Dense, scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
-    """Return (weight [in, out], bias [out]), both times scale."""
-    weight = np.ascontiguousarray(np.asarray(layer.weight, np.float32).T) * np.float32(scale)
-    return weight, np.asarray(layer.bias, np.float32) * np.float32(scale)

@@ -32,6 +32,7 @@ class Collector:
       horizon: longest segment, in decisions (`time_horizon`).
       sink: gets every finished segment; it copies what it keeps.
       episodes: gets the result of every finished episode.
+      memory_size: of the networks that act; 0 without memory.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Collector:
         horizon: int,
         sink: Callable[[Segment], None],
         episodes: Callable[[Episode], None],
+        memory_size: int = 0,
     ):
         self._lanes = Lanes()
-        self._trajectories = Trajectories(spec, horizon)
+        self._trajectories = Trajectories(spec, horizon, memory_size)
+        self._has_memory = memory_size > 0
         self._sink = sink
         self._episodes = episodes
         self._requests: list[_Request] = []
@@ -82,20 +85,33 @@ class Collector:
             return
         if len(requests) == 1:
             worker, lanes, observations, allowed = requests[0]
-            decision = actor.act(observations, allowed)
-            self._trajectories.decide(lanes, decision.continuous, decision.discrete, decision.log_prob)
-            yield worker, decision.action
+            yield worker, self._act(actor, lanes, observations, allowed)
             return
         columns = zip(*(r.observations for r in requests), strict=True)
         masks = [r.allowed for r in requests if r.allowed is not None]
-        decision = actor.act([np.concatenate(column) for column in columns], np.concatenate(masks) if masks else None)
-        every_lane = np.concatenate([r.lanes for r in requests])
-        self._trajectories.decide(every_lane, decision.continuous, decision.discrete, decision.log_prob)
+        action = self._act(
+            actor,
+            np.concatenate([r.lanes for r in requests]),
+            [np.concatenate(column) for column in columns],
+            np.concatenate(masks) if masks else None,
+        )
         start = 0
         for worker, lanes, _, _ in requests:
             rows = slice(start, start + len(lanes))
-            yield worker, ActionTuple(decision.action.continuous[rows], decision.action.discrete[rows])
+            yield worker, ActionTuple(action.continuous[rows], action.discrete[rows])
             start = rows.stop
+
+    def _act(
+        self,
+        actor: Actor,
+        lanes: NDArray[np.intp],
+        observations: list[NDArray[np.float32]],
+        allowed: NDArray[np.bool_] | None,
+    ) -> ActionTuple:
+        memory = self._trajectories.memory(lanes) if self._has_memory else None
+        decision = actor.act(observations, allowed, memory)
+        self._trajectories.decide(lanes, decision.continuous, decision.discrete, decision.log_prob, decision.memory)
+        return decision.action
 
     def abandon(self, worker: int) -> None:
         """Drop the open trajectories of a worker whose environment was reset or replaced."""

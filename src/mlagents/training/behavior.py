@@ -92,7 +92,9 @@ class Behavior:
         self._statistics = statistics
         self._rng = rng
         self._training = training
-        self._actor = Actor(learner.policy, rng, settings.network_settings.deterministic)
+        policy = learner.policy
+        self._memory_size = policy.memory_size
+        self._actor = Actor(policy, rng, settings.network_settings.deterministic)
         self._collectors: dict[str, Collector] = {}
         self._inference_steps = 0
         self._returns: list[float] = []
@@ -124,9 +126,8 @@ class Behavior:
 
     def _collector(self, team: str) -> Collector:
         if team not in self._collectors:
-            self._collectors[team] = Collector(
-                self.spec, self.settings.time_horizon, self._take_segment, self._take_episode
-            )
+            horizon, memory_size = self.settings.time_horizon, self._memory_size
+            self._collectors[team] = Collector(self.spec, horizon, self._take_segment, self._take_episode, memory_size)
         return self._collectors[team]
 
     def decide(self) -> Iterator[tuple[int, str, ActionTuple]]:

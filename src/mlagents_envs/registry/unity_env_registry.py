@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
 from mlagents_envs.registry.binary_utils import load_local_manifest, load_remote_manifest
+from mlagents_envs.registry.python_file import file_and_object, load_entry
 from mlagents_envs.registry.remote_registry_entry import entries_from_manifest
 
 _Source = Callable[[], Mapping[str, "BaseRegistryEntry | EntryPoint"]]
@@ -19,11 +20,15 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
 
     Nothing is read when it is registered: manifests and the list of entry points are read at the first look
     into the registry, and the module behind an entry point is imported when its item is asked for.
+
+    Python files need no registration: `registry["my_game.py"]` is the object `ENTRY` in that file, and
+    `registry["my_game.py:HARD"]` the object `HARD`.
     """
 
     def __init__(self) -> None:
         self._sources: list[_Source] = []
         self._known: dict[str, BaseRegistryEntry | EntryPoint] = {}
+        self._of_files: dict[str, BaseRegistryEntry] = {}
 
     def register(self, entry: BaseRegistryEntry) -> None:
         """Add one entry under its identifier."""
@@ -43,6 +48,7 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         """Forget all entries."""
         self._sources.clear()
         self._known.clear()
+        self._of_files.clear()
 
     def suggest(self, name: str) -> list[str]:
         """The registered names nearest to a misspelt one, best first; case does not count."""
@@ -64,6 +70,10 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         """
         entries = self._entries()
         if identifier not in entries:
+            if (found := file_and_object(identifier)) is not None:
+                if identifier not in self._of_files:
+                    self._of_files[identifier] = load_entry(*found)
+                return self._of_files[identifier]
             near = self.suggest(identifier)
             hint = f"Did you mean {', '.join(near)}?" if near else f"Registered: {', '.join(entries) or 'none'}."
             raise KeyError(f"No environment {identifier!r} is registered. {hint}")
@@ -73,7 +83,9 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         return entry
 
     def __contains__(self, identifier: object) -> bool:
-        return identifier in self._entries()
+        if identifier in self._entries():
+            return True
+        return isinstance(identifier, str) and file_and_object(identifier) is not None
 
     def __len__(self) -> int:
         return len(self._entries())

@@ -1,8 +1,8 @@
 """Where the numbers stand in a serialized `AgentInfoProto`.
 
 The agents of a behavior send messages that differ in numbers only: tags, lengths, shapes and names are the
-same bytes at the same places. So the layout of one message reads many, by slicing a byte matrix that has a
-row per agent.
+same bytes at the same places. So the layout of one message reads many: a list of such messages is an array of
+records.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_envs.rpc.wire import BYTES, FIXED32, VARINT, scan
+from mlagents_envs.rpc.wire import BYTES, FIXED32, VARINT, head, scan
 
 # Fields of AgentInfoProto, and how they are written.
 REWARD, DONE, INTERRUPTED, AGENT_ID, MASK, OBSERVATION, GROUP_ID, GROUP_REWARD = 7, 8, 9, 10, 11, 13, 14, 15
@@ -30,42 +30,125 @@ _KINDS = {
 COMPRESSED_DATA, FLOAT_DATA = 3, 4
 FLOATS = 1
 
+_ENTRY = 1  # ListAgentInfoProto.value
 _CONTINUES = 0x80  # the bit in a byte of a varint that says that another one follows
-_FLOATING = ((REWARD, 0), (GROUP_REWARD, 0))
+# Columns of numbers: the field, and which bits of its bytes are not part of the number.
+_COLUMNS = {
+    "reward": (REWARD, 0),
+    "group_reward": (GROUP_REWARD, 0),
+    "agent_id": (AGENT_ID, _CONTINUES),
+    "group_id": (GROUP_ID, _CONTINUES),
+    "mask": (MASK, 0xFE),
+}
+_PLACES = np.array([1 << 7 * place for place in range(5)], np.uint32)  # of the bytes of a varint
 
 Span = tuple[int, int]
 
 
+def list_entries(messages: Sequence[bytes]) -> bytes:
+    """A serialized `ListAgentInfoProto` of messages of one length."""
+    return _entry_head(len(messages[0])).join((b"", *messages))
+
+
+def _entry_head(length: int) -> bytes:
+    return head(_ENTRY, length)
+
+
 class AgentLayout:
-    """The layout of one message; holds for others that show no `differences`.
+    """The layout of one message; holds for others that fit it.
+
+    A message stands in a row together with what precedes it in a list, uint8 [n, size].
 
     Args:
       message: A valid message.
       spans: Field number -> start and end of its value; absent fields are 0 or empty.
       observations: Start and end of the floats of each observation.
+
+    Attributes:
+      size: Bytes per row.
+      done: Whether the episode ended.
+      interrupted: Whether it was cut.
+      record: A row as a structure.
+      columns: Its fields: names of what differs between messages: `reward`, `group_reward`, `agent_id`, `group_id`, `mask`
+        as far as they are there, and the observations by their number, `0`, `1`, ...
     """
 
     def __init__(self, message: bytes, spans: Mapping[int, Span], observations: Sequence[Span]) -> None:
-        self.spans = spans
-        self.observations = observations
         self.done = _is_set(message, spans.get(DONE))
         self.interrupted = _is_set(message, spans.get(INTERRUPTED))
+        entry = list_entries([message])
+        self.size = len(entry)
+        offset = len(entry) - len(message)
+        numbers = {name: (spans[field], fixed) for name, (field, fixed) in _COLUMNS.items() if field in spans}
+        numbers |= {str(number): (span, 0) for number, span in enumerate(observations)}
+        self.columns = frozenset(numbers)
+        self.record = np.dtype(
+            {
+                "names": list(numbers),
+                "formats": [_format(name, span) for name, (span, _) in numbers.items()],
+                "offsets": [offset + start for (start, _), _ in numbers.values()],
+                "itemsize": self.size,
+            }
+        )
         # Which bits must be the same: all of them, but for numbers.
-        bits = np.full(len(message), 0xFF, np.uint8)
-        for number, same in ((AGENT_ID, _CONTINUES), (GROUP_ID, _CONTINUES), (MASK, 0xFE), *_FLOATING):
-            if number in spans:
-                bits[slice(*spans[number])] = same
-        for span in observations:
-            bits[slice(*span)] = 0
-        fixed = np.flatnonzero(bits)
-        # Picking columns pays if most bytes are numbers; otherwise one pass over all is faster.
-        self._fixed = fixed if 4 * len(fixed) < len(bits) else slice(None)
-        self._bits = bits[self._fixed]
-        self._expected = np.frombuffer(message, np.uint8)[self._fixed] & self._bits
+        bits = np.full(self.size, 0xFF, np.uint8)
+        for (start, end), fixed in numbers.values():
+            bits[offset + start : offset + end] = fixed
+        picked = np.flatnonzero(bits)
+        # Picking bytes pays if most are numbers; otherwise one pass over all is faster.
+        self._picked = picked if 4 * len(picked) < self.size else None
+        self._bits = bits if self._picked is None else bits[picked]
+        self._expected = self._fixed(np.frombuffer(entry, np.uint8)[np.newaxis]).tobytes()
 
-    def differences(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Where messages, uint8 [n, length], are not of this layout: uint8 [n, k], all 0 in rows that are."""
-        return (rows[:, self._fixed] & self._bits) ^ self._expected
+    def fits_all(self, rows: NDArray[np.uint8]) -> bool:
+        """Whether all messages have this layout."""
+        return self._fixed(rows).tobytes() == self._expected * len(rows)
+
+    def fits(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which messages have this layout, bool [n]."""
+        fits: NDArray[np.bool_] = (self._fixed(rows) == np.frombuffer(self._expected, np.uint8)).all(axis=1)
+        return fits
+
+    def records(self, rows: NDArray[np.uint8]) -> NDArray[np.void]:
+        """Contiguous rows with names for their columns: [n], without a copy."""
+        return rows.reshape(-1).view(self.record)
+
+    def floats(self, records: NDArray[np.void], name: str) -> NDArray[np.float32]:
+        """A column of rewards, float32 [n]; zeros if it is not there."""
+        return records[name].copy() if name in self.columns else np.zeros(len(records), np.float32)
+
+    def integers(self, records: NDArray[np.void], name: str) -> NDArray[np.int32]:
+        """A column of ids, int32 [n]; zeros if it is not there."""
+        if name not in self.columns:
+            return np.zeros(len(records), np.int32)
+        values = records[name]
+        if values.shape[1] == 1:
+            return values[:, 0].astype(np.int32)
+        # 5 bytes make 32 bits; what follows in a negative number repeats its sign.
+        values = values[:, :5] & 0x7F
+        return (values @ _PLACES[: values.shape[1]]).view(np.int32)
+
+    def flags(self, records: NDArray[np.void], width: int) -> NDArray[np.bool_]:
+        """Who was interrupted, bool [n]; of agents that are not done the mask, bool [n, width]."""
+        if self.done:
+            return np.full(len(records), self.interrupted)
+        if "mask" in self.columns and records["mask"].shape[1] == width:
+            return records["mask"].copy()
+        return np.zeros((len(records), width), np.bool_)
+
+    def _fixed(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What must be the same in all rows, and is there 0 where numbers are."""
+        return (rows if self._picked is None else rows.take(self._picked, axis=1)) & self._bits
+
+
+def _format(name: str, span: Span) -> tuple[str, int] | str:
+    """How numpy reads a column."""
+    size = span[1] - span[0]
+    if name.endswith("id"):
+        return f"({size},)u1"
+    if name == "mask":
+        return f"({size},)?"
+    return "<f4" if name.endswith("reward") else f"({size // 4},)<f4"
 
 
 def layout_of(message: bytes) -> AgentLayout | None:
@@ -98,20 +181,3 @@ def _floats_of(message: bytes, start: int, end: int) -> Span | None:
 
 def _is_set(message: bytes, span: Span | None) -> bool:
     return span is not None and any(byte & ~_CONTINUES for byte in message[slice(*span)])
-
-
-def read_floats(rows: NDArray[np.uint8], span: Span) -> NDArray[np.float32]:
-    """float32 [n, k] from the bytes at `span` of messages uint8 [n, length]."""
-    return rows[:, slice(*span)].view("<f4")
-
-
-def read_varints(rows: NDArray[np.uint8], span: Span) -> NDArray[np.int32]:
-    """int32 [n] from the varints, all of one width, at `span` of messages uint8 [n, length]."""
-    start, end = span
-    if end == start + 1:
-        return rows[:, start].astype(np.int32)
-    value = np.zeros(len(rows), np.uint32)
-    # 5 bytes make 32 bits; what follows in a negative number repeats its sign.
-    for place, column in enumerate(range(start, min(end, start + 5))):
-        value |= (rows[:, column].astype(np.uint32) & 0x7F) << 7 * place
-    return value.view(np.int32)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import copy
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -14,30 +13,42 @@ from numpy.typing import NDArray
 
 from mlagents_envs.base_env import BehaviorSpec, DecisionSteps, ObservationSpec, TerminalSteps
 from mlagents_envs.communicator_objects.agent_info_pb2 import AgentInfoProto
+from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
 from mlagents_envs.communicator_objects.observation_pb2 import NONE, PNG
-from mlagents_envs.exception import UnityObservationException
-from mlagents_envs.rpc.agent_layout import (
-    AGENT_ID,
-    GROUP_ID,
-    GROUP_REWARD,
-    MASK,
-    REWARD,
-    AgentLayout,
-    layout_of,
-    read_floats,
-    read_varints,
-)
+from mlagents_envs.exception import UnityNotFiniteException, UnityObservationException
+from mlagents_envs.rpc.agent_layout import AgentLayout, layout_of, list_entries
 from mlagents_envs.rpc.images import decode_image, png_size
 from mlagents_envs.rpc.specs import action_spec_from_proto, observation_from_proto
 
 _MOST_LAYOUTS = 64
+_MOST_SEQUENCES = 64
+_MOST_RUNS = 4  # in a sequence, to be remembered
 _MOST_DEFLATED = 1032  # https://zlib.net/zlib_tech.html: no data shrink more
 
 Steps = tuple[DecisionSteps, TerminalSteps]
 
 
-class UnityNotFiniteException(UnityObservationException, RuntimeError):
-    """A reward or an observation is NaN or infinite; a `RuntimeError` too, as programs expect it."""
+class _Agents(NamedTuple):
+    """Agents that all wait for an action, or whose episodes all ended: columns with a row each.
+
+    `flags` are the masks of those who wait, bool [n, sum of branch sizes], or who was interrupted, bool [n].
+    """
+
+    done: bool
+    reward: NDArray[np.float32]
+    agent_id: NDArray[np.int32]
+    group_id: NDArray[np.int32]
+    group_reward: NDArray[np.float32]
+    flags: NDArray[np.bool_]
+    obs: list[NDArray[np.float32]]
+
+
+class _Group(NamedTuple):
+    """The agents in a list whose messages have one layout, and where in the list they stand."""
+
+    layout: AgentLayout
+    places: NDArray[np.intp]
+    agents: _Agents
 
 
 def steps_from_proto(agent_info_list: Iterable[Any], behavior_spec: BehaviorSpec) -> Steps:
@@ -58,7 +69,7 @@ def steps_from_proto(agent_info_list: Iterable[Any], behavior_spec: BehaviorSpec
         len(spec.shape) == 3 and tuple(proto.shape) not in (spec.shape, ())
         for spec, proto in zip(behavior_spec.observation_specs, first, strict=False)
     ]
-    return _Columns.of_infos(infos, behavior_spec, channels_last).split()
+    return _steps(_read_infos(infos, behavior_spec, channels_last), behavior_spec)
 
 
 class StepsDecoder:
@@ -74,67 +85,101 @@ class StepsDecoder:
         self._channels_last = channels_last
         self._float_bytes = 4 * sum(prod(sensor.shape) for sensor in spec.observation_specs)
         self._layouts: dict[int, list[AgentLayout]] = {}  # by length of the message
+        self._sequences: dict[int, list[tuple[AgentLayout, int]]] = {}  # by length of the list
         self._has_layouts = True
 
     def decode(self, messages: Sequence[bytes]) -> Steps:
         """The steps in `messages`, each an `AgentInfoProto`; raises as `steps_from_proto`."""
-        if not messages:
-            return DecisionSteps.empty(self.spec), TerminalSteps.empty(self.spec)
-        columns = self._by_layout(messages) if self._has_layouts else None
-        if columns is None:
-            columns = _Columns.of_infos([_parse(m) for m in messages], self.spec, self._channels_last)
-        return columns.split()
+        return self.decode_list(EnvelopeProto.ListAgentInfo(value=messages))
 
-    def _by_layout(self, messages: Sequence[bytes]) -> _Columns | None:
-        lengths = list(map(len, messages))
-        if min(lengths) <= self._float_bytes:
-            return None  # compressed, or damaged: found out agent by agent, before anything is allocated
-        columns = _Columns(len(messages), self.spec)
-        kinds = set(lengths)
-        for length in kinds:
-            index = np.arange(len(messages)) if len(kinds) == 1 else np.flatnonzero(np.equal(lengths, length))
-            picked = messages if len(kinds) == 1 else [messages[i] for i in index.tolist()]
-            rows = np.frombuffer(b"".join(picked), np.uint8).reshape(-1, length)
-            if not self._fill(columns, rows, index):
-                return None
-        return columns
+    def decode_list(self, agents: Any) -> Steps:
+        """The steps in an `EnvelopeProto.ListAgentInfo`; raises as `steps_from_proto`."""
+        batches: Sequence[_Agents] = ()
+        if self._has_layouts:
+            data = agents.SerializeToString()
+            batches = self._by_sequence(data)
+            if not batches and (groups := self._by_layout(list(agents.value))):
+                self._learn_sequence(len(data), groups)
+                batches = _in_order(groups)
+        if not batches:
+            batches = _read_infos([_parse(message) for message in agents.value], self.spec, self._channels_last)
+        return _steps(batches, self.spec)
 
-    def _fill(self, columns: _Columns, rows: NDArray[np.uint8], index: NDArray[np.intp]) -> bool:
-        """Writes messages of one length, uint8 [n, length], to the rows `index`; False if some are unusual."""
-        for layout in tuple(self._layouts.get(rows.shape[1], ())):
-            rows, index = self._write_fitting(columns, layout, rows, index)
-            if not len(rows):
-                return True
-        while len(rows):
-            learned = self._learn(rows[0].tobytes())
-            if learned is None:
-                self._has_layouts = False
-                return False
-            rows, index = self._write_fitting(columns, learned, rows, index)
-        return True
+    def _by_sequence(self, data: bytes) -> Sequence[_Agents]:
+        """The agents of a list whose layouts follow each other as in an earlier one; else nothing."""
+        batches = []
+        start = 0
+        for layout, count in self._sequences.get(len(data), ()):
+            if not layout.fits_all(np.ndarray((count, layout.size), np.uint8, data, start)):
+                return ()
+            batches.append(self._read(layout, np.ndarray(count, layout.record, data, start)))
+            start += count * layout.size
+        return batches
 
-    def _write_fitting(
-        self, columns: _Columns, layout: AgentLayout, rows: NDArray[np.uint8], index: NDArray[np.intp]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-        """Writes the messages that have a layout; the others, and their rows, remain."""
-        differences = layout.differences(rows)
-        if not differences.any():
-            whole = len(rows) == len(columns.reward)
-            columns.write(layout, rows, slice(None) if whole else index, self._channels_last)
-            return rows[:0], index[:0]
-        fits = ~differences.any(axis=1)
-        columns.write(layout, rows[fits], index[fits], self._channels_last)
-        return rows[~fits], index[~fits]
+    def _by_layout(self, messages: Sequence[bytes]) -> Sequence[_Group]:
+        """The agents of any list, those of one layout at a time; nothing if some are unusual."""
+        lengths = [len(message) for message in messages]
+        if min(lengths, default=0) <= self._float_bytes:
+            return ()  # compressed, or damaged: found out agent by agent, before anything is allocated
+        groups = []
+        for length in set(lengths):
+            index = np.flatnonzero(np.equal(lengths, length))
+            rows = np.frombuffer(list_entries([messages[i] for i in index.tolist()]), np.uint8)
+            rows = rows.reshape(len(index), -1)
+            known = iter(tuple(self._layouts.get(length, ())))
+            while len(rows):
+                layout = next(known, None) or self._learn(messages[index[0]])
+                if layout is None:
+                    self._has_layouts = False
+                    return ()
+                fits = layout.fits(rows)
+                if fits.any():
+                    groups.append(_Group(layout, index[fits], self._read(layout, layout.records(rows[fits]))))
+                    rows, index = rows[~fits], index[~fits]
+        return groups
 
     def _learn(self, message: bytes) -> AgentLayout | None:
         # What the layout holds constant (shapes, types, counts) is checked here, once.
-        _Columns.of_infos([_parse(message)], self.spec, self._channels_last)
+        _read_infos([_parse(message)], self.spec, self._channels_last)
         layout = layout_of(message)
         if layout is not None:
             if sum(map(len, self._layouts.values())) >= _MOST_LAYOUTS:
                 self._layouts.clear()
             self._layouts.setdefault(len(message), []).append(layout)
         return layout
+
+    def _learn_sequence(self, length: int, groups: Sequence[_Group]) -> None:
+        group_of = np.empty(sum(len(group.places) for group in groups), np.intp)
+        for number, group in enumerate(groups):
+            group_of[group.places] = number
+        starts = np.flatnonzero(np.diff(group_of, prepend=-1))
+        if len(starts) > _MOST_RUNS:
+            return
+        if len(self._sequences) >= _MOST_SEQUENCES:
+            self._sequences.clear()
+        counts = np.diff(starts, append=len(group_of)).tolist()
+        self._sequences[length] = [
+            (groups[number].layout, count) for number, count in zip(group_of[starts].tolist(), counts, strict=True)
+        ]
+
+    def _read(self, layout: AgentLayout, records: NDArray[np.void]) -> _Agents:
+        """The agents of messages that fit the layout, [n] of `layout.record`."""
+        agents = _Agents(
+            layout.done,
+            layout.floats(records, "reward"),
+            layout.integers(records, "agent_id"),
+            layout.integers(records, "group_id"),
+            layout.floats(records, "group_reward"),
+            layout.flags(records, sum(self.spec.action_spec.discrete_branches)),
+            [
+                _channels_first(records[str(number)], sensor.shape, last).copy()
+                for number, (sensor, last) in enumerate(
+                    zip(self.spec.observation_specs, self._channels_last, strict=True)
+                )
+            ],
+        )
+        _check_finite(agents, self.spec)
+        return agents
 
 
 def decoder_from_proto(brain_param_proto: Any, first_message: bytes, package_version: str | None) -> StepsDecoder:
@@ -164,110 +209,96 @@ def _parse(message: bytes) -> Any:
         raise UnityObservationException(f"An agent's {len(message)} bytes are not an AgentInfoProto: {error}") from None
 
 
-class _Columns:
-    """The agents of one behavior in one message: a row each, terminal steps and decisions together."""
+def _read_infos(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> list[_Agents]:
+    """Reads `AgentInfoProto` objects, one by one."""
+    for info in infos:
+        _check_observations(info, spec, channels_last)
+    parts = [info for info in infos if not info.done], [info for info in infos if info.done]
+    return [_read_part(part, spec, channels_last) for part in parts if part]
 
-    def __init__(self, n: int, spec: BehaviorSpec) -> None:
-        self.spec = spec
-        self.obs = [np.empty((n, *sensor.shape), np.float32) for sensor in spec.observation_specs]
-        self.reward = np.zeros(n, np.float32)
-        self.agent_id = np.zeros(n, np.int32)
-        self.group_id = np.zeros(n, np.int32)
-        self.group_reward = np.zeros(n, np.float32)
-        self.done = np.zeros(n, np.bool_)
-        self.interrupted = np.zeros(n, np.bool_)
-        self.mask = np.zeros((n, sum(spec.action_spec.discrete_branches)), np.bool_)
-        self.any_done = False
 
-    @staticmethod
-    def of_infos(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> _Columns:
-        """Reads `AgentInfoProto` objects, one by one."""
-        for info in infos:
-            _check_observations(info, spec, channels_last)
-        columns = _Columns(len(infos), spec)
-        for row, info in enumerate(infos):
-            columns.reward[row] = info.reward
-            columns.agent_id[row] = info.id
-            columns.group_id[row] = info.group_id
-            columns.group_reward[row] = info.group_reward
-            columns.any_done |= info.done
-            columns.done[row] = info.done
-            columns.interrupted[row] = info.max_step_reached
-            if len(info.action_mask) == columns.mask.shape[1]:
-                columns.mask[row] = info.action_mask
-            for column, proto, last in zip(columns.obs, info.observations, channels_last, strict=True):
-                column[row] = _values(proto, column.shape[1:], last)
-        return columns
+def _read_part(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> _Agents:
+    """Reads objects that are all `done`, or all not."""
+    n, width = len(infos), sum(spec.action_spec.discrete_branches)
+    done = infos[0].done
+    flags = np.zeros(n if done else (n, width), np.bool_)
+    obs = [np.empty((n, *sensor.shape), np.float32) for sensor in spec.observation_specs]
+    for row, info in enumerate(infos):
+        if done:
+            flags[row] = info.max_step_reached
+        elif len(info.action_mask) == width:
+            flags[row] = info.action_mask
+        for column, proto, last in zip(obs, info.observations, channels_last, strict=True):
+            column[row] = _values(proto, column.shape[1:], last)
+    agents = _Agents(
+        done,
+        np.array([info.reward for info in infos], np.float32),
+        np.array([info.id for info in infos], np.int32),
+        np.array([info.group_id for info in infos], np.int32),
+        np.array([info.group_reward for info in infos], np.float32),
+        flags,
+        obs,
+    )
+    _check_finite(agents, spec)
+    return agents
 
-    def write(
-        self,
-        layout: AgentLayout,
-        rows: NDArray[np.uint8],
-        index: NDArray[np.intp] | slice,
-        channels_last: Sequence[bool],
-    ) -> None:
-        """Reads messages of one layout, uint8 [n, length], into the rows `index`."""
-        spans = layout.spans
-        if REWARD in spans:
-            self.reward[index] = read_floats(rows, spans[REWARD])[:, 0]
-        if GROUP_REWARD in spans:
-            self.group_reward[index] = read_floats(rows, spans[GROUP_REWARD])[:, 0]
-        if AGENT_ID in spans:
-            self.agent_id[index] = read_varints(rows, spans[AGENT_ID])
-        if GROUP_ID in spans:
-            self.group_id[index] = read_varints(rows, spans[GROUP_ID])
-        if MASK in spans and spans[MASK][1] - spans[MASK][0] == self.mask.shape[1]:
-            self.mask[index] = rows[:, slice(*spans[MASK])]
-        if layout.done:
-            self.any_done = True
-            self.done[index] = True
-            self.interrupted[index] = layout.interrupted
-        for column, span, last in zip(self.obs, layout.observations, channels_last, strict=True):
-            column[index] = _channels_first(read_floats(rows, span), column.shape[1:], last)
 
-    def split(self) -> Steps:
-        """Separates decisions from terminal steps, after a check that all numbers are finite."""
-        self._check_finite()
-        if not self.any_done:
-            return self._decisions(), TerminalSteps.empty(self.spec)
-        ended, waiting = self._rows(self.done), self._rows(~self.done)
-        terminal_steps = TerminalSteps(
-            ended.obs, ended.reward, ended.interrupted, ended.agent_id, ended.group_id, ended.group_reward
-        )
-        return waiting._decisions(), terminal_steps
+def _in_order(groups: Sequence[_Group]) -> list[_Agents]:
+    """Those who wait together, and those whose episodes ended, in the order of their messages."""
+    parts = [group for group in groups if not group.layout.done], [group for group in groups if group.layout.done]
+    return [
+        _joined([group.agents for group in part], np.argsort(np.concatenate([group.places for group in part])))
+        for part in parts
+        if part
+    ]
 
-    def _rows(self, chosen: NDArray[np.bool_]) -> _Columns:
-        part = copy(self)
-        index = np.flatnonzero(chosen)
-        part.obs = [column[index] for column in self.obs]
-        for name in ("reward", "agent_id", "group_id", "group_reward", "interrupted", "mask"):
-            setattr(part, name, getattr(self, name)[index])
-        return part
 
-    def _decisions(self) -> DecisionSteps:
-        branches = self.spec.action_spec.discrete_branches
-        masks = None
-        if branches and len(self.reward):
-            ends = np.cumsum((0, *branches)).tolist()
-            masks = [self.mask[:, start:end] for start, end in pairwise(ends)]
-        return DecisionSteps(self.obs, self.reward, self.agent_id, masks, self.group_id, self.group_reward)
+def _joined(batches: Sequence[_Agents], order: NDArray[np.intp] | slice = slice(None)) -> _Agents:
+    """One batch of several that are all `done`, or all not; `order` as if it were to index their concatenation."""
+    first, *others = batches
+    if not others:
+        return first
+    columns = zip(*[(*batch[1:-1], *batch.obs) for batch in batches], strict=True)
+    reward, agent_id, group_id, group_reward, flags, *obs = [np.concatenate(parts)[order] for parts in columns]
+    return _Agents(first.done, reward, agent_id, group_id, group_reward, flags, obs)
 
-    def _check_finite(self) -> None:
-        named: list[tuple[str, NDArray[np.float32]]] = [
-            ("reward", self.reward),
-            ("group reward", self.group_reward),
-        ]
-        for number, (column, sensor) in enumerate(zip(self.obs, self.spec.observation_specs, strict=True)):
-            if column.ndim < 4:  # images are not checked: too many numbers, and bytes can be nothing but finite
-                named.append((f"observation {number} {sensor.name!r}", column))
-        for name, values in named:
-            finite = np.isfinite(values)
-            if not finite.all():
-                row = int(np.argwhere(~finite)[0, 0])
-                raise UnityNotFiniteException(
-                    f"The {name} of agent {self.agent_id[row]} is NaN or infinite: {values[row]}. "
-                    "Look at what computes it in the environment."
-                )
+
+def _steps(batches: Sequence[_Agents], spec: BehaviorSpec) -> Steps:
+    waiting = [batch for batch in batches if not batch.done]
+    ended = [batch for batch in batches if batch.done]
+    return (
+        _decision_steps(_joined(waiting), spec) if waiting else DecisionSteps.empty(spec),
+        _terminal_steps(_joined(ended)) if ended else TerminalSteps.empty(spec),
+    )
+
+
+def _decision_steps(agents: _Agents, spec: BehaviorSpec) -> DecisionSteps:
+    _, reward, agent_id, group_id, group_reward, mask, obs = agents
+    masks = None
+    if branches := spec.action_spec.discrete_branches:
+        ends = np.cumsum((0, *branches)).tolist()
+        masks = [mask[:, start:end] for start, end in pairwise(ends)]
+    return DecisionSteps(obs, reward, agent_id, masks, group_id, group_reward)
+
+
+def _terminal_steps(agents: _Agents) -> TerminalSteps:
+    _, reward, agent_id, group_id, group_reward, interrupted, obs = agents
+    return TerminalSteps(obs, reward, interrupted, agent_id, group_id, group_reward)
+
+
+def _check_finite(agents: _Agents, spec: BehaviorSpec) -> None:
+    for number, values in enumerate((agents.reward, agents.group_reward, *agents.obs), start=-2):
+        if values.ndim == 4:
+            continue  # images are not checked: too many numbers, and bytes can be nothing but finite
+        finite = np.isfinite(values)
+        if b"\0" in finite.tobytes():  # .all() takes twice as long
+            rewards = ("reward", "group reward")
+            name = rewards[number] if number < 0 else f"observation {number} {spec.observation_specs[number].name!r}"
+            row = int(np.argwhere(~finite)[0, 0])
+            raise UnityNotFiniteException(
+                f"The {name} of agent {agents.agent_id[row]} is NaN or infinite: {values[row]}. "
+                "Look at what computes it in the environment."
+            )
 
 
 def _check_observations(info: Any, spec: BehaviorSpec, channels_last: Sequence[bool]) -> None:

@@ -40,13 +40,13 @@ def scan(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int
       ValueError: The bytes are not a message, or use groups.
     """
     while start < end:
-        key, start = _read_varint(data, start, end)
+        key, start = read_varint(data, start, end)
         kind = key & 7
         stop = start
         if kind == VARINT:
-            _, stop = _read_varint(data, start, end)
+            _, stop = read_varint(data, start, end)
         elif kind == BYTES:
-            size, start = _read_varint(data, start, end)
+            size, start = read_varint(data, start, end)
             stop = start + size
         elif kind in _FIXED_SIZES:
             stop = start + _FIXED_SIZES[kind]
@@ -58,7 +58,12 @@ def scan(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int
         start = stop
 
 
-def _read_varint(data: bytes, start: int, end: int) -> tuple[int, int]:
+def read_varint(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """The number at `start`, and the offset behind it.
+
+    Raises:
+      ValueError: There is no whole number before `end`.
+    """
     value = 0
     for place, offset in enumerate(range(start, min(end, start + _LONGEST_VARINT))):
         value |= (data[offset] & 0x7F) << 7 * place

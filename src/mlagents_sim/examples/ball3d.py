@@ -26,6 +26,7 @@ from mlagents_sim.physics.rules import (
 )
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
+from mlagents_sim.view import View
 
 if TYPE_CHECKING:
     import mujoco
@@ -37,6 +38,8 @@ MAX_STEP: Final = 5000
 DECISION_PERIOD: Final = 5
 BALANCE_REWARD: Final = 0.1
 FALL_REWARD: Final = -1.0
+EASY_SIZE: Final = 8
+HARD_SIZE: Final = 5
 STACKED_FRAMES: Final = 9  # 3DBallHard
 
 # Platform
@@ -57,6 +60,10 @@ FRICTION: Final = 0.6
 SUBSTEPS: Final = 4
 SOLREF: Final = (0.01, 1.0)
 RESTING_DEPTH_M: Final = 0.0003
+
+# Colours
+PLATFORM_RGBA: Final = (0.129, 0.588, 0.953, 1.0)
+BALL_RGBA: Final = (0.925, 0.937, 0.941, 1.0)
 
 PARAMETERS: Final = {
     "mass": Parameter("mass of the ball, kg", 1.0, 0.1, 20.0),
@@ -79,10 +86,10 @@ def _build_area(spec: mujoco.MjSpec, prefix: str, origin: NDArray[np.float64]) -
     import mujoco
 
     platform = spec.worldbody.add_body(name=prefix + "platform", pos=origin, mocap=True)
-    box = platform.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[HALF_SIZE_M] * 3)
+    box = platform.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[HALF_SIZE_M] * 3, rgba=PLATFORM_RGBA)
     ball = spec.worldbody.add_body(name=prefix + "ball", pos=origin + np.array((0.0, START_HEIGHT_M, 0.0)))
     ball.add_freejoint()
-    sphere = ball.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.5, 0.0, 0.0], mass=1.0)
+    sphere = ball.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.5, 0.0, 0.0], mass=1.0, rgba=BALL_RGBA)
     for name, geom in ((prefix + "platform", box), (prefix + "ball", sphere)):
         geom.name, geom.contype, geom.conaffinity = name, 0, 0
     friction = [FRICTION, FRICTION, 0.0, 0.0, 0.0]
@@ -184,6 +191,8 @@ class Ball3DAgents(AgentBatch):
     """The platforms. They observe their tilt, where the ball is, and unless it is hard how fast it moves.
 
     Args:
+      behavior: Fully qualified name.
+      sensor: What takes the observation, or the last few.
       scene: Where the balls get their size and mass.
       areas: One per agent.
       rng: Source of start positions.
@@ -193,6 +202,8 @@ class Ball3DAgents(AgentBatch):
 
     def __init__(
         self,
+        behavior: str,
+        sensor: Sensor,
         scene: Scene,
         areas: Areas,
         rng: np.random.Generator,
@@ -200,20 +211,10 @@ class Ball3DAgents(AgentBatch):
         *,
         hard: bool,
     ) -> None:
-        count = len(areas.quat)
-        self._observed = 5 if hard else 8
-        sensor: Sensor = VectorSensor(self._observed)
+        super().__init__(behavior, len(areas.quat), [sensor], ActionSpec.create_continuous(2), MAX_STEP)
         self._memory: dict[str, NDArray[Any]] = {"gravity": areas.gravity, "radius": areas.radius, **scene.memory()}
-        if hard:
-            sensor = stacking = StackingSensor(sensor, STACKED_FRAMES, count)
-            self._memory["stack"] = stacking.stack
-        super().__init__(
-            "3DBallHard?team=0" if hard else "3DBall?team=0",
-            count,
-            [sensor],
-            ActionSpec.create_continuous(2),
-            MAX_STEP,
-        )
+        if isinstance(sensor, StackingSensor):
+            self._memory["stack"] = sensor.stack
         self._scene = scene
         self._areas = areas
         self._balls = np.flatnonzero(scene.model.body_dofnum)
@@ -248,12 +249,12 @@ class Ball3DAgents(AgentBatch):
         """Quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
         areas = self._areas
         quat = areas.quat[rows]
-        observation = np.empty((len(quat), 8))
+        observation = np.empty((len(quat), EASY_SIZE))
         observation[:, 0] = quat[:, 3]
         observation[:, 1] = quat[:, 1]
         observation[:, 2:5] = areas.position[rows, :3] - areas.origin[rows]
         observation[:, 5:8] = areas.velocity[rows, :3]
-        return [observation[:, : self._observed]]
+        return [observation[:, :HARD_SIZE] if self._hard else observation]
 
     def memory(self) -> Mapping[str, NDArray[Any]]:
         """Platforms, balls and what was perceived."""
@@ -267,10 +268,21 @@ class Ball3DAgents(AgentBatch):
 class Ball3DWorld(World):
     """Platforms and balls in one MuJoCo model."""
 
-    def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> None:
+    view = View(pitch_deg=22.0)
+
+    def __init__(
+        self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool = False
+    ) -> None:
         self.scene, self.areas = _make_scene(areas)
-        agents = Ball3DAgents(self.scene, self.areas, rng, parameters, hard=hard)
-        super().__init__([agents], DECISION_PERIOD, parameters)
+        super().__init__([self.make_agents(rng, parameters, hard=hard)], DECISION_PERIOD, parameters)
+
+    def make_agents(self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> Ball3DAgents:
+        """The agents of this scene."""
+        sensor: Sensor = VectorSensor(EASY_SIZE)
+        if hard:
+            sensor = StackingSensor(VectorSensor(HARD_SIZE), STACKED_FRAMES, len(self.areas.quat))
+        behavior = "3DBallHard?team=0" if hard else "3DBall?team=0"
+        return Ball3DAgents(behavior, sensor, self.scene, self.areas, rng, parameters, hard=hard)
 
     def integrate(self) -> None:
         """Gravity, drag, contacts."""

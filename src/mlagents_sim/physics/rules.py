@@ -38,9 +38,76 @@ def turn_z(quat: Vector, angle_rad: float) -> None:
 
 
 @compiled
+def push_forward(velocity: Vector, yaw_rad: float, speed: float) -> None:
+    """Change a velocity by `speed`, m/s, straight ahead for who is turned to the right by `yaw_rad`."""
+    velocity[0] += speed * math.sin(yaw_rad)
+    velocity[2] += speed * math.cos(yaw_rad)
+
+
+@compiled
+def push_right(velocity: Vector, yaw_rad: float, speed: float) -> None:
+    """Change a velocity by `speed`, m/s, to the right for who is turned to the right by `yaw_rad`."""
+    velocity[0] += speed * math.cos(yaw_rad)
+    velocity[2] -= speed * math.sin(yaw_rad)
+
+
+@compiled
+def run_or_turn(choice: int, velocity: Vector, yaw_rad: float, speed: float, turn_rad: float) -> float:
+    """One physics step of a cube that runs on a floor: 1 ahead, 2 back, 3 turns right, 4 left, else nothing.
+
+    Turning is a teleport: the velocity keeps its direction. Returns: the new yaw.
+    """
+    if choice == 1:
+        push_forward(velocity, yaw_rad, speed)
+    elif choice == 2:
+        push_forward(velocity, yaw_rad, -speed)
+    elif choice == 3:
+        return yaw_rad + turn_rad
+    elif choice == 4:
+        return yaw_rad - turn_rad
+    return yaw_rad
+
+
+@compiled
+def write_yaw(rotation: NDArray[np.float64], yaw_rad: float) -> None:
+    """Make `rotation`, float64 [3, 3], a turn to the right about the vertical."""
+    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
+    rotation[:] = 0.0
+    rotation[0, 0], rotation[0, 2] = c, s
+    rotation[1, 1] = 1.0
+    rotation[2, 0], rotation[2, 2] = -s, c
+
+
+@compiled
 def apply_gravity(velocity: Vector, gravity: float) -> None:
     """One impulse per time step, before any sub-step: the distance of a free fall is then Unity's."""
     velocity[1] -= gravity * TIME_STEP_S
+
+
+@compiled
+def apply_drag(velocity: Vector, drag: float) -> None:
+    """Damp the motion, not the spin, by Unity's explicit rule."""
+    factor = max(0.0, 1.0 - drag * TIME_STEP_S)
+    velocity[0] *= factor
+    velocity[1] *= factor
+    velocity[2] *= factor
+
+
+@compiled
+def rub_on_floor(velocity: Vector, friction: float, pressing_speed: float) -> None:
+    """Friction of a box that stands on a level floor: twice Coulomb's, as it acts at two points with all the weight.
+
+    Args:
+      velocity: Changed along x and z; not beyond rest.
+      friction: Coefficient of the two surfaces together.
+      pressing_speed: Downward velocity that the floor takes in this time step, m/s: after gravity g and drag d,
+        g dt (1 - d dt).
+    """
+    speed = math.sqrt(velocity[0] ** 2 + velocity[2] ** 2)
+    lost = 2.0 * friction * pressing_speed
+    factor = 1.0 - lost / speed if speed > lost else 0.0
+    velocity[0] *= factor
+    velocity[2] *= factor
 
 
 @compiled

@@ -25,6 +25,7 @@ def make_learner(seed=0, **changes):
 def segment(steps, rng, reward=None):
     return Segment(
         (rng.normal(size=(steps + 1, 4)).astype(np.float32),),
+        np.zeros((steps, 0), np.float32),
         rng.normal(size=(steps, 1)).astype(np.float32),
         rng.integers(0, 3, (steps, 1), np.int32),
         np.full((steps, 2), -1.2, np.float32),
@@ -71,7 +72,7 @@ def test_an_update_moves_weights_and_empties_the_buffer():
     assert not learner.ready()
     assert learner.version == 1
     assert statistics["Policy/Learning Rate"] == pytest.approx(3e-3)
-    assert np.abs(weights(learner)["weights.body.layers.0.weight"] - before["weights.body.layers.0.weight"]).max() > 0
+    assert np.abs(weights(learner)["weights.body.dense.layers.0.weight"] - before["weights.body.dense.layers.0.weight"]).max() > 0
 
 
 def test_state_survives_bit_for_bit():
@@ -103,7 +104,7 @@ def test_another_network_is_refused_with_the_differences():
     with pytest.raises(TensorMismatch) as error:
         make_learner().load_state_dict(saved)
     text = str(error.value)
-    assert "weights.body.layers.0.weight: saved [16, 4], this network has [32, 4]" in text
+    assert "weights.body.dense.layers.0.weight: saved [16, 4], this network has [32, 4]" in text
     assert "normalizer.mean: saved, but not in this network" in text
 
 

@@ -10,12 +10,16 @@ import numpy as np
 import optax
 import pytest
 
-from mlagents.algorithms.ppo.update import ADAM, Coefficients, Experience, LearnerState, Networks, update
-from mlagents.nn.critic import Critic
+from mlagents.algorithms.adam import ADAM
+from mlagents.algorithms.ppo.update import Coefficients, Experience, LearnerState, Networks, Recipe, update
+from mlagents.algorithms.sequences import Sequences
+from mlagents.nn.build import make_body, make_policy
 from mlagents.nn.flat import flattened
-from mlagents.nn.layers import Mlp
+from mlagents.nn.layers import glorot_dense
 from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.policy import ActionHead
+from mlagents.nn.observations import Inputs
+from mlagents.settings import NetworkSettings
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
 
 COEFFICIENTS = Coefficients(np.float32(1e-2), np.float32(0.2), np.float32(0.05))
 GAMMA, LAM, BATCH = np.float32([0.9, 0.8]), 0.7, 4
@@ -24,7 +28,20 @@ BRANCHES = (2, 3)
 
 def make_networks():
     rng = np.random.default_rng(0)
-    return Networks(Mlp(rng, 3, 8, 2), ActionHead(rng, 8, 2, BRANCHES), Critic(rng, 3, 8, 2, 2))
+    observation = ObservationSpec((3,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "state")
+    settings = NetworkSettings(hidden_units=8, num_layers=2)
+    policy = make_policy(rng, BehaviorSpec([observation], ActionSpec.create_hybrid(2, BRANCHES)), settings)
+    return Networks(policy.body, policy.head, make_body(rng, [observation], settings), glorot_dense(rng, 8, 2))
+
+
+def recipe(networks_of):
+    return Recipe(networks_of, BATCH, steps=1, burn_in=0.0, lam=LAM)
+
+
+def decisions_as_sequences(decisions, capacity):
+    start = np.zeros(capacity, np.int32)
+    start[: len(decisions)] = decisions
+    return Sequences(start, np.ones(capacity, np.int32))
 
 
 def make_segments(rng, lengths):
@@ -67,7 +84,8 @@ def in_rows(segments, capacity):
         decisions += range(start, start + n)
         start += n + 1
     allowed = np.ones((capacity, sum(BRANCHES)), bool)
-    return Experience((obs,), continuous, discrete, log_prob, allowed, reward, ended, closing), start, decisions
+    experience = Experience((obs,), zeros(0), continuous, discrete, log_prob, allowed, reward, ended, closing)
+    return experience, start, decisions
 
 
 def plain_update(networks, normalizer, segments, orders):
@@ -77,7 +95,7 @@ def plain_update(networks, normalizer, segments, orders):
     rows = []
     for s in segments:
         x = normalizer(jnp.array(s["obs"]))
-        value = np.asarray(networks.critic(x))
+        value = np.asarray(networks.values(Inputs(x, (), ()), None))
         old = s["log_prob"]
         running = np.zeros(2, np.float32)
         for t in reversed(range(len(s["reward"]))):
@@ -92,10 +110,10 @@ def plain_update(networks, normalizer, segments, orders):
     gain = (gain - gain.mean()) / (gain.std() + 1e-10)
 
     def loss(networks, pick):
-        actions = networks.head(networks.body(x[pick]), None)
+        actions, values = networks.evaluate(Inputs(x[pick], (), ()), None, None)
         ratio = jnp.exp(actions.log_prob(continuous[pick], discrete[pick]) - old[pick])
         surrogate = jnp.minimum(ratio * gain[pick, None], jnp.clip(ratio, 0.8, 1.2) * gain[pick, None])
-        value = jnp.mean((networks.critic(x[pick]) - returns[pick]) ** 2)
+        value = jnp.mean((values - returns[pick]) ** 2)
         return -surrogate.mean() + 0.5 * value - COEFFICIENTS.beta * actions.entropy().mean()
 
     adam = optax.adam(float(COEFFICIENTS.learning_rate))
@@ -120,14 +138,15 @@ def test_update_equals_the_plain_one(capacity):
     parameters, networks_of = flattened(networks)
     order = np.zeros((2, capacity), np.int32)
     for epoch, picks in zip(order, orders, strict=True):
-        epoch[: len(picks)] = np.array(decisions)[picks]
-    compiled = jax.jit(functools.partial(update, networks_of=networks_of, batch_size=BATCH, lam=LAM))
+        epoch[: len(picks)] = picks
+    compiled = jax.jit(functools.partial(update, recipe=recipe(networks_of)))
     state, statistics = compiled(
         LearnerState(parameters, ADAM.init(parameters), normalizer),
         experience,
         np.int32(used),
+        decisions_as_sequences(decisions, capacity),
+        np.int32(len(decisions)),
         order,
-        np.int32(len(decisions) // BATCH),
         COEFFICIENTS,
         GAMMA,
     )
@@ -143,9 +162,10 @@ def test_a_loss_that_is_not_finite_leaves_everything_as_it_was():
     experience, used, decisions = in_rows(segments, 16)
     parameters, networks_of = flattened(make_networks())
     state = LearnerState(parameters, ADAM.init(parameters), Normalizer.initial(3))
-    order = np.array([decisions], np.int32)
-    compiled = jax.jit(functools.partial(update, networks_of=networks_of, batch_size=BATCH, lam=LAM))
-    after, statistics = compiled(state, experience, np.int32(used), order, np.int32(2), COEFFICIENTS, GAMMA)
+    order = np.arange(8, dtype=np.int32)[None]
+    compiled = jax.jit(functools.partial(update, recipe=recipe(networks_of)))
+    sequences = decisions_as_sequences(decisions, 8)
+    after, statistics = compiled(state, experience, np.int32(used), sequences, np.int32(8), order, COEFFICIENTS, GAMMA)
     assert not statistics.finite
     for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
         np.testing.assert_array_equal(old, new)

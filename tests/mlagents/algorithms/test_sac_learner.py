@@ -32,6 +32,7 @@ def make_learner(seed=0, *, signals=None, normalize=False, max_steps=10_000, **h
 def segment(steps, rng, reward=None):
     return Segment(
         (rng.normal(3.0, 2.0, size=(steps + 1, 4)).astype(np.float32),),
+        np.zeros((steps, 0), np.float32),
         rng.normal(size=(steps, 1)).astype(np.float32),
         rng.integers(0, 3, (steps, 1), np.int32),
         np.zeros((steps, 2), np.float32),
@@ -239,10 +240,10 @@ def test_rewards_are_those_the_signals_give_now():
             self.asked += 1
             assert not rows.closing[: rows.used : 2].any()
             assert rows.closing[1 : rows.used : 2].all()
-            return np.full((len(rows.reward), 1), 1e3 * self.asked, np.float32)
+            return np.full((len(rows.columns.reward), 1), 1e3 * self.asked, np.float32)
 
         def ended(self, rows):
-            return np.zeros((len(rows.reward), 1), bool)
+            return np.zeros((len(rows.columns.reward), 1), bool)
 
     signals = Changing()
     learner = make_learner(signals=signals, learning_rate=1e-10)
@@ -298,4 +299,4 @@ def test_one_compilation_serves_any_number_of_updates():
 def test_the_replay_buffer_is_as_large_as_set():
     learner = make_learner(buffer_size=50, save_replay_buffer=True)
     feed(learner, 30, 30)
-    assert len(tensors(learner)["replay.rows"]) == 50
+    assert len(tensors(learner)["replay.starts"]) == 50

@@ -11,32 +11,32 @@ import optax
 import pytest
 from scipy import stats
 
-from mlagents.algorithms.sac.networks import Networks, QNetwork, Structure
-from mlagents.algorithms.sac.update import ADAM, LearnerState, Transitions, update
-from mlagents.nn.critic import Critic
+from mlagents.algorithms.adam import ADAM
+from mlagents.algorithms.sac.networks import Networks, Structure
+from mlagents.algorithms.sac.networks import make_networks as networks_around
+from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, update
+from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
-from mlagents.nn.layers import Mlp
 from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.policy import ActionHead
+from mlagents.nn.observations import Inputs
+from mlagents.settings import NetworkSettings
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
 
-INPUTS, BATCH, UPDATES, RATE, TAU = 3, 4, 2, 1e-2, 0.1
+BATCH, UPDATES, RATE, TAU = 4, 2, 1e-2, 0.1
 GAMMA = np.float32([0.9, 0.8])
 KINDS = {"continuous": (2, ()), "discrete": (0, (2, 3)), "hybrid": (2, (3,))}
 
 
-def make_networks(continuous, branches):
+def make_networks(continuous, branches, widths=(1, 2), signals=2):
     rng = np.random.default_rng(0)
-    hidden, signals = 8, len(GAMMA)
-    q1, q2 = (QNetwork(rng, INPUTS + continuous, hidden, 2, signals, sum(branches)) for _ in range(2))
-    temperatures = (continuous > 0) + len(branches)
-    return Networks(
-        Critic(rng, INPUTS, hidden, 2, signals),
-        q1,
-        q2,
-        Mlp(rng, INPUTS, hidden, 2),
-        ActionHead(rng, hidden, continuous, branches, squashed=True),
-        np.linspace(-1.0, -0.2, temperatures, dtype=np.float32),
-    )
+    observations = [
+        ObservationSpec((n,), (DimensionProperty.NONE,), ObservationType.DEFAULT, f"{n} numbers") for n in widths
+    ]
+    spec = BehaviorSpec(observations, ActionSpec.create_hybrid(continuous, branches))
+    settings = NetworkSettings(hidden_units=8, num_layers=2)
+    policy = make_policy(rng, spec, settings, squashed=True)
+    networks = networks_around(rng, spec, settings, policy, signals, 0.0)
+    return networks._replace(log_alpha=np.linspace(-1.0, -0.2, len(networks.log_alpha), dtype=np.float32))
 
 
 def make_transitions(continuous, branches, room):
@@ -46,6 +46,7 @@ def make_transitions(continuous, branches, room):
     allowed = np.concatenate([_mask(rng, rows, size) for size in branches], axis=1) if branches else _none(rows)
     transitions = Transitions(
         (rng.normal(2.0, 3.0, (rows, 1)).astype(np.float32), rng.normal(size=(rows, 2)).astype(np.float32)),
+        _none(rows, np.float32),
         rng.normal(size=(rows, continuous)).astype(np.float32),
         np.stack([rng.integers(0, k, rows) for k in branches], axis=1).astype(np.int32)
         if branches
@@ -53,6 +54,7 @@ def make_transitions(continuous, branches, room):
         allowed,
         rng.normal(size=(rows, 2)).astype(np.float32),
         rng.random((rows, 2)) < 0.3,
+        np.ones(rows // 2, np.int32),
     )
     transitions.observations[0][used:] = np.nan
     transitions.reward[used:] = np.nan
@@ -66,8 +68,12 @@ def _mask(rng, rows, size):
     return mask
 
 
-def _none(rows):
-    return np.ones((rows, 0), bool)
+def _none(rows, dtype=bool):
+    return np.ones((rows, 0), dtype)
+
+
+def _seen(x):
+    return Inputs(x, (), ())
 
 
 def plain_updates(networks, normalizer, transitions, noise, branches):
@@ -95,7 +101,7 @@ def plain_updates(networks, normalizer, transitions, noise, branches):
 
         def act(policy, number=number, now=now, x=x):
             body, head = policy
-            d = head(body(x), transitions.allowed[now])
+            d = head(body(_seen(x))[0], transitions.allowed[now])
             u = d.mean + jnp.exp(d.log_std) * noise[number]
             density = -0.5 * jnp.log(2 * jnp.pi) - d.log_std - 0.5 * noise[number] ** 2 - jnp.log(1 - jnp.tanh(u) ** 2)
             p = [jnp.exp(b) for b in d.log_probs]
@@ -114,18 +120,19 @@ def plain_updates(networks, normalizer, transitions, noise, branches):
 
         def policy_loss(policy, q1=q1, log_alpha=log_alpha, act=act, x=x):
             a, p, negative = act(policy)
-            return jnp.mean(cost(negative, log_alpha) - per_branch(q1(x, a), p).mean(1))
+            return jnp.mean(cost(negative, log_alpha) - per_branch(q1(_seen(x), a, None), p).mean(1))
 
         a, p, negative = act(groups[0])
-        y = transitions.reward[now] + (1 - transitions.ended[now]) * GAMMA * target(next_x)
-        backup = jnp.minimum(per_branch(q1(x, a), p), per_branch(q2(x, a), p)) - cost(negative, log_alpha)[:, None]
+        y = transitions.reward[now] + (1 - transitions.ended[now]) * GAMMA * target(_seen(next_x))[0]
+        backup = jnp.minimum(*(per_branch(q(_seen(x), a, None), p) for q in (q1, q2)))
+        backup -= cost(negative, log_alpha)[:, None]
         taken = [jax.nn.one_hot(transitions.discrete[now][:, i], k) for i, k in enumerate(branches)]
         done = jnp.tanh(transitions.continuous[now])
 
         def value_loss(critics, x=x, y=y, backup=backup, taken=taken, done=done):
             value, *qs = critics
-            loss = 0.5 * jnp.mean((value(x) - backup) ** 2)
-            return loss + sum(0.5 * jnp.mean((y - per_branch(q(x, done), taken)) ** 2) for q in qs)
+            loss = 0.5 * jnp.mean((value(_seen(x))[0] - backup) ** 2)
+            return loss + sum(0.5 * jnp.mean((y - per_branch(q(_seen(x), done, None), taken)) ** 2) for q in qs)
 
         def temperature_loss(log_alpha, negative=negative, a=a):
             goals = [-a.shape[1]] if a.shape[1] else []
@@ -143,7 +150,8 @@ def plain_updates(networks, normalizer, transitions, noise, branches):
 def compiled(networks):
     parameters, networks_of = flattened(networks)
     target, value_of = flattened(networks.value)
-    function = functools.partial(update, structure=Structure(networks_of, value_of), tau=TAU)
+    recipe = Recipe(Structure(networks_of, value_of), BATCH, steps=1, burn_in=0.0, tau=TAU)
+    function = functools.partial(update, recipe=recipe)
     return LearnerState(parameters, target, ADAM.init(parameters)), jax.jit(function)
 
 
@@ -181,24 +189,23 @@ def test_values_settle_where_the_equations_say():
     With alpha held at 0.1 and a policy held at N(0, 1) before tanh, E log pi = -H(N) + E[-log(1 - tanh^2)], which
     scipy integrates; then V = 1 + 0.5 V + 0.1 H.
     """
-    networks = make_networks(1, ())
+    networks = make_networks(1, (), widths=(3,), signals=1)
     hold = jax.tree.map(jnp.zeros_like, networks.head)
     networks = networks._replace(head=hold, log_alpha=np.log(np.float32([0.1])))
     room = 200
     transitions = Transitions(
-        (np.ones((2 * room * BATCH, INPUTS), np.float32),),
+        (np.ones((2 * room * BATCH, 3), np.float32),),
+        _none(2 * room * BATCH, np.float32),
         np.zeros((2 * room * BATCH, 1), np.float32),
         np.zeros((2 * room * BATCH, 0), np.int32),
         _none(2 * room * BATCH),
         np.ones((2 * room * BATCH, 1), np.float32),
         np.zeros((2 * room * BATCH, 1), bool),
+        np.ones(room * BATCH, np.int32),
     )
     squashed_entropy = stats.norm.entropy() + stats.norm.expect(lambda u: np.log(1 - np.tanh(u) ** 2), lb=-10, ub=10)
     expected = (1 + 0.1 * squashed_entropy) / 0.5
     rng = np.random.default_rng(0)
-    critic = Critic(rng, INPUTS, 8, 2, 1)
-    q1, q2 = (QNetwork(rng, INPUTS + 1, 8, 2, 1, 0) for _ in range(2))
-    networks = networks._replace(value=critic, q1=q1, q2=q2)
     state, call = compiled(networks)
     held = networks.body, networks.head, networks.log_alpha
     kept = flattened(held)[0]

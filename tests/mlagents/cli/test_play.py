@@ -117,6 +117,25 @@ def test_a_file(shared_data, capsys):
     assert behavior["mean"] == pytest.approx(0.93)
 
 
+def test_a_file_of_2020(shared_data, capsys):
+    path = str(shared_data / "nn" / "Basic.nn")
+    assert main(["play", "Basic", "--model", path, "--episodes", "5", "--json"]) == 0
+    (behavior,) = json.loads(capsys.readouterr().out)["behaviors"].values()
+    assert behavior["mean"] == pytest.approx(0.93)
+
+
+def test_of_two_formats_onnx_is_taken(entry, capsys, tmp_path):
+    """Chooser.nn is read where there is no Chooser.onnx; both are no models, as the messages say."""
+    write_model(tmp_path / "Walker.onnx")
+    for name in ("Walker.nn", "Chooser.nn"):
+        (tmp_path / name).write_bytes(b"")
+    message = refused(capsys, "--model", str(tmp_path), exit_code=1)
+    assert "Chooser.nn: the file ends at byte 0" in message
+    (tmp_path / "Chooser.onnx").write_bytes(b"")
+    message = refused(capsys, "--model", str(tmp_path), exit_code=1)
+    assert "Chooser.onnx: this is not an ONNX model" in message
+
+
 @pytest.mark.parametrize(("option", "value"), [("--episodes", "0"), ("--episodes", "many"), ("--seed", "-1")])
 def test_numbers_are_checked(capsys, option, value):
     with pytest.raises(SystemExit) as raised:

@@ -27,6 +27,7 @@ def make_segment(first: int, steps: int, ended: bool = False, interrupted: bool 
     n = np.arange(first, first + steps)
     return Segment(
         (serial, -np.repeat(serial, 2, axis=1)),
+        10.0 * serial[:-1],
         serial[:-1] / 2,
         np.stack([n % 3, n % 2], axis=1).astype(np.int32),
         -np.stack([n, n, n], axis=1).astype(np.float32),
@@ -41,11 +42,11 @@ def transition(rows: Rows, i: int) -> tuple[object, ...]:
     """Return the decision of row 2i: what was seen, done and seen after it."""
     d = 2 * i
     return (
-        *(float(rows.observations[k][d + o, 0]) for o in (0, 1) for k in (0, 1)),
-        float(rows.continuous[d, 0]),
-        *rows.discrete[d].tolist(),
-        *rows.allowed[d].tolist(),
-        float(rows.reward[d]),
+        *(float(rows.columns.observations[k][d + o, 0]) for o in (0, 1) for k in (0, 1)),
+        float(rows.columns.continuous[d, 0]),
+        *rows.columns.discrete[d].tolist(),
+        *rows.columns.allowed[d].tolist(),
+        float(rows.columns.reward[d]),
         bool(rows.ended[d]),
         bool(rows.interrupted[d]),
     )
@@ -72,7 +73,8 @@ def expected(segment: Segment) -> list[tuple[object, ...]]:
 def everything(replay: Replay, rng: np.random.Generator) -> set[tuple[object, ...]]:
     """Return all transitions that can be sampled: so many draws that each of n is missed with (1 - 1/n)^(40 n)."""
     count = 40 * len(replay)
-    rows = replay.sample(rng, count)
+    rows = Rows(SPEC, count)
+    assert (replay.sample(rng, count, rows) == 1).all()
     assert (rows.steps, rows.used) == (count, 2 * count)
     assert not rows.closing[::2].any()
     assert rows.closing[1::2].all()
@@ -119,8 +121,9 @@ def test_sampling_is_uniform():
     replay = Replay(SPEC, 10)
     for first in range(0, 300, 30):
         replay.extend(make_segment(first, 3))
-    rows = replay.sample(np.random.default_rng(0), 100_000)
-    _, counts = np.unique(rows.observations[0][::2], return_counts=True)
+    rows = Rows(SPEC, 100_000)
+    replay.sample(np.random.default_rng(0), 100_000, rows)
+    _, counts = np.unique(rows.columns.observations[0][::2], return_counts=True)
     assert len(counts) == 10
     np.testing.assert_allclose(counts, 10_000, atol=5 * 95)  # five standard deviations of a binomial
 
@@ -129,23 +132,23 @@ def test_rows_can_be_filled_again_with_fewer():
     replay, out = Replay(SPEC, 10), Rows(SPEC, 8)
     replay.extend(make_segment(0, 5, ended=True))
     rng = np.random.default_rng(0)
-    assert replay.sample(rng, 8, out) is out
+    replay.sample(rng, 8, out)
     replay.sample(rng, 3, out)
     assert (out.used, out.steps, out.closing.sum()) == (6, 3, 13)
 
 
 def test_nothing_is_allocated_as_it_fills():
     replay = Replay(SPEC, 50)
-    columns = [c.ctypes.data for c in replay._columns().values()]
+    columns = [c.ctypes.data for c in replay._arrays().values()]
     for first in range(0, 5000, 50):
         replay.extend(make_segment(first, 1 + first % 70))
-    assert columns == [c.ctypes.data for c in replay._columns().values()]
+    assert columns == [c.ctypes.data for c in replay._arrays().values()]
 
 
 def test_an_empty_one_says_so_and_survives_saving():
     replay = Replay(SPEC, 5)
     with pytest.raises(ValueError, match="nothing is stored"):
-        replay.sample(np.random.default_rng(0), 1)
+        replay.sample(np.random.default_rng(0), 1, Rows(SPEC, 1))
     other = Replay(SPEC, 5)
     other.extend(make_segment(0, 3))
     other.load_state_dict(replay.state_dict())
@@ -158,3 +161,26 @@ def test_another_behaviors_buffer_is_refused():
     narrow = BehaviorSpec([SPEC.observation_specs[0], SPEC.observation_specs[0]], SPEC.action_spec)
     with pytest.raises(ValueError, match=r"\[2\] numbers in observations.1 for each row, this behavior has \[1\]"):
         Replay(narrow, 5).load_state_dict(replay.state_dict())
+
+
+@settings(max_examples=60, deadline=None)
+@given(segments, st.integers(4, 12), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_sequences_are_pieces_of_segments_with_the_memory_of_their_first_decision(segments, capacity, steps, seed):
+    replay, plain = Replay(SPEC, capacity, steps, memory_size=1), []
+    for number, (length, ended, interrupted) in enumerate(segments):
+        segment = make_segment(100 * number, length, ended, ended and interrupted)
+        replay.extend(segment)
+        plain += [(100 * number + i, min(steps, length - i)) for i in range(0, length, steps)]
+    while sum(n for _, n in plain) > capacity:
+        plain.pop(0)
+    count = 40 * len(plain)
+    rows = Rows(SPEC, count * (steps + 1), memory_size=1)
+    lengths = replay.sample(np.random.default_rng(seed), count, rows)
+    serial = rows.columns.observations[0][: rows.used, 0].reshape(count, steps + 1)
+    for seen, length in zip(serial, lengths.tolist(), strict=True):
+        assert seen[: length + 1].tolist() == [seen[0] + i for i in range(length + 1)]
+    assert set(zip(serial[:, 0].tolist(), lengths.tolist(), strict=True)) == set(plain)
+    np.testing.assert_array_equal(rows.columns.memory[: rows.used : steps + 1, 0], 10 * serial[:, 0])
+    decision = np.arange(steps + 1) < lengths[:, None]
+    np.testing.assert_array_equal(rows.closing[: rows.used].reshape(count, -1), ~decision)
+    assert not rows.ended[: rows.used].reshape(count, -1)[~decision].any()

@@ -146,6 +146,7 @@ def test_rows_place_a_closing_row_after_each_segment():
         rows.extend(
             Segment(
                 (np.arange(start, start + steps + 1, dtype=np.float32)[:, None],),
+                np.zeros((steps, 0), np.float32),
                 np.ones((steps, 1), np.float32),
                 np.ones((steps, 2), np.int32),
                 np.full((steps, 3), -1.0, np.float32),
@@ -156,7 +157,7 @@ def test_rows_place_a_closing_row_after_each_segment():
             )
         )
     assert (rows.used, rows.steps) == (5, 3)
-    assert rows.observations[0][:5, 0].tolist() == [0, 1, 2, 10, 11]
+    assert rows.columns.observations[0][:5, 0].tolist() == [0, 1, 2, 10, 11]
     assert rows.closing[:5].tolist() == [False, False, True, False, True]
     assert rows.ended[:5].tolist() == [False, True, False, False, False]
     assert rows.closing[5:].all()

@@ -100,7 +100,7 @@ def test_squashed_samples_follow_the_distribution(tmp_path, make_spec, make_rand
     two = np.asarray(policy.normalizer.mean) + np.array([[1.0, 0.0, -2.0], [-2.0, 1.0, 2.0]], np.float32)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     (found,) = session.run(["continuous_actions"], {"obs_0": np.repeat(two, rows, axis=0).astype(np.float32)})
-    expected = policy((jnp.asarray(two, jnp.float32),))
+    expected, _ = policy((jnp.asarray(two, jnp.float32),))
     for i, sampled in enumerate(np.split(np.arctanh(np.clip(found[:, 0], -0.9999999, 0.9999999)), 2)):
         std = float(np.exp(expected.log_std[i, 0]))
         assert sampled.mean() == pytest.approx(float(expected.mean[i, 0]), abs=5 * std / rows**0.5)
@@ -118,7 +118,7 @@ def test_sampled_actions_follow_the_distribution(tmp_path, make_spec, make_rando
     masks = np.tile(np.array([1, 0, 1, 1], np.float32), (rows, 1))
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     continuous, discrete = session.run(["continuous_actions", "discrete_actions"], {"obs_0": x, "action_masks": masks})
-    expected = policy((jnp.asarray(x[:1]),), jnp.asarray(masks[:1] > 0))
+    expected, _ = policy((jnp.asarray(x[:1]),), jnp.asarray(masks[:1] > 0))
     # standard errors: 0.3 / sqrt(20000) = 0.0021 of the mean, 0.0015 of the deviation, 0.0035 of a probability
     assert 3 * continuous.mean() == pytest.approx(float(expected.mean[0, 0]), abs=0.011)
     assert 3 * continuous.std() == pytest.approx(0.3, abs=0.008)

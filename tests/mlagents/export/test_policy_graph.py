@@ -44,7 +44,7 @@ def tiny_policy(make_random_policy, spec):
         dense([[3]], [1]) if mean.bias.size else mean,
         (dense([[1], [0], [-1]], [0, 0, 0]),) if logits else (),
     )
-    return eqx.tree_at(lambda p: (p.body.layers, p.head.mean, p.head.logits), policy, layers)
+    return eqx.tree_at(lambda p: (p.body.dense.layers, p.head.mean, p.head.logits), policy, layers)
 
 
 def test_continuous_actions_by_hand(make_spec, make_random_policy):
@@ -64,7 +64,7 @@ def test_squashed_actions_by_hand(make_spec, make_random_policy):
     spec = make_spec([1], continuous=1)
     policy = make_random_policy(spec, hidden_units=1, num_layers=1, normalize=False, squashed=True)
     layers = (dense([[2]], [0]),), dense([[3]], [1])
-    policy = eqx.tree_at(lambda p: (p.body.layers, p.head.mean), policy, layers)
+    policy = eqx.tree_at(lambda p: (p.body.dense.layers, p.head.mean), policy, layers)
     found = run(policy, spec, obs_0=column(1.0, 0.0, -1.0))["deterministic_continuous_actions"]
     # means as above: 6.284782, 1, 0.284782
     np.testing.assert_allclose(found, column(0.999993, 0.761594, 0.277326), atol=1e-6)

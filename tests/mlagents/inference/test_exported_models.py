@@ -35,7 +35,7 @@ def test_acts_like_the_policy(exported, steps, rng):
     policy, spec, path = exported
     actions = OnnxModel(path, spec).act(steps, True, rng)
     allowed = ~np.concatenate(steps.action_mask, axis=1)
-    expected = policy(tuple(map(jax.numpy.asarray, steps.obs)), jax.numpy.asarray(allowed))
+    expected, _ = policy(tuple(map(jax.numpy.asarray, steps.obs)), jax.numpy.asarray(allowed))
     mean = np.clip(expected.mean, -3, 3) / 3
     np.testing.assert_allclose(actions.continuous, mean, atol=1e-5)
     choices = [log_probs.argmax(axis=1) for log_probs in expected.log_probs]

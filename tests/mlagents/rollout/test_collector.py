@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlagents.nn.layers import Mlp
-from mlagents.nn.policy import ActionHead, Policy
+from mlagents.nn.build import make_policy
 from mlagents.rollout.actor import Actor
 from mlagents.rollout.collector import Collector
+from mlagents.settings import NetworkSettings
 from mlagents_envs.base_env import (
     ActionSpec,
     BehaviorSpec,
@@ -54,7 +54,9 @@ NO_DECISIONS, NO_TERMINALS = DecisionSteps.empty(SPEC), TerminalSteps.empty(SPEC
 class Setting:
     def __init__(self, horizon=3):
         rng = np.random.default_rng(0)
-        self.actor = Actor(Policy(None, Mlp(rng, 2, 4, 1), ActionHead(rng, 4, 1, (3,))), rng, deterministic=True)
+        self.actor = Actor(
+            make_policy(rng, SPEC, NetworkSettings(hidden_units=4, num_layers=1)), rng, deterministic=True
+        )
         self.segments, self.episodes = [], []
         self.collector = Collector(SPEC, horizon, self.keep, self.episodes.append)
 

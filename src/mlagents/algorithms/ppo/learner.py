@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import functools
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-import optax
-from numpy.typing import NDArray
 
+from mlagents.algorithms import adam
+from mlagents.algorithms.compiling import Compiled
 from mlagents.algorithms.learning import NonFiniteUpdate, Signals
-from mlagents.algorithms.ppo.update import (
-    Coefficients,
-    Experience,
-    LearnerState,
-    Networks,
-    UpdateStatistics,
-    update,
-)
+from mlagents.algorithms.ppo.update import Coefficients, Experience, LearnerState, Networks, Recipe, update
 from mlagents.algorithms.schedules import scheduled
+from mlagents.algorithms.sequences import Sequences
 from mlagents.data.segments import Rows, Segment
-from mlagents.nn.build import make_critic, make_policy
+from mlagents.nn.build import features, make_body, make_policy
 from mlagents.nn.flat import flattened
+from mlagents.nn.layers import glorot_dense
 from mlagents.nn.policy import Policy
 from mlagents.nn.tensors import named_tensors, with_tensors
-from mlagents.process import release_unused_memory
 from mlagents.settings import BehaviorSettings, PPOSettings
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -50,20 +42,38 @@ class PPOLearner:
         self._hyperparameters = settings.hyperparameters
         self._signals = signals
         self._rng = np.random.default_rng(seed)
-        policy = make_policy(self._rng, spec, settings.network_settings)
-        critic = make_critic(self._rng, spec, settings.network_settings, len(signals.names))
-        parameters, self._networks = flattened(Networks(policy.body, policy.head, critic))
-        self._state = LearnerState(parameters, _adam_at_rest(parameters), policy.normalizer)
-        self._rows = Rows(spec, self._hyperparameters.buffer_size)
-        self._compiled: Callable[..., tuple[LearnerState, UpdateStatistics]] | None = None
-        self._compiled_capacity = 0
-        self.compile_seconds = 0.0
+        network = settings.network_settings
+        policy = make_policy(self._rng, spec, network)
+        shared = self._hyperparameters.shared_critic
+        critic_body = None if shared else make_body(self._rng, spec.observation_specs, network)
+        value = glorot_dense(self._rng, features(network), len(signals.names))
+        parameters, self._networks = flattened(Networks(policy.body, policy.head, critic_body, value))
+        self._state = LearnerState(parameters, adam.at_rest(parameters), policy.normalizer)
+        self._rows = Rows(spec, self._hyperparameters.buffer_size, self.policy.memory_size)
+        self._recipe = self._make_recipe()
+        self._update = Compiled(functools.partial(update, recipe=self._recipe))
+
+    def _make_recipe(self) -> Recipe:
+        hp, memory = self._hyperparameters, self._settings.network_settings.memory
+        steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
+        return Recipe(self._networks, max(hp.batch_size // steps, 1), steps, burn_in, hp.lambd)
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent compiling so far."""
+        return self._update.seconds
 
     @property
     def policy(self) -> Policy:
         """The policy with a copy of its current weights, as numpy arrays."""
         networks = self._networks(np.array(self._state.parameters))
-        return Policy(jax.tree.map(np.array, self._state.normalizer), networks.body, networks.head)
+        critic_body = networks.critic_body
+        return Policy(
+            jax.tree.map(np.array, self._state.normalizer),
+            networks.body,
+            networks.head,
+            critic_body if critic_body is not None and critic_body.memory_size else None,
+        )
 
     @property
     def progress(self) -> float:
@@ -105,11 +115,7 @@ class PPOLearner:
           NonFiniteUpdate: a loss or weight became NaN or infinite; the weights stay as they were.
         """
         coefficients = self._coefficients()
-        args = self._arguments(coefficients)
-        if self._compiled is None or self._compiled_capacity != self._rows.capacity:
-            self._compiled = self._compile(args)
-            self._compiled_capacity = self._rows.capacity
-        self._state, found = self._compiled(self._state, *args)
+        self._state, found = self._update(self._state, *self._arguments(coefficients))
         losses = jax.device_get(found)
         self._rows.clear()
         if not losses.finite:
@@ -140,33 +146,28 @@ class PPOLearner:
         )
 
     def _arguments(self, coefficients: Coefficients) -> tuple[Any, ...]:
-        hp, rows = self._hyperparameters, self._rows
-        decisions = np.flatnonzero(~rows.closing[: rows.used]).astype(np.int32)
-        order = np.zeros((hp.num_epoch, rows.capacity), np.int32)
+        hp, rows, capacity = self._hyperparameters, self._rows, self._rows.capacity
+        start, length = rows.sequences(self._recipe.steps)
+        count = len(start)
+        sequences = Sequences(np.zeros(capacity, np.int32), np.ones(capacity, np.int32))
+        sequences.start[:count], sequences.length[:count] = start, length
+        order = np.zeros((hp.num_epoch, capacity), np.int32)
         for epoch in order:
-            epoch[: len(decisions)] = self._rng.permutation(decisions)
+            epoch[:count] = self._rng.permutation(count)
+        columns = rows.columns
         experience = Experience(
-            rows.observations,
-            rows.continuous,
-            rows.discrete,
-            rows.log_prob,
-            rows.allowed,
+            tuple(columns.observations),
+            columns.memory,
+            columns.continuous,
+            columns.discrete,
+            columns.log_prob,
+            columns.allowed,
             self._signals.rewards(rows),
             self._signals.ended(rows),
             rows.closing,
         )
-        minibatches = np.int32(len(decisions) // hp.batch_size)
-        return experience, np.int32(rows.used), order, minibatches, coefficients, self._signals.gamma
-
-    def _compile(self, args: tuple[Any, ...]) -> Callable[..., tuple[LearnerState, UpdateStatistics]]:
-        hp = self._hyperparameters
-        start = time.perf_counter()
-        function = functools.partial(update, networks_of=self._networks, batch_size=hp.batch_size, lam=hp.lambd)
-        release_unused_memory()  # compiling needs some 200 MB for a second or two
-        compiled = jax.jit(function, donate_argnums=0).lower(self._state, *args).compile()
-        release_unused_memory()
-        self.compile_seconds += time.perf_counter() - start
-        return compiled
+        used = np.int32(rows.used)
+        return experience, used, sequences, np.int32(count), order, coefficients, self._signals.gamma
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: `tensors` by name (weights, Adam's moments, normaliser) and plain values."""
@@ -184,13 +185,7 @@ class PPOLearner:
           TensorMismatch: names or shapes differ; all differences are listed.
         """
         named = with_tensors(self._named(), state["tensors"], f"behavior {self.behavior}")
-        adam = named["adam"]
-        moments = (flattened(adam[name])[0] for name in ("mu", "nu"))
-        self._state = LearnerState(
-            flattened(named["weights"])[0],
-            optax.ScaleByAdamState(adam["count"], *moments),
-            named["normalizer"],
-        )
+        self._state = LearnerState(flattened(named["weights"])[0], adam.restored(named["adam"]), named["normalizer"])
         self.steps = state["steps"]
         self.version = state["version"]
         self._rng.bit_generator.state = state["rng"]
@@ -208,14 +203,8 @@ class PPOLearner:
 
     def _named(self) -> dict[str, Any]:
         state = jax.tree.map(np.array, self._state)
-        adam = state.adam
         return {
             "weights": self._networks(state.parameters),
-            "adam": {"count": adam.count, "mu": self._networks(adam.mu), "nu": self._networks(adam.nu)},
+            "adam": adam.named(state.adam, self._networks),
             "normalizer": state.normalizer,
         }
-
-
-def _adam_at_rest(parameters: NDArray[np.float32]) -> optax.ScaleByAdamState:
-    """Return Adam's state before its first step."""
-    return optax.ScaleByAdamState(np.zeros((), np.int32), np.zeros_like(parameters), np.zeros_like(parameters))

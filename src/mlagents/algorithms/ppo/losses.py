@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from mlagents.algorithms.sequences import Valid, mean_over
 from mlagents.arrays import Array
 
 MAX_RATIO = 10.0
@@ -21,6 +22,7 @@ def clipped_surrogate_loss(
     old_log_prob: Float[Array, "rows columns"],
     advantage: Float[Array, " rows"],
     epsilon: Scalar,
+    valid: Valid = None,
 ) -> Float[Array, ""]:
     """Return -mean min(r A, clip(r, 1 - epsilon, 1 + epsilon) A), arXiv:1707.06347 eq. 7.
 
@@ -31,21 +33,24 @@ def clipped_surrogate_loss(
 
     Args:
       log_prob: under the policy being trained.
-      old_log_prob: under the policy that started the update.
+      old_log_prob: under the policy that acted.
       advantage: one per decision, shared by its columns.
       epsilon: clip range.
+      valid: decisions that count.
     """
     ratio = jnp.exp(jnp.minimum(log_prob - old_log_prob, LOG_MAX_RATIO))
     gain = advantage[:, None]
-    return -jnp.mean(jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - epsilon, 1.0 + epsilon) * gain))
+    return -mean_over(jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - epsilon, 1.0 + epsilon) * gain), valid)
 
 
-def value_loss(value: Float[Array, "rows signals"], returns: Float[Array, "rows signals"]) -> Float[Array, ""]:
+def value_loss(
+    value: Float[Array, "rows signals"], returns: Float[Array, "rows signals"], valid: Valid = None
+) -> Float[Array, ""]:
     """Return the squared error of the values, averaged over decisions and reward signals.
 
     Not clipped: in the reference the clip never takes effect, because both its values are the same.
     """
-    return jnp.mean((returns - value) ** 2)
+    return mean_over((returns - value) ** 2, valid)
 
 
 def total_loss(

@@ -13,26 +13,58 @@ import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
+from mlagents.algorithms.adam import ADAM
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
+from mlagents.algorithms.sequences import Sequences, mean_over, past_burn_in, rows_of, taken
 from mlagents.arrays import Array
-from mlagents.nn.critic import Critic
-from mlagents.nn.layers import Mlp
+from mlagents.nn.body import Body, Memory
+from mlagents.nn.layers import Dense
 from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.policy import ActionHead, Observations
+from mlagents.nn.observations import Inputs, Observations
+from mlagents.nn.policy import ActionDistribution, ActionHead
 from mlagents.returns import gae, masked_standardized
 
 CHUNK = 1024
 """Rows evaluated at once before the epochs; the number of chunks follows the rows in use."""
 
-ADAM = optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
-
 
 class Networks(NamedTuple):
-    """What gradients train."""
+    """What gradients train.
 
-    body: Mlp
+    Attributes:
+      body, head: of the policy.
+      critic_body: of the critic; None if it shares the policy's.
+      value: dense layer to one value per reward signal.
+    """
+
+    body: Body
     head: ActionHead
-    critic: Critic
+    critic_body: Body | None
+    value: Dense
+
+    def values(self, inputs: Inputs, memory: Memory | None) -> Float[Array, "rows signals"]:
+        """Return V_k of every row; memory is the policy's and then the critic's (see `Body.__call__`)."""
+        own, others = self._memories(memory)
+        if self.critic_body is None:
+            hidden, _ = self.body(inputs, own)
+        else:
+            hidden, _ = self.critic_body(inputs, others)
+        return self.value(hidden)
+
+    def evaluate(
+        self, inputs: Inputs, allowed: Bool[Array, "rows s"] | None, memory: Memory | None
+    ) -> tuple[ActionDistribution, Float[Array, "rows signals"]]:
+        """Return what the policy would do and V_k of every row."""
+        own, others = self._memories(memory)
+        hidden, _ = self.body(inputs, own)
+        critic_hidden = hidden if self.critic_body is None else self.critic_body(inputs, others)[0]
+        return self.head(hidden, allowed), self.value(critic_hidden)
+
+    def _memories(self, memory: Memory | None) -> tuple[Memory | None, Memory | None]:
+        if memory is None:
+            return None, None
+        size = self.body.memory_size
+        return memory[:, :size], memory[:, size:]
 
 
 class LearnerState(eqx.Module):
@@ -53,6 +85,7 @@ class Experience(NamedTuple):
     """Segments in flat rows (see `mlagents.data.segments.Rows`)."""
 
     observations: Observations
+    memory: Float[Array, "rows m"]
     continuous: Float[Array, "rows c"]
     discrete: Int[Array, "rows d"]
     log_prob: Float[Array, "rows columns"]
@@ -88,9 +121,9 @@ class UpdateStatistics(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Decisions ready for the loss, one row each."""
+    """Rows ready for the loss."""
 
-    x: Float[Array, "rows n"]
+    inputs: Inputs
     continuous: Float[Array, "rows c"]
     discrete: Int[Array, "rows d"]
     allowed: Bool[Array, "rows s"]
@@ -110,48 +143,125 @@ class Descent(NamedTuple):
 NetworksOf = Callable[[Float[Array, " p"]], Networks]
 
 
+class Recipe(NamedTuple):
+    """What an update is compiled for.
+
+    Attributes:
+      networks_of: from the parameter vector to the networks.
+      sequences: in a minibatch. steps: in a sequence, 1 without memory.
+      burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
+      lam: lambda of the advantage estimation.
+    """
+
+    networks_of: NetworksOf
+    sequences: int
+    steps: int
+    burn_in: float
+    lam: float
+
+
 def minibatch_loss(
-    parameters: Float[Array, " p"], networks_of: NetworksOf, batch: Batch, coefficients: Coefficients
+    parameters: Float[Array, " p"],
+    networks_of: NetworksOf,
+    batch: Batch,
+    memory: Memory | None,
+    valid: Bool[Array, " rows"] | None,
+    coefficients: Coefficients,
 ) -> tuple[Float[Array, ""], Float[Array, " parts"]]:
-    """Return the total loss of a minibatch, and its parts [|L_policy|, L_value, entropy]."""
-    networks = networks_of(parameters)
-    actions = networks.head(networks.body(batch.x), batch.allowed)
+    """Return the total loss of a minibatch, and its parts [|L_policy|, L_value, entropy].
+
+    Args:
+      parameters: all weights.
+      networks_of: from them to the networks.
+      batch: rows of the minibatch, sequence after sequence.
+      memory: before the first step of every sequence; None without memory.
+      valid: rows that count; None for all of them.
+      coefficients: clip range, entropy bonus.
+    """
+    actions, values = networks_of(parameters).evaluate(batch.inputs, batch.allowed, memory)
     log_prob = actions.log_prob(batch.continuous, batch.discrete)
-    policy = clipped_surrogate_loss(log_prob, batch.log_prob, batch.advantage, coefficients.epsilon)
-    value = value_loss(networks.critic(batch.x), batch.returns)
-    entropy = jnp.mean(actions.entropy())
+    policy = clipped_surrogate_loss(log_prob, batch.log_prob, batch.advantage, coefficients.epsilon, valid)
+    value = value_loss(values, batch.returns, valid)
+    entropy = mean_over(actions.entropy(), valid)
     parts = jnp.stack([jnp.abs(policy), value, entropy])
     return total_loss(policy, value, entropy, coefficients.beta), parts
 
 
+def normalized(observations: Observations, networks: Networks, normalizer: Normalizer | None) -> Inputs:
+    """Return what the networks get of every row."""
+    inputs = networks.body.layout.sorted(observations)
+    return inputs if normalizer is None else inputs._replace(vector=normalizer(inputs.vector))
+
+
+def row_values(networks: Networks, inputs: Inputs, used: Int[Array, ""]) -> Float[Array, "rows signals"]:
+    """Return V_k of all rows in use, without memory."""
+    rows = len(inputs.vector)
+    chunk = min(CHUNK, rows)
+
+    def evaluate(i: Int[Array, ""], value: Float[Array, "rows signals"]) -> Float[Array, "rows signals"]:
+        start = jnp.minimum(i * chunk, rows - chunk)
+        part = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, start, chunk), inputs)
+        return lax.dynamic_update_slice_in_dim(value, networks.values(part, None), start, 0)
+
+    zeros = jnp.zeros((rows, networks.value.bias.size))
+    value: Array = lax.fori_loop(0, (used + chunk - 1) // chunk, evaluate, zeros)
+    return value
+
+
+def sequence_values(
+    networks: Networks,
+    inputs: Inputs,
+    memory: Float[Array, "rows m"],
+    closing: Bool[Array, " rows"],
+    sequences: Sequences,
+    count: Int[Array, ""],
+    steps: int,
+) -> Float[Array, "rows signals"]:
+    """Return V_k of all rows in use, with memory.
+
+    Every sequence starts from the memory stored with it and goes one step beyond its last decision; the value there
+    is that of a closing row, or the next sequence has it.
+    """
+    rows, slots = len(closing), len(sequences.start)
+    chunk = min(max(CHUNK // (steps + 1), 1), slots)
+
+    def evaluate(i: Int[Array, ""], value: Float[Array, "rows signals"]) -> Float[Array, "rows signals"]:
+        first = jnp.minimum(i * chunk, slots - chunk)
+        part: Sequences = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, first, chunk), sequences)
+        at, valid = rows_of(part, steps + 1)
+        found = networks.values(taken(inputs, at), memory[part.start])
+        return value.at[jnp.where(valid | closing[at], at, rows)].set(found, mode="drop")
+
+    zeros = jnp.zeros((rows, networks.value.bias.size))
+    value: Array = lax.fori_loop(0, (count + chunk - 1) // chunk, evaluate, zeros)
+    return value
+
+
 def prepare(
-    critic: Critic,
+    networks: Networks,
     normalizer: Normalizer | None,
     experience: Experience,
     used: Int[Array, ""],
+    sequences: Sequences,
+    count: Int[Array, ""],
     gamma: Float[Array, " signals"],
-    lam: float,
+    recipe: Recipe,
 ) -> tuple[Batch, Float[Array, " signals"]]:
     """Return the rows as a `Batch`, and the values averaged over decisions.
 
     Values come from the critic as it stands, normaliser included. The advantage is the mean over signals,
     standardised over all decisions.
     """
-    rows = experience.closing.shape[0]
-    chunk = min(CHUNK, rows)
-    observed = jnp.concatenate(experience.observations, axis=1)
-    x = observed if normalizer is None else normalizer(observed)
-
-    def evaluate(i: Int[Array, ""], value: Float[Array, "rows signals"]) -> Float[Array, "rows signals"]:
-        start = jnp.minimum(i * chunk, rows - chunk)
-        part = critic(lax.dynamic_slice_in_dim(x, start, chunk))
-        return lax.dynamic_update_slice_in_dim(value, part, start, 0)
-
-    value = lax.fori_loop(0, (used + chunk - 1) // chunk, evaluate, jnp.zeros((rows, gamma.size)))
-    advantage = gae(experience.reward, value, experience.ended, experience.closing, gamma, lam)
-    step = ~experience.closing
+    inputs = normalized(experience.observations, networks, normalizer)
+    closing = experience.closing
+    if experience.memory.shape[1]:
+        value = sequence_values(networks, inputs, experience.memory, closing, sequences, count, recipe.steps)
+    else:
+        value = row_values(networks, inputs, used)
+    advantage = gae(experience.reward, value, experience.ended, closing, gamma, recipe.lam)
+    step = ~closing
     batch = Batch(
-        x=x,
+        inputs=inputs,
         continuous=experience.continuous,
         discrete=experience.discrete,
         allowed=experience.allowed,
@@ -162,18 +272,46 @@ def prepare(
     return batch, jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
 
 
+def descend(
+    descent: Descent,
+    batch: Batch,
+    stored_memory: Float[Array, "rows m"],
+    sequences: Sequences,
+    chosen: Int[Array, " chosen"],
+    coefficients: Coefficients,
+    recipe: Recipe,
+) -> Descent:
+    """Return the descent after one gradient step on the chosen sequences."""
+    memory = valid = None
+    if stored_memory.shape[1]:
+        picked = taken(sequences, chosen)
+        memory = stored_memory[picked.start]
+        rows, valid = rows_of(picked, recipe.steps)
+        valid = past_burn_in(valid, memory, recipe.steps, recipe.burn_in)
+    else:
+        rows = sequences.start[chosen]
+    gradient = jax.grad(minibatch_loss, has_aux=True)
+    part = taken(batch, rows)
+    grads, parts = gradient(descent.parameters, recipe.networks_of, part, memory, valid, coefficients)
+    direction, adam = ADAM.update(grads, descent.adam)
+    return Descent(
+        descent.parameters - coefficients.learning_rate * direction,
+        adam,
+        descent.parts + parts,
+    )
+
+
 def update(
     state: LearnerState,
     experience: Experience,
     used: Int[Array, ""],
-    order: Int[Array, "epochs decisions"],
-    minibatches: Int[Array, ""],
+    sequences: Sequences,
+    count: Int[Array, ""],
+    order: Int[Array, "epochs sequences"],
     coefficients: Coefficients,
     gamma: Float[Array, " signals"],
     *,
-    networks_of: NetworksOf,
-    batch_size: int,
-    lam: float,
+    recipe: Recipe,
 ) -> tuple[LearnerState, UpdateStatistics]:
     """Return the state after all epochs over the experience, and what happened.
 
@@ -181,42 +319,44 @@ def update(
       state: before the update.
       experience: R rows, of which the first `used` are in use.
       used: int32 [].
-      order: rows of the decisions in a new random order for each epoch; entries past
-        minibatches * batch_size are not read.
-      minibatches: int32 [], gradient steps per epoch.
+      sequences: of decisions; the first `count` of them are in use. Without memory, single decisions.
+      count: int32 [].
+      order: numbers of the sequences in a new random order for each epoch. What does not fill a whole minibatch is
+        not used in that epoch.
       coefficients: learning rate, clip range, entropy bonus.
       gamma: discount of each reward signal.
-      networks_of: from the parameter vector to the networks.
-      batch_size: decisions per gradient step.
-      lam: lambda of the advantage estimation.
+      recipe: what does not change from update to update.
     """
+    networks = recipe.networks_of(state.parameters)
     normalizer = state.normalizer
     if normalizer is not None:
-        seen = jnp.concatenate(experience.observations, axis=1)
+        seen = networks.body.layout.vector(experience.observations)
         normalizer = normalizer.updated(seen, ~experience.closing)
-    batch, value = prepare(networks_of(state.parameters).critic, normalizer, experience, used, gamma, lam)
-    gradient = jax.grad(minibatch_loss, has_aux=True)
+    batch, value = prepare(networks, normalizer, experience, used, sequences, count, gamma, recipe)
+    minibatches = count // recipe.sequences
 
     def epoch(number: Int[Array, ""], descent: Descent) -> Descent:
-        rows = order[number]
-        shuffled: Batch = jax.tree.map(lambda c: c[rows], batch)
-
         def step(i: Int[Array, ""], descent: Descent) -> Descent:
-            part = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, i * batch_size, batch_size), shuffled)
-            grads, parts = gradient(descent.parameters, networks_of, part, coefficients)
-            direction, adam = ADAM.update(grads, descent.adam)
-            return Descent(
-                descent.parameters - coefficients.learning_rate * direction,
-                adam,
-                descent.parts + parts,
-            )
+            chosen = lax.dynamic_slice_in_dim(order[number], i * recipe.sequences, recipe.sequences)
+            return descend(descent, batch, experience.memory, sequences, chosen, coefficients, recipe)
 
         trained: Descent = lax.fori_loop(0, minibatches, step, descent)
         return trained
 
     end = lax.fori_loop(0, order.shape[0], epoch, Descent(state.parameters, state.adam, jnp.zeros(3)))
-    parts = end.parts / jnp.maximum(minibatches * order.shape[0], 1)
+    return concluded(state, normalizer, end, minibatches * order.shape[0], value)
+
+
+def concluded(
+    before: LearnerState,
+    normalizer: Normalizer | None,
+    end: Descent,
+    minibatches: Int[Array, ""],
+    value: Float[Array, " signals"],
+) -> tuple[LearnerState, UpdateStatistics]:
+    """Return the new state, or the old one if something is not finite, and what happened."""
+    parts = end.parts / jnp.maximum(minibatches, 1)
     after = LearnerState(end.parameters, end.adam, normalizer)
     finite = jnp.all(jnp.isfinite(parts)) & jnp.all(jnp.isfinite(end.parameters))
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
+    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, before)
     return kept, UpdateStatistics(parts[0], parts[1], parts[2], value, finite)

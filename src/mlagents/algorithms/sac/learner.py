@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import functools
 import math
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-import optax
 from numpy.typing import NDArray
 
+from mlagents.algorithms import adam
+from mlagents.algorithms.compiling import Compiled
 from mlagents.algorithms.learning import NonFiniteUpdate, Signals
-from mlagents.algorithms.sac.networks import Networks, QNetwork, Structure
-from mlagents.algorithms.sac.update import LearnerState, Transitions, UpdateStatistics, update
+from mlagents.algorithms.sac.networks import Structure, make_networks
+from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, UpdateStatistics, update
 from mlagents.algorithms.schedules import scheduled
 from mlagents.data.replay import Replay
 from mlagents.data.segments import Rows, Segment
-from mlagents.nn.build import input_size, make_critic, make_policy
+from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.policy import Policy
 from mlagents.nn.tensors import named_tensors, with_tensors
-from mlagents.process import release_unused_memory
 from mlagents.settings import BehaviorSettings, SACSettings
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
@@ -52,36 +50,32 @@ class SACLearner:
         self.steps = 0
         self.version = 0
         self.updates = 1
-        self.compile_seconds = 0.0
         self._settings = settings
         self._hyperparameters = settings.hyperparameters
         self._signals = signals
         self._rng = np.random.default_rng(seed)
-        policy = make_policy(self._rng, spec, settings.network_settings, squashed=True)
+        hp, network = self._hyperparameters, settings.network_settings
+        policy = make_policy(self._rng, spec, network, squashed=True)
         self._normalizer = policy.normalizer
-        networks = self._make_networks(spec, policy)
+        self._layout = policy.body.layout
+        networks = make_networks(self._rng, spec, network, policy, len(signals.names), math.log(hp.init_entcoef))
         parameters, networks_of = flattened(networks)
         target, value_of = flattened(networks.value)
         self._structure = Structure(networks_of, value_of)
-        self._state = LearnerState(parameters, target, _adam_at_rest(parameters))
-        self._replay = Replay(spec, self._hyperparameters.buffer_size)
-        self._sample = Rows(spec, UPDATES_PER_CALL * self._hyperparameters.batch_size)
-        self._noise_shape = UPDATES_PER_CALL, self._hyperparameters.batch_size, spec.action_spec.continuous_size
-        self._compiled: Callable[..., tuple[LearnerState, UpdateStatistics]] | None = None
+        self._state = LearnerState(parameters, target, adam.at_rest(parameters))
+        memory = network.memory
+        steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
+        self._sequences = max(hp.batch_size // steps, 1)
+        self._replay = Replay(spec, hp.buffer_size, steps, policy.memory_size)
+        self._sample = Rows(spec, UPDATES_PER_CALL * self._sequences * (steps + 1) // 2 + 1, policy.memory_size)
+        self._noise_shape = UPDATES_PER_CALL, self._sequences * steps, spec.action_spec.continuous_size
+        recipe = Recipe(self._structure, self._sequences, steps, burn_in, hp.tau)
+        self._update = Compiled(functools.partial(update, recipe=recipe))
 
-    def _make_networks(self, spec: BehaviorSpec, policy: Policy) -> Networks:
-        network, action, signals = self._settings.network_settings, spec.action_spec, len(self._signals.names)
-        inputs = input_size(spec.observation_specs) + action.continuous_size
-        value = make_critic(self._rng, spec, network, signals)
-        q1, q2 = (
-            QNetwork(
-                self._rng, inputs, network.hidden_units, network.num_layers, signals, sum(action.discrete_branches)
-            )
-            for _ in range(2)
-        )
-        temperatures = (action.continuous_size > 0) + action.discrete_size
-        log_alpha = np.full(temperatures, math.log(self._hyperparameters.init_entcoef), np.float32)
-        return Networks(value, q1, q2, policy.body, policy.head, log_alpha)
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent compiling so far."""
+        return self._update.seconds
 
     @property
     def policy(self) -> Policy:
@@ -102,7 +96,7 @@ class SACLearner:
         self._replay.extend(segment)
         self.steps += len(segment)
         if self._normalizer is not None:
-            seen = np.concatenate([o[:-1] for o in segment.observations], axis=1)
+            seen = self._layout.vector(tuple(o[:-1] for o in segment.observations))
             self._normalizer = self._normalizer.updated(seen, np.ones(len(seen), np.bool_))
 
     def forget(self) -> None:
@@ -138,9 +132,7 @@ class SACLearner:
         while (due := self._due()) > 0:
             count = min(due, UPDATES_PER_CALL)
             args = self._arguments(count, rate)
-            if self._compiled is None:
-                self._compiled = self._compile(args)
-            self._state, statistics = self._compiled(self._state, *args)
+            self._state, statistics = self._update(self._state, *args)
             self.updates += count
             counts.append(count)
             found.append(jax.device_get(statistics))
@@ -159,27 +151,24 @@ class SACLearner:
 
     def _arguments(self, count: int, rate: np.float32) -> tuple[Any, ...]:
         """Return what the compiled call takes: always the same shapes, of which `count` minibatches are used."""
-        rows = self._replay.sample(self._rng, count * self._hyperparameters.batch_size, self._sample)
+        rows = self._sample
+        lengths = np.ones(UPDATES_PER_CALL * self._sequences, np.int32)
+        drawn = count * self._sequences
+        lengths[:drawn] = self._replay.sample(self._rng, drawn, rows)
         noise = np.zeros(self._noise_shape, np.float32)
         self._rng.standard_normal(out=noise[:count], dtype=np.float32)
+        columns = rows.columns
         transitions = Transitions(
-            rows.observations,
-            rows.continuous,
-            rows.discrete,
-            rows.allowed,
+            tuple(columns.observations),
+            columns.memory,
+            columns.continuous,
+            columns.discrete,
+            columns.allowed,
             self._signals.rewards(rows),
             self._signals.ended(rows),
+            lengths,
         )
         return self._normalizer, transitions, noise, np.int32(count), rate, self._signals.gamma
-
-    def _compile(self, args: tuple[Any, ...]) -> Callable[..., tuple[LearnerState, UpdateStatistics]]:
-        start = time.perf_counter()
-        function = functools.partial(update, structure=self._structure, tau=self._hyperparameters.tau)
-        release_unused_memory()
-        compiled = jax.jit(function, donate_argnums=0).lower(self._state, *args).compile()
-        release_unused_memory()
-        self.compile_seconds += time.perf_counter() - start
-        return compiled
 
     def _statistics(self, counts: NDArray[np.float32], found: list[UpdateStatistics]) -> dict[str, float]:
         def mean(values: list[Any]) -> Any:
@@ -229,12 +218,8 @@ class SACLearner:
         saved = {k: v for k, v in state["tensors"].items() if not k.startswith(_REPLAY)}
         replay = {k.removeprefix(_REPLAY): v for k, v in state["tensors"].items() if k.startswith(_REPLAY)}
         named = with_tensors(self._named(), saved, f"behavior {self.behavior}")
-        adam = named["adam"]
-        moments = (flattened(adam[name])[0] for name in ("mu", "nu"))
         self._state = LearnerState(
-            flattened(named["weights"])[0],
-            flattened(named["target"])[0],
-            optax.ScaleByAdamState(adam["count"], *moments),
+            flattened(named["weights"])[0], flattened(named["target"])[0], adam.restored(named["adam"])
         )
         self._normalizer = named["normalizer"]
         self.steps = state["steps"]
@@ -264,19 +249,9 @@ class SACLearner:
 
     def _named(self) -> dict[str, Any]:
         state = jax.tree.map(np.array, self._state)
-        adam = state.adam
         return {
             "weights": self._structure.networks(state.parameters),
             "target": self._structure.value(state.target),
-            "adam": {
-                "count": adam.count,
-                "mu": self._structure.networks(adam.mu),
-                "nu": self._structure.networks(adam.nu),
-            },
+            "adam": adam.named(state.adam, self._structure.networks),
             "normalizer": self._normalizer,
         }
-
-
-def _adam_at_rest(parameters: NDArray[np.float32]) -> optax.ScaleByAdamState:
-    """Return Adam's state before its first step."""
-    return optax.ScaleByAdamState(np.zeros((), np.int32), np.zeros_like(parameters), np.zeros_like(parameters))

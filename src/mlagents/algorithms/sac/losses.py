@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mlagents.algorithms.sequences import Valid, mean_over
 from mlagents.arrays import Array
 from mlagents.nn.policy import ActionDistribution
 
@@ -87,21 +88,23 @@ def value_target(
     return jnp.minimum(q1, q2) - cost[:, None]
 
 
-def half_squared_error(value: Float[Array, "rows signals"], target: Float[Array, "rows signals"]) -> Float[Array, ""]:
+def half_squared_error(
+    value: Float[Array, "rows signals"], target: Float[Array, "rows signals"], valid: Valid = None
+) -> Float[Array, ""]:
     """Return 1/2 (value - target)^2, averaged over decisions and signals, arXiv:1801.01290 eq. 5 and 7."""
-    return 0.5 * jnp.mean((value - target) ** 2)
+    return 0.5 * mean_over((value - target) ** 2, valid)
 
 
-def policy_loss(cost: Float[Array, " rows"], q: Float[Array, "rows signals"]) -> Float[Array, ""]:
+def policy_loss(cost: Float[Array, " rows"], q: Float[Array, "rows signals"], valid: Valid = None) -> Float[Array, ""]:
     """Return the mean of entropy cost less the mean over signals of Q_k, arXiv:1801.01290 eq. 12."""
-    return jnp.mean(cost - jnp.mean(q, axis=1))
+    return mean_over(cost - jnp.mean(q, axis=1), valid)
 
 
 def temperature_loss(
-    log_alpha: Float[Array, " t"], negentropy: Float[Array, "rows t"], target: Float[Array, " t"]
+    log_alpha: Float[Array, " t"], negentropy: Float[Array, "rows t"], target: Float[Array, " t"], valid: Valid = None
 ) -> Float[Array, ""]:
     """Return -mean log alpha (negentropy + target entropy), summed over temperatures, arXiv:1812.05905 eq. 18.
 
     A temperature falls while its entropy is above the target. Log alpha instead of alpha, as in the authors' code.
     """
-    return -jnp.sum(log_alpha * (jnp.mean(negentropy, axis=0) + target))
+    return -mean_over(jnp.sum(log_alpha * (negentropy + target), axis=1), valid)

@@ -6,40 +6,39 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from mlagents.arrays import Array
+from mlagents.nn.body import Body, Memory
+from mlagents.nn.build import features, make_body, make_critic
 from mlagents.nn.critic import Critic
-from mlagents.nn.layers import Dense, Mlp, glorot_dense
-from mlagents.nn.policy import ActionHead
+from mlagents.nn.layers import Dense, glorot_dense
+from mlagents.nn.observations import Inputs
+from mlagents.nn.policy import ActionHead, Policy
+from mlagents.settings import NetworkSettings
+from mlagents_envs.base_env import BehaviorSpec
 
 
 class QNetwork(eqx.Module):
     """Values of actions, Q_k(s, a): continuous actions go in, one column for each discrete action comes out.
 
     Attributes:
-      body: hidden layers on observation and continuous action.
+      body: on observation and continuous action.
       value: dense layer to K x max(S, 1) values, S the sum of branch sizes.
       signals: K.
     """
 
-    body: Mlp
+    body: Body
     value: Dense
     signals: int = eqx.field(static=True)
 
-    def __init__(
-        self, rng: np.random.Generator, inputs: int, hidden_units: int, num_layers: int, signals: int, choices: int
-    ):
-        self.body = Mlp(rng, inputs, hidden_units, num_layers)
-        self.value = glorot_dense(rng, hidden_units, signals * max(choices, 1))
-        self.signals = signals
-
-    def __call__(self, x: Float[Array, "rows n"], action: Float[Array, "rows c"]) -> Float[Array, "rows signals s"]:
-        """Return Q_k for each row of normalised observations and continuous actions in [-1, 1]."""
-        found = self.value(self.body(jnp.concatenate([x, action], axis=1)))
-        return found.reshape(len(x), self.signals, -1)
+    def __call__(
+        self, inputs: Inputs, action: Float[Array, "rows c"], memory: Memory | None
+    ) -> Float[Array, "rows signals s"]:
+        """Return Q_k for each row and continuous actions in [-1, 1] (see `Body.__call__`)."""
+        hidden, _ = self.body(inputs, memory, action)
+        return self.value(hidden).reshape(len(hidden), self.signals, -1)
 
 
 class Networks(NamedTuple):
@@ -56,7 +55,7 @@ class Networks(NamedTuple):
     value: Critic
     q1: QNetwork
     q2: QNetwork
-    body: Mlp
+    body: Body
     head: ActionHead
     log_alpha: Float[Array, " t"]
 
@@ -71,3 +70,26 @@ class Structure(NamedTuple):
 
     networks: Callable[[Float[Array, " p"]], Networks]
     value: Callable[[Float[Array, " v"]], Critic]
+
+
+def make_networks(
+    rng: np.random.Generator,
+    spec: BehaviorSpec,
+    settings: NetworkSettings,
+    policy: Policy,
+    signals: int,
+    log_alpha: float,
+) -> Networks:
+    """Return networks with initial weights around the policy."""
+    action = spec.action_spec
+    value = make_critic(rng, spec, settings, signals)
+
+    def q_network() -> QNetwork:
+        body = make_body(rng, spec.observation_specs, settings, action.continuous_size)
+        outputs = signals * max(sum(action.discrete_branches), 1)
+        return QNetwork(body, glorot_dense(rng, features(settings), outputs), signals)
+
+    temperatures = (action.continuous_size > 0) + action.discrete_size
+    return Networks(
+        value, q_network(), q_network(), policy.body, policy.head, np.full(temperatures, log_alpha, np.float32)
+    )

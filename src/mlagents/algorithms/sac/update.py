@@ -12,16 +12,17 @@ import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
+from mlagents.algorithms.adam import ADAM
 from mlagents.algorithms.sac import losses
-from mlagents.algorithms.sac.networks import Structure
+from mlagents.algorithms.sac.networks import QNetwork, Structure
+from mlagents.algorithms.sequences import Valid, mean_over, past_burn_in
 from mlagents.arrays import Array
+from mlagents.nn.body import Memory
+from mlagents.nn.critic import Critic
 from mlagents.nn.distributions import squashed_gaussian_sample
 from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.policy import ActionDistribution, Observations
-
-ADAM = optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
-"""One Adam for policy, critics and temperatures: it works element by element, so with one learning rate this is the
-same as an optimiser for each of the three."""
+from mlagents.nn.observations import Inputs, ObservationLayout, Observations
+from mlagents.nn.policy import ActionDistribution
 
 
 class LearnerState(eqx.Module):
@@ -39,14 +40,19 @@ class LearnerState(eqx.Module):
 
 
 class Transitions(NamedTuple):
-    """Decisions in even rows, the observations after them in odd rows (see `mlagents.data.replay.Replay.sample`)."""
+    """Sampled sequences: each has the rows of its decisions and one more row (see `mlagents.data.replay.Replay`).
+
+    `length`: int32 [sequences], how many of the rows are decisions.
+    """
 
     observations: Observations
+    memory: Float[Array, "rows m"]
     continuous: Float[Array, "rows c"]
     discrete: Int[Array, "rows d"]
     allowed: Bool[Array, "rows s"]
     reward: Float[Array, "rows signals"]
     ended: Bool[Array, "rows signals"]
+    length: Int[Array, " sequences"]
 
 
 class UpdateStatistics(NamedTuple):
@@ -71,10 +77,21 @@ class UpdateStatistics(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Decisions ready for the loss, one row each; `action` is in [-1, 1], `noise` standard normal."""
+    """Decisions ready for the loss, sequence after sequence.
 
-    x: Float[Array, "rows n"]
-    next_x: Float[Array, "rows n"]
+    Attributes:
+      inputs: at the decisions.
+      later: what V of the following observations needs: without memory these observations; with memory the decisions'
+        and, as one more step of each sequence, the last following one.
+      memory: of the policy before the first decision of every sequence; None without memory.
+      valid: decisions that count; None for all of them.
+      action: in [-1, 1]. noise: standard normal.
+    """
+
+    inputs: Inputs
+    later: Inputs
+    memory: Memory | None
+    valid: Valid
     action: Float[Array, "rows c"]
     discrete: Int[Array, "rows d"]
     allowed: Bool[Array, "rows s"]
@@ -83,10 +100,41 @@ class Batch(NamedTuple):
     noise: Float[Array, "rows c"]
 
 
+class Recipe(NamedTuple):
+    """What updates are compiled for.
+
+    Attributes:
+      structure: of the networks.
+      sequences: in a minibatch. steps: in a sequence, 1 without memory.
+      burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
+      tau: share of the value network that goes into its target at each update.
+    """
+
+    structure: Structure
+    sequences: int
+    steps: int
+    burn_in: float
+    tau: float
+
+
+def next_values(target: Critic, batch: Batch, steps: int) -> Float[Array, "rows signals"]:
+    """Return the target network's V_k of the observations after the decisions."""
+    if batch.memory is None:
+        return target(batch.later)[0]
+    value, _ = target(batch.later, _nothing(target, batch.memory))
+    per_step: Array = value.reshape(-1, steps + 1, value.shape[1])[:, 1:]
+    return per_step.reshape(-1, value.shape[1])
+
+
+def _nothing(critic: Critic | QNetwork, memory: Memory | None) -> Memory | None:
+    """Return the memory that critics start a sequence with: zeros."""
+    return None if memory is None else jnp.zeros((len(memory), critic.body.memory_size))
+
+
 def minibatch_loss(
     parameters: Float[Array, " p"],
     target: Float[Array, " v"],
-    structure: Structure,
+    recipe: Recipe,
     batch: Batch,
     gamma: Float[Array, " signals"],
 ) -> tuple[Float[Array, ""], Float[Array, " reported"]]:
@@ -94,34 +142,38 @@ def minibatch_loss(
 
     Every loss has gradients for its own networks only, so that one gradient of the sum serves all of them.
     """
+    structure, valid = recipe.structure, batch.valid
     networks = structure.networks(parameters)
     branches = tuple(layer.bias.size for layer in networks.head.logits)
-    actions: ActionDistribution = networks.head(networks.body(batch.x), batch.allowed)
+    hidden, _ = networks.body(batch.inputs, batch.memory)
+    actions: ActionDistribution = networks.head(hidden, batch.allowed)
+    blank = _nothing(networks.value, batch.memory)
     sample, log_prob = squashed_gaussian_sample(actions.mean, actions.log_std, batch.noise)
     negentropy = losses.negentropy(log_prob, actions.log_probs)
     alpha = lax.stop_gradient(jnp.exp(networks.log_alpha))
     cost = losses.entropy_cost(alpha, negentropy, len(branches))
 
     frozen_q1, frozen_q2 = lax.stop_gradient((networks.q1, networks.q2))
-    best_q1 = losses.expected_q(frozen_q1(batch.x, sample), actions)
-    best_q2 = losses.expected_q(frozen_q2(batch.x, sample), actions)
-    policy = losses.policy_loss(cost, best_q1)
+    best_q1 = losses.expected_q(frozen_q1(batch.inputs, sample, blank), actions)
+    best_q2 = losses.expected_q(frozen_q2(batch.inputs, sample, blank), actions)
+    policy = losses.policy_loss(cost, best_q1, valid)
 
     v_target = lax.stop_gradient(losses.value_target(best_q1, best_q2, cost))
-    v: Array = networks.value(batch.x)
-    value = losses.half_squared_error(v, v_target)
+    v, _ = networks.value(batch.inputs, blank)
+    value = losses.half_squared_error(v, v_target, valid)
 
-    next_value = lax.stop_gradient(structure.value(target)(batch.next_x))
+    next_value = lax.stop_gradient(next_values(structure.value(target), batch, recipe.steps))
     target_q = losses.q_target(batch.reward, batch.ended, next_value, gamma)
     q1, q2 = (
-        losses.half_squared_error(losses.chosen_q(q(batch.x, batch.action), batch.discrete, branches), target_q)
-        for q in (networks.q1, networks.q2)
+        losses.half_squared_error(losses.chosen_q(found, batch.discrete, branches), target_q, valid)
+        for found in (q(batch.inputs, batch.action, blank) for q in (networks.q1, networks.q2))
     )
 
     goal = losses.target_entropy(batch.action.shape[1], branches)
-    temperature = losses.temperature_loss(networks.log_alpha, lax.stop_gradient(negentropy), goal)
-    entropy = -jnp.mean(jnp.sum(negentropy, axis=1))
-    reported = jnp.concatenate([jnp.stack([policy, value, q1, q2, entropy]), jnp.mean(v, axis=0)])
+    temperature = losses.temperature_loss(networks.log_alpha, lax.stop_gradient(negentropy), goal, valid)
+    entropy = -mean_over(jnp.sum(negentropy, axis=1), valid)
+    mean_v = [mean_over(v[:, k], valid) for k in range(v.shape[1])]
+    reported = jnp.stack([policy, value, q1, q2, entropy, *mean_v])
     return policy + value + q1 + q2 + temperature, reported
 
 
@@ -130,20 +182,45 @@ def minibatch(
     noise: Float[Array, "updates rows c"],
     number: Int[Array, ""],
     normalizer: Normalizer | None,
+    layout: ObservationLayout,
+    recipe: Recipe,
 ) -> Batch:
     """Return the minibatch of one update."""
-    rows = 2 * noise.shape[1]
-    part: Transitions = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, number * rows, rows), transitions)
-    x: Array = jnp.concatenate(part.observations, axis=1)
-    x = x if normalizer is None else normalizer(x)
+    sequences, steps = recipe.sequences, recipe.steps
+    rows = sequences * (steps + 1)
+    *columns, length = transitions
+    part = Transitions(
+        *jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, number * rows, rows), columns),
+        lax.dynamic_slice_in_dim(length, number * sequences, sequences),
+    )
+
+    def decisions(x: Array) -> Array:
+        """Leave out the row after each sequence."""
+        kept: Array = x.reshape(sequences, steps + 1, *x.shape[1:])[:, :-1].reshape(sequences * steps, *x.shape[1:])
+        return kept
+
+    every = layout.sorted(part.observations)
+    if normalizer is not None:
+        every = every._replace(vector=normalizer(every.vector))
+    inputs: Inputs = jax.tree.map(decisions, every)
+    memory = valid = None
+    if part.memory.shape[1]:
+        memory = part.memory[:: steps + 1]
+        valid = (jnp.arange(steps) < part.length[:, None]).ravel()
+        valid = past_burn_in(valid, memory, steps, recipe.burn_in)
+        later = every
+    else:
+        later = jax.tree.map(lambda x: x[1::2], every)
     return Batch(
-        x=x[0::2],
-        next_x=x[1::2],
-        action=jnp.tanh(part.continuous[0::2]),
-        discrete=part.discrete[0::2],
-        allowed=part.allowed[0::2],
-        reward=part.reward[0::2],
-        ended=part.ended[0::2],
+        inputs=inputs,
+        later=later,
+        memory=memory,
+        valid=valid,
+        action=jnp.tanh(decisions(part.continuous)),
+        discrete=decisions(part.discrete),
+        allowed=decisions(part.allowed),
+        reward=decisions(part.reward),
+        ended=decisions(part.ended),
         noise=noise[number],
     )
 
@@ -157,8 +234,7 @@ def update(
     learning_rate: Float[Array, ""] | np.float32,
     gamma: Float[Array, " signals"],
     *,
-    structure: Structure,
-    tau: float,
+    recipe: Recipe,
 ) -> tuple[LearnerState, UpdateStatistics]:
     """Return the state after the updates, and what happened.
 
@@ -170,18 +246,18 @@ def update(
       updates: how many minibatches to use, 1 or more; the others are not read.
       learning_rate: of all networks and temperatures.
       gamma: discount of each reward signal.
-      structure: of the networks.
-      tau: share of the value network that goes into its target at each update.
+      recipe: what does not change from call to call.
     """
     gradient = jax.grad(minibatch_loss, has_aux=True)
+    layout = recipe.structure.networks(state.parameters).body.layout
 
     def step(number: Int[Array, ""], carry: tuple[LearnerState, Array]) -> tuple[LearnerState, Array]:
         now, sums = carry
-        batch = minibatch(transitions, noise, number, normalizer)
-        grads, reported = gradient(now.parameters, now.target, structure, batch, gamma)
+        batch = minibatch(transitions, noise, number, normalizer, layout, recipe)
+        grads, reported = gradient(now.parameters, now.target, recipe, batch, gamma)
         direction, adam = ADAM.update(grads, now.adam)
         parameters = now.parameters - learning_rate * direction
-        target = now.target + tau * (parameters[: now.target.size] - now.target)
+        target = now.target + recipe.tau * (parameters[: now.target.size] - now.target)
         return LearnerState(parameters, target, adam), sums + reported
 
     zeros = jnp.zeros(5 + transitions.reward.shape[1])
@@ -189,5 +265,5 @@ def update(
     means = sums / updates
     finite = jnp.all(jnp.isfinite(means)) & jnp.all(jnp.isfinite(after.parameters))
     kept: LearnerState = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
-    alpha = jnp.exp(structure.networks(kept.parameters).log_alpha)
+    alpha = jnp.exp(recipe.structure.networks(kept.parameters).log_alpha)
     return kept, UpdateStatistics(means[0], means[1], means[2], means[3], means[4], means[5:], alpha, finite)

@@ -17,10 +17,9 @@ from mlagents.settings.sections import Section, copied, sections_of
 _NETWORK = ("normalize", "hidden_units", "num_layers", "vis_encode_type")
 _BEHAVIOR = ("max_steps", "time_horizon", "summary_freq", "init_path", "threaded", "keep_checkpoints")
 _NESTED = ("reward_signals", "behavioral_cloning", "self_play")
-_MEMORY = ("use_recurrent", "sequence_length", "memory_size")
+_MEMORY = ("use_recurrent", "sequence_length", "memory_size", "burn_in_ratio")
 _UPDATES = ("num_update", "train_interval")
 _WITHOUT_EFFECT = {
-    "burn_in_ratio": "burn-in is not supported: whole sequences enter the loss",
     "summary_path": "the run decides where summaries go",
     "model_path": "the run decides where models go",
 }
@@ -232,6 +231,8 @@ class _Converter:
             else:
                 self.report.fault(self.at, f"missing key {key!r}, which use_recurrent requires{self.hint}")
                 self.report.doubtful.add((*self.path, "network_settings", "memory", key))
+        if "burn_in_ratio" in self.section:
+            memory.take(self.section, "burn_in_ratio")
 
     def _is_recurrent(self) -> bool:
         try:

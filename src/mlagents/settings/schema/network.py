@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mlagents.settings.schema.base import Count, EvenCount, Settings, Switch
+from mlagents.settings.schema.base import Count, EvenCount, Fraction, Settings, Switch
 
 VisualEncoder = Literal["simple", "nature_cnn", "resnet", "match3", "fully_connected"]
 
@@ -17,6 +17,9 @@ class MemorySettings(Settings):
 
     memory_size: EvenCount = 128
     """Floats of memory kept per agent: half hidden state, half cell state."""
+
+    burn_in_ratio: Fraction = 0.0
+    """Share of a sequence that only brings old memory up to date; not learned from unless an episode begins there."""
 
 
 class NetworkSettings(Settings):

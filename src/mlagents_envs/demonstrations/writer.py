@@ -1,0 +1,134 @@
+"""Writing a `.demo` file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.communicator_objects.agent_action_pb2 import AgentActionProto
+from mlagents_envs.communicator_objects.demonstration_meta_pb2 import DemonstrationMetaProto
+from mlagents_envs.demonstrations.recording import API_VERSION, RESERVED_BYTES, DemonstrationPathError
+from mlagents_envs.rpc.agents import encode_agents
+from mlagents_envs.rpc.specs import brain_parameters
+from mlagents_envs.rpc.wire import head, varint
+
+_LONGEST_NAME: Final = 16
+_AGENT_INFO, _ACTION_INFO = 1, 2  # fields of AgentInfoActionPairProto
+
+
+class DemonstrationWriter:
+    """Writes pairs of observation and action, in the order in which they are to be read.
+
+    A context manager. The file appears, whole, when it is closed, after an error too; until then it has a
+    temporary name beside it. What stood there before is replaced.
+
+    Args:
+      path: ends in `.demo`.
+      behavior: fully qualified name, like `3DBall?team=0`.
+      spec: of the behavior.
+      png: which observations (by position) are images to compress; see `encode_agents`.
+
+    Attributes:
+      path: of the file.
+
+    Raises:
+      DemonstrationPathError: the name does not end in `.demo`.
+      OSError: the folder cannot be written to.
+    """
+
+    def __init__(self, path: Path | str, behavior: str, spec: BehaviorSpec, *, png: Collection[int] = ()) -> None:
+        self.path = Path(path)
+        if self.path.suffix != ".demo":
+            raise DemonstrationPathError(f"{path}: the name of a demonstration must end in .demo.")
+        self._spec = spec
+        self._png = png
+        self._steps = self._ends = 0
+        self._reward = 0.0
+        brain = brain_parameters(behavior, spec.action_spec, legacy=True)
+        brain.is_training = False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self._file = self._temporary.open("wb")
+        self._file.write(bytes(RESERVED_BYTES))
+        data = brain.SerializeToString()
+        self._file.write(varint(len(data)) + data)
+
+    def decisions(self, steps: DecisionSteps, action: ActionTuple) -> list[bytes]:
+        """A pair per agent that decides, to be handed to `write` when their turn comes."""
+        infos = encode_agents((steps, TerminalSteps.empty(self._spec)), self._spec.observation_specs, png=self._png)
+        return [
+            _pair(info, continuous, discrete)
+            for info, continuous, discrete in zip(
+                infos, action.continuous.tolist(), action.discrete.tolist(), strict=True
+            )
+        ]
+
+    def ends(self, steps: TerminalSteps) -> list[bytes]:
+        """A pair per agent whose episode ended."""
+        infos = encode_agents((DecisionSteps.empty(self._spec), steps), self._spec.observation_specs, png=self._png)
+        zeros = self._spec.action_spec.empty_action(1)
+        return [_pair(info, zeros.continuous[0].tolist(), zeros.discrete[0].tolist()) for info in infos]
+
+    def write(self, pairs: Sequence[bytes], reward: float, *, ended: bool) -> None:
+        """Write the pairs of one agent's episode.
+
+        Args:
+          pairs: from `decisions`, and one from `ends` if the episode did.
+          reward: that they tell of, together.
+          ended: whether the episode did; if not, nothing must follow.
+        """
+        for pair in pairs:
+            self._file.write(varint(len(pair)) + pair)
+        self._steps += len(pairs)
+        self._ends += ended
+        self._reward += reward
+
+    def close(self) -> None:
+        """Finish the file and put it in its place; may be called again."""
+        if self._file.closed:
+            return
+        meta = self._meta().SerializeToString()
+        try:
+            self._file.write(meta)
+            self._file.seek(0)
+            self._file.write(varint(len(meta)) + meta)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+        self._temporary.replace(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _meta(self) -> Any:
+        """Counts and means as Unity's recorder: closing the file counts as one more episode."""
+        episodes = self._ends + 1
+        name = re.sub("[^a-zA-Z0-9 -]", "", self.path.stem)[:_LONGEST_NAME]
+        meta = DemonstrationMetaProto(
+            api_version=API_VERSION,
+            demonstration_name=name,
+            number_steps=self._steps,
+            number_episodes=episodes,
+            mean_reward=self._reward / episodes,
+        )
+        while meta.ByteSize() >= RESERVED_BYTES:  # more than two million steps
+            meta.demonstration_name = meta.demonstration_name[:-1]
+        return meta
+
+
+def _pair(info: bytes, continuous: Sequence[float], discrete: Sequence[int]) -> bytes:
+    action = AgentActionProto(
+        vector_actions_deprecated=[*continuous, *discrete], continuous_actions=continuous, discrete_actions=discrete
+    ).SerializeToString()
+    return head(_AGENT_INFO, len(info)) + info + head(_ACTION_INFO, len(action)) + action

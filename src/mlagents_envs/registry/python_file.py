@@ -1,0 +1,53 @@
+"""Environments in Python files that no package offers: `my_game.py`, `my_game.py:HARD_ENTRY`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
+
+DEFAULT_OBJECT = "ENTRY"
+_SUFFIX = ".py"
+
+
+def file_and_object(name: str) -> tuple[Path, str] | None:
+    """The file, and which object in it, that a name means; None if it is no name of a Python file that exists."""
+    if name.endswith(_SUFFIX):
+        path, wanted = Path(name), DEFAULT_OBJECT
+    else:
+        stem, separator, wanted = name.rpartition(f"{_SUFFIX}:")
+        path = Path(stem + _SUFFIX)
+        if not (separator and wanted.isidentifier()):
+            return None
+    return (path, wanted) if path.is_file() else None
+
+
+def load_entry(path: Path, wanted: str) -> BaseRegistryEntry:
+    """Run a Python file, and return an entry that it defines. The file may import its neighbours.
+
+    What goes wrong in the file is raised as it is.
+
+    Raises:
+      TypeError: there is no such object, or it is no `BaseRegistryEntry`.
+    """
+    path = path.resolve()
+    name = f"mlagents_environment_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    entry = getattr(module, wanted, None)
+    if isinstance(entry, BaseRegistryEntry):
+        return entry
+    entries = [key for key, value in vars(module).items() if isinstance(value, BaseRegistryEntry)]
+    raise TypeError(
+        f"{path}: expected an environment {wanted}, like `{wanted} = SimEntry(...)`; found "
+        f"{'nothing of that name' if entry is None else f'a {type(entry).__name__}'}. Environments in the file: "
+        f"{', '.join(entries) or 'none'}. Choose with {path.name}:NAME."
+    )

@@ -1,0 +1,174 @@
+"""One agent, as an object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlagents_envs.exception import UnityEnvironmentException, UnityPolicyException
+from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
+from mlagents_sim.authoring.behavior import BehaviorParameters, DecisionRequester
+from mlagents_sim.authoring.observations import ObservationWriter
+from mlagents_sim.authoring.sensors import AgentSensor
+
+if TYPE_CHECKING:
+    from mlagents_sim.authoring.batch import ObjectBatch
+    from mlagents_sim.groups import AgentGroup
+
+
+class Place(NamedTuple):
+    """Where the numbers of an agent are kept."""
+
+    batch: ObjectBatch
+    row: int
+
+    @property
+    def rows(self) -> slice:
+        """The row, for methods that take many."""
+        return slice(self.row, self.row + 1)
+
+
+class Agent:
+    """One agent. A subclass says what it perceives, does and earns; see `mlagents_sim.authoring`.
+
+    Every 0.02 s, in the order that `mlagents_sim.academy` tells: who wants a decision calls
+    `collect_observations` and `write_discrete_action_mask`, and is given one; who wants to act, after a decision
+    or between two, gets `on_action_received`; who has reached `max_step` is interrupted; then comes the physics.
+
+    Args:
+      behavior: What the agent observes and does, and who decides.
+      max_step: Physics steps after which an episode is interrupted; 0 for no limit.
+      decision_requester: Asks for decisions at a steady pace; without it the agent does, by `request_decision`.
+      sensors: Of this agent alone.
+
+    Attributes:
+      behavior: As given.
+      max_step: As given; may be changed.
+      decision_requester: As given.
+      sensors: As given.
+      group: The group that the agent is registered with, or None.
+      cumulative_reward: Earned in this episode.
+      completed_episodes: How many have ended.
+    """
+
+    def __init__(
+        self,
+        behavior: BehaviorParameters,
+        *,
+        max_step: int = 0,
+        decision_requester: DecisionRequester | None = None,
+        sensors: Sequence[AgentSensor] = (),
+    ) -> None:
+        self.behavior = behavior
+        self.max_step = max_step
+        self.decision_requester = decision_requester
+        self.sensors = tuple(sensors)
+        self.group: AgentGroup | None = None
+        self.cumulative_reward = 0.0
+        self.completed_episodes = 0
+        self.place: Place | None = None
+        self.wants_decision = False
+        self.wants_action = False
+        self.is_enabled = True
+
+    # What a subclass defines
+
+    def on_episode_begin(self) -> None:
+        """Put the agent, and what belongs to it, where an episode begins."""
+
+    def collect_observations(self, sensor: ObservationWriter) -> None:
+        """Add `vector_observation_size` numbers to `sensor`."""
+
+    def write_discrete_action_mask(self, mask: ActionMask) -> None:
+        """Forbid choices that make no sense now."""
+
+    def on_action_received(self, actions: ActionBuffers) -> None:
+        """Do what was decided, and say what it was worth. `actions` cannot be written to."""
+
+    def heuristic(self, actions_out: ActionBuffers) -> None:
+        """Decide by a rule of your own, or a player's keys: write into `actions_out`, which is zero.
+
+        Raises:
+          UnityPolicyException: The subclass has no such rule.
+        """
+        raise UnityPolicyException(f"{self.described}: no heuristic; define {type(self).__name__}.heuristic().")
+
+    # What a subclass says back
+
+    def add_reward(self, value: float) -> None:
+        """Add to what the agent earns in this decision window."""
+        place = self.located()
+        place.batch.add_reward(value, place.rows)
+        self.cumulative_reward += value
+
+    def set_reward(self, value: float) -> None:
+        """Overwrite what the agent has earned in this decision window."""
+        place = self.located()
+        self.cumulative_reward += value - float(place.batch.arrays.reward[place.row])
+        place.batch.set_reward(value, place.rows)
+
+    def end_episode(self) -> None:
+        """The episode is over. What the agent sees now is its last observation; the next episode begins at once."""
+        batch, row = self.located()
+        batch.end(row, interrupted=False)
+
+    def episode_interrupted(self) -> None:
+        """As `end_episode`, but the episode is cut, not finished: its last state still has a value."""
+        batch, row = self.located()
+        batch.end(row, interrupted=True)
+
+    def request_decision(self) -> None:
+        """Ask for a decision at the beginning of the next physics step, and act on it."""
+        self.wants_decision = self.wants_action = True
+
+    def request_action(self) -> None:
+        """Act on the last decision when agents act next, without a new one."""
+        self.wants_action = True
+
+    def disable(self) -> None:
+        """Take no part until `enable`; the episode ends, unfinished but for good, and the agent leaves its group."""
+        batch, row = self.located()
+        batch.disable(row)
+
+    def enable(self) -> None:
+        """Take part again: with a new id, and a new episode."""
+        batch, row = self.located()
+        batch.enable(row)
+
+    # What it may ask
+
+    @property
+    def step_count(self) -> int:
+        """Physics steps since the episode began."""
+        batch, row = self.located()
+        return int(batch.arrays.step_count[row])
+
+    @property
+    def agent_id(self) -> int:
+        """Its id in the environment's reports."""
+        batch, row = self.located()
+        return int(batch.agent_id[row])
+
+    @property
+    def actions(self) -> ActionBuffers:
+        """What was decided last; zeros since the episode began."""
+        batch, row = self.located()
+        return batch.actions_of(row)
+
+    @property
+    def described(self) -> str:
+        """Behavior and agent, for errors."""
+        number = f"agent {self.agent_id}" if self.place else "an agent in no world yet"
+        return f"Behavior {self.behavior.qualified_name!r}, {number} ({type(self).__name__})"
+
+    def located(self) -> Place:
+        """Where the agent's numbers are kept.
+
+        Raises:
+          UnityEnvironmentException: The agent is in no world yet.
+        """
+        if self.place is None:
+            raise UnityEnvironmentException(
+                f"{self.described}: this needs a world. Give the agent to an AgentWorld first."
+            )
+        return self.place

@@ -1,0 +1,74 @@
+"""A world of agents that are objects."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mlagents_sim.academy import World
+from mlagents_sim.authoring.agent import Agent
+from mlagents_sim.authoring.batch import Numbers, ObjectBatch
+from mlagents_sim.authoring.behavior import BehaviorParameters, BehaviorType
+from mlagents_sim.parameters import EnvironmentParameters
+from mlagents_sim.policies import HeuristicPolicy, ModelPolicy, Policy, load_model
+
+
+class AgentWorld(World):
+    """Simulates agents; a subclass overrides `integrate` with the physics, and `on_reset`.
+
+    Agents report in the order in which they are listed here, behavior by behavior.
+
+    Args:
+      agents: At least one; more cannot be added later, but agents may be disabled and enabled.
+      parameters: What trainers may change.
+      rng: Source of the samples that models draw; without it one of a fixed seed.
+
+    Raises:
+      ValueError: No agents, or two of one behavior that observe or do different things.
+      UnityPolicyException: A model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[Agent],
+        parameters: EnvironmentParameters | None = None,
+        *,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        if not agents:
+            raise ValueError("A world needs at least one agent.")
+        numbers = Numbers()
+        batches = [ObjectBatch(members, numbers) for members in _by_behavior(agents)]
+        super().__init__(batches, 1, parameters or EnvironmentParameters(type(self).__name__, {}))
+        numbers.agents = itertools.count(len(agents))
+        rng = np.random.default_rng(0) if rng is None else rng
+        for batch, members in zip(batches, _by_behavior(agents), strict=True):
+            batch.policy = _policy(batch, members[0].behavior, rng)
+        for agent in agents:
+            if agent.group is not None:
+                agent.group.join(agent)
+
+
+def _by_behavior(agents: Sequence[Agent]) -> list[list[Agent]]:
+    """Agents that one policy decides for, together."""
+    together: dict[tuple[str, BehaviorType, object], list[Agent]] = {}
+    for agent in agents:
+        behavior = agent.behavior
+        model = behavior.model if isinstance(behavior.model, (str, Path)) else id(behavior.model)
+        together.setdefault((behavior.qualified_name, behavior.behavior_type, model), []).append(agent)
+    return list(together.values())
+
+
+def _policy(batch: ObjectBatch, behavior: BehaviorParameters, rng: np.random.Generator) -> Policy | None:
+    if behavior.behavior_type is BehaviorType.DEFAULT:
+        return None
+    if behavior.behavior_type is BehaviorType.HEURISTIC_ONLY:
+        return HeuristicPolicy(batch.heuristic, batch.spec)
+    model = behavior.model
+    assert model is not None
+    if isinstance(model, (str, Path)):
+        model = load_model(Path(model), batch.spec)
+    return ModelPolicy(model, deterministic=behavior.deterministic_inference, rng=rng)

@@ -1,0 +1,72 @@
+"""Visual3DBall: 3DBall seen by a camera above and behind the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mlagents_sim.entry import SimEntry
+from mlagents_sim.examples.ball3d import PARAMETERS, Areas, Ball3DAgents, Ball3DWorld
+from mlagents_sim.parameters import EnvironmentParameters
+from mlagents_sim.rows import Rows
+from mlagents_sim.sensors import CameraSensor, StackingSensor
+
+if TYPE_CHECKING:
+    from mlagents_sim.physics.scene import Scene
+
+HEIGHT: Final = 84
+WIDTH: Final = 84
+STACKED_FRAMES: Final = 4
+CAMERA_M: Final = (0.0, 7.0, -8.0)  # from the platform
+PITCH_RAD: Final = np.radians(30.0)
+FOV_DEG: Final = 60.0
+
+
+class Visual3DBallAgents(Ball3DAgents):
+    """Platforms that see themselves and their ball, each its own only, before a black background.
+
+    Args:
+      scene: What the cameras see.
+      areas: One per agent.
+      rng: Source of start positions.
+      parameters: `ball3d.PARAMETERS`.
+    """
+
+    def __init__(self, scene: Scene, areas: Areas, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
+        count = len(areas.quat)
+        own = np.repeat(np.eye(count, dtype=np.bool_), 2, axis=1)  # platform and ball
+        camera = CameraSensor(scene, count, HEIGHT, WIDTH, fov_deg=FOV_DEG, geoms=own)
+        stack = StackingSensor(camera, STACKED_FRAMES, count)
+        super().__init__("Visual3DBall?team=0", stack, scene, areas, rng, parameters, hard=False)
+        self._camera = np.zeros((count, 7))
+        self._camera[:, :3] = areas.origin + CAMERA_M
+        self._camera[:, 3:5] = np.cos(0.5 * PITCH_RAD), np.sin(0.5 * PITCH_RAD)
+
+    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+        """Where the cameras are."""
+        return [self._camera[rows]]
+
+
+class Visual3DBallWorld(Ball3DWorld):
+    """3DBall with cameras."""
+
+    def make_agents(
+        self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool
+    ) -> Visual3DBallAgents:
+        """Agents that see."""
+        return Visual3DBallAgents(self.scene, self.areas, rng, parameters)
+
+
+ENTRY = SimEntry(
+    "Visual3DBall",
+    expected_reward=100.0,
+    description="3DBall from camera images.",
+    make_world=Visual3DBallWorld,
+    num_areas=12,
+    parameters=PARAMETERS,
+    model=Path(__file__).with_name("models") / "Visual3DBall.onnx",
+)

@@ -1,0 +1,461 @@
+"""Boxes that stay upright: they move, turn about the vertical, push each other, and rub on what they touch.
+
+The games in which a cube runs about on a floor are made of nothing else. Contacts are rigid, as Unity's are:
+
+- a collision takes the velocity with which two bodies approach, and adds none;
+- what overlaps is moved apart at no more than `DEPENETRATION_SPEED`, and no velocity comes of it;
+- friction acts at two points of a face and at one of a corner, each with the whole pressure of the contact, so
+  that a box on a floor is held by twice Coulomb's force.
+
+MuJoCo's contacts, which the other games use, cannot do this: their friction cone is solved together with the
+normal, so a box that slides along a wall at 20 m/s with a friction of 1.2 leaves it at 10 m/s.
+
+Solved by sequential impulses, E. Catto, "Iterative Dynamics with Temporal Coherence" (2005), for points found by
+separating axes and clipping. A time step is cut into
+parts so short that no body passes through another.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.rules import MAX_ANGULAR_SPEED, TIME_STEP_S
+
+CONTACT_DISTANCE_M: Final = 0.02  # below it two bodies touch
+DEPENETRATION_SPEED: Final = 10.0  # m/s
+MAX_TRAVEL_M: Final = 0.1  # of a body before contacts are looked for again
+MAX_ITERATIONS: Final = 20
+TOLERANCE: Final = 1e-9  # m/s
+
+Vector = NDArray[np.float64]
+Vector3 = tuple[float, float, float]
+
+
+class Boxes(NamedTuple):
+    """The boxes of all areas, one row per area, in the area's coordinates; those that move come first.
+
+    Attributes:
+      position: float64 [areas, boxes, 3], centres, m.
+      yaw: float64 [areas, boxes], rad; positive turns to the right.
+      velocity: float64 [areas, boxes, 3], m/s.
+      spin: float64 [areas, boxes], change of the yaw, rad/s.
+      half_size: float64 [areas, boxes, 3], m.
+      inverse_mass: float64 [areas, boxes, 3], 1/kg; 0 along an axis on which the box is held.
+      inverse_inertia: float64 [areas, boxes], 1/(kg m^2), about the vertical; 0 if contacts cannot turn the box.
+      drag: float64 [areas, boxes], 1/s.
+      angular_drag: float64 [areas, boxes], 1/s.
+      friction: float64 [areas, boxes, 2], of the surface: static, dynamic. Two surfaces have their mean.
+      touches: uint8 [areas, movers, boxes], whether a mover touched a box that comes after it in the last step.
+    """
+
+    position: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    spin: NDArray[np.float64]
+    half_size: NDArray[np.float64]
+    inverse_mass: NDArray[np.float64]
+    inverse_inertia: NDArray[np.float64]
+    drag: NDArray[np.float64]
+    angular_drag: NDArray[np.float64]
+    friction: NDArray[np.float64]
+    touches: NDArray[np.uint8]
+
+
+def make_boxes(areas: int, movers: int, centers: list[Vector3], sizes: list[Vector3], friction: float = 0.6) -> Boxes:
+    """Boxes at rest with the same places and sizes in all areas; the movers' masses and drags are to be set.
+
+    Args:
+      areas: Rows.
+      movers: How many of the boxes move; the first ones.
+      centers: Of all boxes, m.
+      sizes: Full edge lengths of all boxes, m.
+      friction: Of all surfaces, static and dynamic.
+    """
+    count = len(centers)
+    return Boxes(
+        position=np.tile(np.array(centers, np.float64), (areas, 1, 1)),
+        yaw=np.zeros((areas, count)),
+        velocity=np.zeros((areas, count, 3)),
+        spin=np.zeros((areas, count)),
+        half_size=np.tile(0.5 * np.array(sizes, np.float64), (areas, 1, 1)),
+        inverse_mass=np.zeros((areas, count, 3)),
+        inverse_inertia=np.zeros((areas, count)),
+        drag=np.zeros((areas, count)),
+        angular_drag=np.zeros((areas, count)),
+        friction=np.full((areas, count, 2), friction),
+        touches=np.zeros((areas, movers, count), np.uint8),
+    )
+
+
+def set_mover(
+    boxes: Boxes, mover: int, mass: float, drag: float, angular_drag: float = 0.05, *, turned_by_contacts: bool = False
+) -> None:
+    """Give a mover of all areas its mass, kg, its drags, 1/s, and the inertia of a solid box about the vertical."""
+    boxes.inverse_mass[:, mover] = 1.0 / mass
+    boxes.drag[:, mover] = drag
+    boxes.angular_drag[:, mover] = angular_drag
+    if turned_by_contacts:
+        half = boxes.half_size[:, mover]
+        boxes.inverse_inertia[:, mover] = 3.0 / (mass * (half[:, 0] ** 2 + half[:, 2] ** 2))
+
+
+class _Contacts(NamedTuple):
+    """The contact points of one area: memory that is used again and again.
+
+    Attributes:
+      pair: int64 [points, 2], the mover and the box it touches.
+      partner: int64 [points], the other point of the same face; the point itself if there is none.
+      normal: float64 [points, 3], from the box to the mover.
+      arm: float64 [points, 2, 2], x and z of the point from the centre of the mover and of the box.
+      gap: float64 [points], m.
+      limit: float64 [points, 2], friction of the two surfaces: static, dynamic.
+      impulse: float64 [points, 3]: along the normal and two tangents.
+    """
+
+    pair: NDArray[np.int64]
+    partner: NDArray[np.int64]
+    normal: NDArray[np.float64]
+    arm: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    limit: NDArray[np.float64]
+    impulse: NDArray[np.float64]
+
+
+@compiled
+def move(boxes: Boxes, gravity: float) -> None:
+    """0.02 s of all areas: gravity, drag, contacts, motion.
+
+    Args:
+      boxes: Changed in place.
+      gravity: m/s^2, downwards.
+    """
+    areas, movers, count = boxes.touches.shape
+    points = 2 * movers * count
+    contacts = _Contacts(
+        np.empty((points, 2), np.int64),
+        np.empty(points, np.int64),
+        np.empty((points, 3)),
+        np.empty((points, 2, 2)),
+        np.empty(points),
+        np.empty((points, 2)),
+        np.empty((points, 3)),
+    )
+    for i in range(areas):
+        area = Boxes(
+            boxes.position[i],
+            boxes.yaw[i],
+            boxes.velocity[i],
+            boxes.spin[i],
+            boxes.half_size[i],
+            boxes.inverse_mass[i],
+            boxes.inverse_inertia[i],
+            boxes.drag[i],
+            boxes.angular_drag[i],
+            boxes.friction[i],
+            boxes.touches[i],
+        )
+        area.touches[:] = 0
+        travel = 0.0
+        for mover in range(movers):
+            apply_gravity_and_drag(area, mover, gravity)
+            velocity = area.velocity[mover]
+            speed = math.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2)
+            travel = max(travel, TIME_STEP_S * speed)
+        parts = max(1, math.ceil(travel / MAX_TRAVEL_M))
+        for _ in range(parts):
+            found = _find_contacts(area, contacts, TIME_STEP_S / parts)
+            _solve(area, contacts, found, TIME_STEP_S / parts)
+            for mover in range(movers):
+                for axis in range(3):
+                    area.position[mover, axis] += TIME_STEP_S / parts * area.velocity[mover, axis]
+                area.yaw[mover] += TIME_STEP_S / parts * area.spin[mover]
+
+
+@compiled
+def apply_gravity_and_drag(area: Boxes, mover: int, gravity: float) -> None:
+    """Change the velocity of one mover of one area as Unity does before it looks at contacts."""
+    velocity = area.velocity[mover]
+    velocity[1] -= gravity * TIME_STEP_S
+    slowed = max(0.0, 1.0 - area.drag[mover] * TIME_STEP_S)
+    for axis in range(3):
+        velocity[axis] *= slowed if area.inverse_mass[mover, axis] > 0.0 else 0.0
+    spin = area.spin[mover] * max(0.0, 1.0 - area.angular_drag[mover] * TIME_STEP_S)
+    area.spin[mover] = min(max(spin, -MAX_ANGULAR_SPEED), MAX_ANGULAR_SPEED)
+
+
+# Where bodies touch
+
+
+@compiled
+def _find_contacts(area: Boxes, contacts: _Contacts, duration: float) -> int:
+    """Fill in the points at which bodies touch, or might within `duration`; those that overlap are moved apart."""
+    movers, count = area.touches.shape
+    found = 0
+    for a in range(movers):
+        for b in range(a + 1, count):
+            found = _find_pair(area, contacts, found, a, b, duration)
+    return found
+
+
+@compiled
+def _find_pair(area: Boxes, contacts: _Contacts, found: int, a: int, b: int, duration: float) -> int:
+    """The points of one pair; returns how many there are now."""
+    pa, pb, ha, hb = area.position[a], area.position[b], area.half_size[a], area.half_size[b]
+    dx, dy, dz = pa[0] - pb[0], pa[1] - pb[1], pa[2] - pb[2]
+    va, vb = area.velocity[a], area.velocity[b]
+    approach = math.sqrt((va[0] - vb[0]) ** 2 + (va[1] - vb[1]) ** 2 + (va[2] - vb[2]) ** 2)
+    margin = CONTACT_DISTANCE_M + duration * approach
+    above = abs(dy) - ha[1] - hb[1]
+    if above > margin:
+        return found
+    reach_a, reach_b = math.sqrt(ha[0] ** 2 + ha[2] ** 2), math.sqrt(hb[0] ** 2 + hb[2] ** 2)
+    if dx * dx + dz * dz > (reach_a + reach_b + margin) ** 2:
+        return found
+    # The own X axis of a box is (cos, -sin), its Z axis (sin, cos), in x and z.
+    ca, sa, cb, sb = math.cos(area.yaw[a]), math.sin(area.yaw[a]), math.cos(area.yaw[b]), math.sin(area.yaw[b])
+    same, across = abs(ca * cb + sa * sb), abs(sa * cb - ca * sb)
+    # Separation along the axes of a and of b.
+    axes = (ca * dx - sa * dz, sa * dx + ca * dz, cb * dx - sb * dz, sb * dx + cb * dz)
+    gaps = (
+        abs(axes[0]) - ha[0] - same * hb[0] - across * hb[2],
+        abs(axes[1]) - ha[2] - across * hb[0] - same * hb[2],
+        abs(axes[2]) - hb[0] - same * ha[0] - across * ha[2],
+        abs(axes[3]) - hb[2] - across * ha[0] - same * ha[2],
+    )
+    best = 0
+    for axis in range(1, 4):
+        if gaps[axis] > gaps[best] + TOLERANCE:  # of equal ones the first, however it was rounded
+            best = axis
+    gap = gaps[best]
+    if gap > margin:
+        return found
+    before = found
+    if above >= gap:
+        found = _lie_on(area, contacts, found, a, b, 1.0 if dy >= 0.0 else -1.0, above)
+    else:
+        x, z = ((ca, -sa), (sa, ca), (cb, -sb), (sb, cb))[best]
+        if axes[best] < 0.0:
+            x, z = -x, -z
+        found = _stand_against(area, contacts, found, a, b, x, z, best, margin)
+    if max(above, gap) <= CONTACT_DISTANCE_M and found > before:
+        area.touches[a, b] = 1
+    if max(above, gap) < 0.0 and found > before:
+        _move_apart(area, a, b, contacts.normal[before], min(-max(above, gap), DEPENETRATION_SPEED * duration))
+    return found
+
+
+@compiled
+def _lie_on(area: Boxes, contacts: _Contacts, found: int, a: int, b: int, up: float, gap: float) -> int:
+    """Two points for two level faces: opposite corners of the smaller one."""
+    ha, hb = area.half_size[a], area.half_size[b]
+    smaller = a if ha[0] * ha[2] <= hb[0] * hb[2] else b
+    half, c, s = area.half_size[smaller], math.cos(area.yaw[smaller]), math.sin(area.yaw[smaller])
+    corner_x, corner_z = half[0] * c + half[2] * s, half[2] * c - half[0] * s
+    for point, side in ((found, 1.0), (found + 1, -1.0)):
+        _add_point(area, contacts, point, a, b, gap)
+        contacts.partner[point] = found if side < 0.0 else found + 1
+        contacts.normal[point, 0], contacts.normal[point, 1], contacts.normal[point, 2] = 0.0, up, 0.0
+        _set_arms(area, contacts, point, smaller, side * corner_x, side * corner_z)
+    return found + 2
+
+
+@compiled
+def _set_arms(area: Boxes, contacts: _Contacts, point: int, box: int, x: float, z: float) -> None:
+    """Say where a point is, as seen from the middle of `box`."""
+    for side in range(2):
+        index = contacts.pair[point, side]
+        contacts.arm[point, side, 0] = x + area.position[box, 0] - area.position[index, 0]
+        contacts.arm[point, side, 1] = z + area.position[box, 2] - area.position[index, 2]
+
+
+@compiled
+def _stand_against(
+    area: Boxes, contacts: _Contacts, found: int, a: int, b: int, x: float, z: float, axis: int, margin: float
+) -> int:
+    """Up to two points for upright faces: the face of one box against the nearest edge of the other.
+
+    Args:
+      area: The boxes.
+      contacts: Where points are added.
+      found: How many there are.
+      a: The mover.
+      b: What it touches.
+      x: Of the normal, from b to a.
+      z: Of the normal.
+      axis: To which the normal belongs: X of a, Z of a, X of b, Z of b.
+      margin: Greatest gap of a point.
+    """
+    face, edge = (a, b) if axis < 2 else (b, a)
+    out = -1.0 if axis < 2 else 1.0  # from the face towards the edge, along the normal
+    nx, nz = out * x, out * z
+    half_face, half_edge = area.half_size[face], area.half_size[edge]
+    depth, width = (half_face[0], half_face[2]) if axis % 2 == 0 else (half_face[2], half_face[0])
+    # The end face of the other box that looks most against the normal.
+    c, s = math.cos(area.yaw[edge]), math.sin(area.yaw[edge])
+    along_x, along_z = c * nx - s * nz, s * nx + c * nz
+    if abs(along_x) > abs(along_z):
+        sign = -1.0 if along_x > 0.0 else 1.0
+        cx, cz = sign * half_edge[0] * c, -sign * half_edge[0] * s
+        ex, ez = half_edge[2] * s, half_edge[2] * c
+    else:
+        sign = -1.0 if along_z > 0.0 else 1.0
+        cx, cz = sign * half_edge[2] * s, sign * half_edge[2] * c
+        ex, ez = half_edge[0] * c, -half_edge[0] * s
+    # From the middle of the face's box; then cut to the width of the face.
+    cx += area.position[edge, 0] - area.position[face, 0]
+    cz += area.position[edge, 2] - area.position[face, 2]
+    tx, tz = nz, -nx
+    middle, half = cx * tx + cz * tz, ex * tx + ez * tz
+    low, high = -1.0, 1.0
+    if abs(half) > TOLERANCE:
+        first, second = (-width - middle) / half, (width - middle) / half
+        low, high = max(low, min(first, second)), min(high, max(first, second))
+    elif abs(middle) > width:
+        return found
+    if low > high:
+        return found
+    before = found
+    for end in (low, high):
+        px, pz = cx + end * ex, cz + end * ez
+        gap = px * nx + pz * nz - depth
+        if gap > margin:
+            continue
+        _add_point(area, contacts, found, a, b, gap)
+        contacts.normal[found, 0], contacts.normal[found, 1], contacts.normal[found, 2] = x, 0.0, z
+        _set_arms(area, contacts, found, face, px, pz)
+        found += 1
+    if found == before + 2:
+        contacts.partner[before], contacts.partner[before + 1] = before + 1, before
+    return found
+
+
+@compiled
+def _add_point(area: Boxes, contacts: _Contacts, point: int, a: int, b: int, gap: float) -> None:
+    contacts.pair[point, 0], contacts.pair[point, 1] = a, b
+    contacts.partner[point] = point
+    contacts.gap[point] = max(gap, 0.0)
+    for kind in range(2):
+        contacts.limit[point, kind] = 0.5 * (area.friction[a, kind] + area.friction[b, kind])
+    for direction in range(3):
+        contacts.impulse[point, direction] = 0.0
+
+
+@compiled
+def _move_apart(area: Boxes, a: int, b: int, normal: Vector, depth: float) -> None:
+    """Shift two boxes along the normal, the lighter one farther."""
+    weight_a = weight_b = 0.0
+    for axis in range(3):
+        weight_a += area.inverse_mass[a, axis] * normal[axis] ** 2
+        weight_b += area.inverse_mass[b, axis] * normal[axis] ** 2
+    if weight_a + weight_b == 0.0:
+        return
+    for axis in range(3):
+        area.position[a, axis] += normal[axis] * depth * weight_a / (weight_a + weight_b)
+        area.position[b, axis] -= normal[axis] * depth * weight_b / (weight_a + weight_b)
+
+
+# What contacts do to velocities
+
+
+@compiled
+def _solve(area: Boxes, contacts: _Contacts, found: int, duration: float) -> None:
+    """Change velocities until no point approaches faster than its gap allows, and friction is in balance."""
+    for _ in range(MAX_ITERATIONS):
+        change = 0.0
+        for point in range(found):
+            change = max(change, _press(area, contacts, point, duration), _rub(area, contacts, point))
+        if change < TOLERANCE:
+            break
+    for point in range(found):
+        if contacts.impulse[point, 0] > 0.0:
+            area.touches[contacts.pair[point, 0], contacts.pair[point, 1]] = 1
+
+
+@compiled
+def _press(area: Boxes, contacts: _Contacts, point: int, duration: float) -> float:
+    """The normal impulse of one point; returns by how much the velocity there changed."""
+    normal = contacts.normal[point]
+    mobility = _mobility(area, contacts, point, normal[0], normal[1], normal[2])
+    if mobility == 0.0:
+        return 0.0
+    speed = _speed(area, contacts, point, normal[0], normal[1], normal[2]) + contacts.gap[point] / duration
+    old = contacts.impulse[point, 0]
+    new = max(old - speed / mobility, 0.0)
+    contacts.impulse[point, 0] = new
+    _apply(area, contacts, point, normal[0], normal[1], normal[2], new - old)
+    return mobility * abs(new - old)
+
+
+@compiled
+def _rub(area: Boxes, contacts: _Contacts, point: int) -> float:
+    """Friction at one point, with the pressure of the whole face; returns by how much the velocity there changed."""
+    partner = contacts.partner[point]
+    pressure = contacts.impulse[point, 0] + (contacts.impulse[partner, 0] if partner != point else 0.0)
+    old_t, old_u = contacts.impulse[point, 1], contacts.impulse[point, 2]
+    if pressure == 0.0 and old_t == 0.0 and old_u == 0.0:
+        return 0.0
+    normal = contacts.normal[point]
+    # Tangents: along x and z, or level and upright.
+    tx, tz, uy, uz = (1.0, 0.0, 0.0, 1.0) if normal[1] != 0.0 else (normal[2], -normal[0], 1.0, 0.0)
+    mobility_t = _mobility(area, contacts, point, tx, 0.0, tz)
+    mobility_u = _mobility(area, contacts, point, 0.0, uy, uz)
+    new_t, new_u = old_t, old_u
+    if mobility_t > 0.0:
+        new_t -= _speed(area, contacts, point, tx, 0.0, tz) / mobility_t
+    if mobility_u > 0.0:
+        new_u -= _speed(area, contacts, point, 0.0, uy, uz) / mobility_u
+    held = _held(
+        math.sqrt(new_t**2 + new_u**2), pressure * contacts.limit[point, 0], pressure * contacts.limit[point, 1]
+    )
+    new_t, new_u = held * new_t, held * new_u
+    contacts.impulse[point, 1], contacts.impulse[point, 2] = new_t, new_u
+    _apply(area, contacts, point, tx, 0.0, tz, new_t - old_t)
+    _apply(area, contacts, point, 0.0, uy, uz, new_u - old_u)
+    return max(mobility_t * abs(new_t - old_t), mobility_u * abs(new_u - old_u))
+
+
+@compiled
+def _held(wanted: float, static: float, dynamic: float) -> float:
+    """Which part of the impulse that would stop all motion friction can give."""
+    return 1.0 if wanted <= static or wanted <= dynamic else dynamic / wanted
+
+
+@compiled
+def _mobility(area: Boxes, contacts: _Contacts, point: int, x: float, y: float, z: float) -> float:
+    """Change of the relative velocity along a direction per impulse along it, 1/kg."""
+    total = 0.0
+    for box in range(2):
+        index, arm = contacts.pair[point, box], contacts.arm[point, box]
+        mass = area.inverse_mass[index]
+        turn = arm[1] * x - arm[0] * z
+        total += mass[0] * x * x + mass[1] * y * y + mass[2] * z * z + area.inverse_inertia[index] * turn * turn
+    return total
+
+
+@compiled
+def _speed(area: Boxes, contacts: _Contacts, point: int, x: float, y: float, z: float) -> float:
+    """Velocity of the mover's point relative to the other box's, along a direction."""
+    total = 0.0
+    for box in range(2):
+        index, arm = contacts.pair[point, box], contacts.arm[point, box]
+        velocity, spin = area.velocity[index], area.spin[index]
+        along = (velocity[0] + spin * arm[1]) * x + velocity[1] * y + (velocity[2] - spin * arm[0]) * z
+        total += along if box == 0 else -along
+    return total
+
+
+@compiled
+def _apply(area: Boxes, contacts: _Contacts, point: int, x: float, y: float, z: float, impulse: float) -> None:
+    """Push the mover along a direction, and the other box against it."""
+    for box in range(2):
+        index, arm = contacts.pair[point, box], contacts.arm[point, box]
+        push = impulse if box == 0 else -impulse
+        area.velocity[index, 0] += area.inverse_mass[index, 0] * x * push
+        area.velocity[index, 1] += area.inverse_mass[index, 1] * y * push
+        area.velocity[index, 2] += area.inverse_mass[index, 2] * z * push
+        area.spin[index] += area.inverse_inertia[index] * (arm[1] * x - arm[0] * z) * push

@@ -1,0 +1,240 @@
+"""Sphere casts against the solid shapes of training areas, compiled.
+
+A shape is a box with rounded edges: half sizes, and how far it reaches beyond them. Half sizes of zero make a
+sphere, one half size that is not zero makes a capsule, a reach of zero makes a box. The centre of a cast sphere
+touches a shape where its distance from the box is the sum of both radii.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.rules import write_yaw
+
+UNTAGGED: Final = -1  # a shape that is hit, and has no tag of the sensor's list
+ABSENT: Final = -2  # a shape that is not there
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+
+
+class Shapes(NamedTuple):
+    """What rays of all areas can hit, one row per area, in the area's coordinates.
+
+    Attributes:
+      center: float64 [areas, shapes, 3], m.
+      rotation: float64 [areas, shapes, 3, 3], from the shape's frame to the area's.
+      half_size: float64 [areas, shapes, 3], of the box, m.
+      rounding: float64 [areas, shapes], reach beyond the box, m: the radius of a sphere or capsule.
+      tag: int64 [areas, shapes], place in the sensor's list of tags; UNTAGGED or ABSENT.
+    """
+
+    center: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    half_size: NDArray[np.float64]
+    rounding: NDArray[np.float64]
+    tag: NDArray[np.int64]
+
+
+class Eyes(NamedTuple):
+    """From where agents cast rays, one row per agent, in the coordinates of its area.
+
+    Attributes:
+      area: int64 [agents].
+      shape: int64 [agents], the agent's own shape, which its rays do not hit; -1 if it has none.
+      position: float64 [agents, 3], m.
+      rotation: float64 [agents, 3, 3], from the agent's frame to the area's.
+    """
+
+    area: NDArray[np.int64]
+    shape: NDArray[np.int64]
+    position: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+
+
+class Rays(NamedTuple):
+    """The rays of one sensor, in the agent's frame.
+
+    Attributes:
+      start_height: Of all rays above the agent's origin, m.
+      path: float64 [rays, 3], from start to end, m; equally long.
+      radius: Of the cast sphere, m.
+      tags: How many there are.
+    """
+
+    start_height: float
+    path: NDArray[np.float64]
+    radius: float
+    tags: int
+
+
+@compiled
+def cast(rays: Rays, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> NDArray[np.float32]:
+    """What the rays of the agents hit first.
+
+    Per ray: the tag one-hot, 1 if nothing was hit, and the fraction of its length that the sphere travelled,
+    1 if nothing was hit. Shapes that the sphere overlaps at its start are not hit.
+
+    Args:
+      rays: Of one sensor.
+      shapes: In all areas.
+      eyes: Of the whole batch.
+      agents: int64 [n], rows of `eyes`.
+
+    Returns: float32 [n, rays * (tags + 2)].
+    """
+    count, width = len(rays.path), rays.tags + 2
+    result = np.zeros((len(agents), count * width), np.float32)
+    length = math.sqrt(rays.path[0, 0] ** 2 + rays.path[0, 1] ** 2 + rays.path[0, 2] ** 2)
+    shape_count = shapes.center.shape[1]
+    near = np.empty(shape_count, np.int64)
+    start, path = np.empty(3), np.empty(3)
+    for row in range(len(agents)):
+        agent = agents[row]
+        area, rotation = eyes.area[agent], eyes.rotation[agent]
+        for axis in range(3):
+            start[axis] = eyes.position[agent, axis] + rotation[axis, 1] * rays.start_height
+        near_count = 0
+        for shape in range(shape_count):
+            if shapes.tag[area, shape] == ABSENT or shape == eyes.shape[agent]:
+                continue
+            half_size, reach = shapes.half_size[area, shape], shapes.rounding[area, shape] + rays.radius
+            if _is_near(start, length, shapes.center[area, shape], half_size, reach):
+                near[near_count] = shape
+                near_count += 1
+        for ray in range(count):
+            for axis in range(3):
+                path[axis] = (
+                    rotation[axis, 0] * rays.path[ray, 0]
+                    + rotation[axis, 1] * rays.path[ray, 1]
+                    + rotation[axis, 2] * rays.path[ray, 2]
+                )
+            first, tag = 2.0, UNTAGGED
+            for i in range(near_count):
+                shape = near[i]
+                fraction = sphere_cast(
+                    start,
+                    path,
+                    rays.radius + shapes.rounding[area, shape],
+                    shapes.center[area, shape],
+                    shapes.rotation[area, shape],
+                    shapes.half_size[area, shape],
+                    min(first, 1.0),
+                )
+                if fraction < first:
+                    first, tag = fraction, shapes.tag[area, shape]
+            column = ray * width
+            if first > 1.0:
+                result[row, column + rays.tags] = result[row, column + rays.tags + 1] = 1.0
+            else:
+                if tag >= 0:
+                    result[row, column + tag] = 1.0
+                result[row, column + rays.tags + 1] = first
+    return result
+
+
+@compiled
+def turn_eyes(eyes: Eyes, yaw_rad: NDArray[np.float64]) -> None:
+    """Let agents that stay upright look where they are turned to; float64 [agents], positive to the right."""
+    for agent in range(len(yaw_rad)):
+        write_yaw(eyes.rotation[agent], yaw_rad[agent])
+
+
+@compiled
+def _is_near(start: Vector, length: float, center: Vector, half_size: Vector, reach: float) -> bool:
+    """Whether a path of that length may come within reach of a box, however it is turned."""
+    dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
+    size = math.sqrt(half_size[0] ** 2 + half_size[1] ** 2 + half_size[2] ** 2)
+    return dx * dx + dy * dy + dz * dz <= (length + size + reach) ** 2
+
+
+@compiled
+def sphere_cast(
+    start: Vector, path: Vector, radius: float, center: Vector, rotation: Matrix, half_size: Vector, limit: float
+) -> float:
+    """How far a sphere travels along `path` before it meets a box.
+
+    The squared distance from the box is convex along the path and quadratic between the points where the path
+    crosses a plane of a face; the pieces are searched in order.
+
+    Args:
+      start: Centre of the sphere.
+      path: To its farthest point.
+      radius: Of the sphere.
+      center: Of the box.
+      rotation: [3, 3] of the box.
+      half_size: Of the box.
+      limit: Fraction beyond which nothing is looked for.
+
+    Returns: The fraction of the path; 2.0 if the sphere does not meet the box up to the limit, overlaps it at
+      the start, or only grazes it.
+    """
+    dx, dy, dz = start[0] - center[0], start[1] - center[1], start[2] - center[2]
+    # Offset and speed along the box's own axes, mirrored so that the speed is never negative.
+    p0, v0 = _along(rotation, 0, dx, dy, dz), _along(rotation, 0, path[0], path[1], path[2])
+    p1, v1 = _along(rotation, 1, dx, dy, dz), _along(rotation, 1, path[0], path[1], path[2])
+    p2, v2 = _along(rotation, 2, dx, dy, dz), _along(rotation, 2, path[0], path[1], path[2])
+    if v0 < 0.0:
+        p0, v0 = -p0, -v0
+    if v1 < 0.0:
+        p1, v1 = -p1, -v1
+    if v2 < 0.0:
+        p2, v2 = -p2, -v2
+    h0, h1, h2 = half_size[0], half_size[1], half_size[2]
+    if _squared_distance(p0, p1, p2, h0, h1, h2) < radius * radius:
+        return 2.0
+    # The part of the path inside the box enlarged by the radius.
+    begin, end = 0.0, limit
+    for p, v, h in ((p0, v0, h0), (p1, v1, h1), (p2, v2, h2)):
+        if v > 0.0:
+            begin, end = max(begin, (-h - radius - p) / v), min(end, (h + radius - p) / v)
+        elif abs(p) > h + radius:
+            return 2.0
+    while begin < end:
+        o0, s0, n0 = _piece(p0, v0, h0, begin)
+        o1, s1, n1 = _piece(p1, v1, h1, begin)
+        o2, s2, n2 = _piece(p2, v2, h2, begin)
+        # Squared distance - radius^2 = a t^2 + 2 b t + c, up to the next plane.
+        a, b = s0 * s0 + s1 * s1 + s2 * s2, o0 * s0 + o1 * s1 + o2 * s2
+        c = o0 * o0 + o1 * o1 + o2 * o2 - radius * radius
+        if a * begin + b >= 0.0:
+            return 2.0  # it does not come closer, and being convex never will
+        after = min(end, min(n0, min(n1, n2)))
+        discriminant = b * b - a * c
+        if discriminant > 0.0:
+            root = c / (math.sqrt(discriminant) - b)
+            if root <= after:
+                return max(root, begin)
+        begin = after
+    return 2.0
+
+
+@compiled
+def _along(rotation: Matrix, axis: int, x: float, y: float, z: float) -> float:
+    """A vector's component along an axis of the rotated frame."""
+    return rotation[0, axis] * x + rotation[1, axis] * y + rotation[2, axis] * z
+
+
+@compiled
+def _squared_distance(p0: float, p1: float, p2: float, h0: float, h1: float, h2: float) -> float:
+    """From a point to a box, in the box's frame."""
+    d0, d1, d2 = max(abs(p0) - h0, 0.0), max(abs(p1) - h1, 0.0), max(abs(p2) - h2, 0.0)
+    return d0 * d0 + d1 * d1 + d2 * d2
+
+
+@compiled
+def _piece(p: float, v: float, h: float, begin: float) -> tuple[float, float, float]:
+    """How far p + v t lies outside [-h, h] from t = `begin` on: offset, slope, and until which t that holds."""
+    if v == 0.0:
+        return (p + h if p < -h else max(p - h, 0.0)), 0.0, np.inf
+    low, high = (-h - p) / v, (h - p) / v
+    if begin < low:
+        return p + h, v, low
+    if begin < high:
+        return 0.0, 0.0, high
+    return p - h, v, np.inf

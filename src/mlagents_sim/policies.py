@@ -1,0 +1,99 @@
+"""Who decides for agents that act by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.exception import UnityPolicyException
+
+MODEL_LOADERS: Final = "mlagents.models"
+"""Entry-point group: file suffix without its dot -> a function (path, BehaviorSpec) -> `Model`."""
+
+
+class Policy(Protocol):
+    """Decides for the agents of one behavior."""
+
+    def decide(self, decision_steps: DecisionSteps, terminal_steps: TerminalSteps) -> ActionTuple:
+        """Return a row of actions per agent that decides, after taking note of the episodes that ended."""
+
+    def reset(self, agent_ids: Iterable[int]) -> None:
+        """All episodes begin anew, without an end: forget the ones that went on."""
+
+
+class Model(Protocol):
+    """What a model file becomes; the protocol of `mlagents.inference`."""
+
+    def act(self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator) -> ActionTuple:
+        """Return a row of actions per agent; `rng` is the only source of randomness."""
+
+    def forget(self, agent_ids: Iterable[int]) -> None:
+        """Drop what is remembered of agents whose episode has ended."""
+
+
+class HeuristicPolicy:
+    """The author's own rule.
+
+    Args:
+      heuristic: Returns the actions of the agents that reported last.
+      spec: Of the behavior.
+    """
+
+    def __init__(self, heuristic: Callable[[], ActionTuple], spec: BehaviorSpec) -> None:
+        self._heuristic = heuristic
+        self._spec = spec
+
+    def decide(self, decision_steps: DecisionSteps, terminal_steps: TerminalSteps) -> ActionTuple:
+        """Ask the rule; it needs no reports."""
+        return self._heuristic() if len(decision_steps) else self._spec.action_spec.empty_action(0)
+
+    def reset(self, agent_ids: Iterable[int]) -> None:
+        """Nothing is remembered."""
+
+
+class ModelPolicy:
+    """A trained model.
+
+    Args:
+      model: Of the behavior.
+      deterministic: Take the most likely actions instead of samples.
+      rng: Source of the samples.
+    """
+
+    def __init__(self, model: Model, *, deterministic: bool, rng: np.random.Generator) -> None:
+        self._model = model
+        self._deterministic = deterministic
+        self._rng = rng
+
+    def decide(self, decision_steps: DecisionSteps, terminal_steps: TerminalSteps) -> ActionTuple:
+        """Let the model act."""
+        self._model.forget(terminal_steps.agent_id.tolist())
+        return self._model.act(decision_steps, self._deterministic, self._rng)
+
+    def reset(self, agent_ids: Iterable[int]) -> None:
+        """Let the model forget all agents."""
+        self._model.forget(agent_ids)
+
+
+def load_model(path: Path, spec: BehaviorSpec) -> Model:
+    """A model from a file, by what an installed package offers for files of its kind.
+
+    Raises:
+      UnityPolicyException: No package does.
+    """
+    suffix = path.suffix.removeprefix(".")
+    offers = {point.name: point for point in entry_points(group=MODEL_LOADERS)}
+    if suffix not in offers:
+        known = ", ".join(f".{name}" for name in sorted(offers)) or "none"
+        raise UnityPolicyException(
+            f"{path}: no installed package runs models of this kind; known are {known}. The package mlagents brings "
+            ".onnx, if it is installed whole."
+        )
+    loader: Any = offers[suffix].load()
+    model: Model = loader(path, spec)
+    return model

@@ -1,0 +1,293 @@
+"""Pictures of MuJoCo scenes, and of other bodies, drawn by MuJoCo without a window.
+
+Unity's numbers are left-handed and MuJoCo draws right-handed, so every picture is turned left to right.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import itertools
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_envs.exception import UnityException
+from mlagents_sim.physics.scene import Scene
+from mlagents_sim.solids import SPHERE, Solids
+from mlagents_sim.view import Pose, View
+
+LIGHT_DIRECTION: Final = (-0.5417, -0.6428, 0.5417)
+"""Down by 40 degrees and left by 45: Euler (40, -45, 0)."""
+AMBIENT: Final = 0.62
+DIFFUSE: Final = 0.78
+SKY_TOP: Final = (0.56, 0.71, 0.85)
+SKY_BOTTOM: Final = (0.90, 0.94, 0.96)
+
+_SUPERSAMPLING: Final = 2
+_SUN_DISTANCE: Final = 2.0  # in radii of the scene
+_MOST_SOLIDS: Final = 10_000
+_PARKED_BELOW_M: Final = -100.0  # where environments put what is out of play
+_HOW_TO_INSTALL: Final = (
+    "On Debian and Ubuntu `apt-get install libegl1 libgl1-mesa-dri` brings a software renderer that needs no graphics"
+    " card (or `apt-get install libosmesa6`, and set MUJOCO_GL=osmesa); on Fedora `dnf install mesa-libEGL"
+    " mesa-dri-drivers`."
+)
+
+
+class RenderingError(UnityException):
+    """A picture cannot be drawn here; the message says what is missing."""
+
+
+Subject = Scene | Callable[[], Solids]
+"""What is drawn: a scene as it is now, or bodies, asked for at every picture."""
+
+
+class Renderer:
+    """Draws one subject at one size. All renderers of a process must be used by one thread.
+
+    Args:
+      subject: What to draw.
+      width: Of the pictures.
+      height: Of the pictures.
+      fov_deg: Field of view from bottom to top.
+      near_m: Nothing closer is drawn.
+      far_m: Nothing farther is drawn.
+      background: uint8, broadcastable to [height, width, 3], where there is nothing; None for black.
+      shadows: Centre, float64 [3], and radius, m, of where the sun casts shadows; None for no shadows.
+
+    Raises:
+      RenderingError: There is no OpenGL on this machine.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        width: int,
+        height: int,
+        *,
+        fov_deg: float = 60.0,
+        near_m: float = 0.3,
+        far_m: float = 1000.0,
+        background: NDArray[np.uint8] | None = None,
+        shadows: tuple[NDArray[np.float64], float] | None = None,
+    ) -> None:
+        self._gl = _gl_context()
+        self._gl.make_current()
+        model = subject.model if isinstance(subject, Scene) else mujoco.MjSpec().compile()
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        model.vis.quality.offsamples = 0
+        model.vis.quality.shadowsize = 0 if shadows is None else 2048
+        if shadows is not None:
+            model.vis.map.shadowclip = shadows[1] / model.stat.extent
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        _contexts[id(self._context)] = self._context
+        weakref.finalize(self, _forget, self._gl, id(self._context)).atexit = False
+        self._subject = subject
+        self._visual = mujoco.MjvScene(model, maxgeom=model.ngeom + 1 if isinstance(subject, Scene) else _MOST_SOLIDS)
+        self._visual.flags[:] = 0
+        self._visual.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows is not None
+        self._option, self._unused_camera = mujoco.MjvOption(), mujoco.MjvCamera()
+        self._rect = mujoco.MjrRect(0, 0, width, height)
+        self._pixels: NDArray[np.uint8] = np.empty((height, width, 3), np.uint8)
+        self._depth: NDArray[np.float32] | None = None
+        if background is not None:
+            self._depth = np.empty((height, width), np.float32)
+            self._background: NDArray[np.uint8] = np.broadcast_to(background, self._pixels.shape)
+        self._half_height = near_m * np.tan(np.radians(fov_deg) / 2.0)
+        self._near, self._far = near_m, far_m
+        self._shadows = shadows
+
+    def picture(self, pose: Pose) -> NDArray[np.uint8]:
+        """What a camera sees now: uint8 [height, width, 3], a view of memory that the next picture overwrites."""
+        self._gl.make_current()
+        if isinstance(self._subject, Scene):
+            self._show_scene(self._subject)
+        else:
+            self._show_solids(self._subject())
+        self._shine()
+        self._aim(pose)
+        # Every time: another renderer may have been at work.
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+        mujoco.mjr_render(self._rect, self._visual, self._context)
+        mujoco.mjr_readPixels(self._pixels, self._depth, self._rect, self._context)
+        picture = self._pixels[::-1, ::-1]
+        if self._depth is not None:
+            nothing = self._depth[::-1, ::-1] == 1.0
+            picture[nothing] = self._background[nothing]
+        return picture
+
+    def _show_scene(self, scene: Scene) -> None:
+        mujoco.mj_kinematics(scene.model, scene.data)
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(
+            scene.model, scene.data, self._option, None, self._unused_camera, everything, self._visual
+        )
+
+    def _show_solids(self, solids: Solids) -> None:
+        self._visual.ngeom = min(len(solids.shape), self._visual.maxgeom)
+        for geom, shape, center, rotation, half_size, color in zip(self._visual.geoms, *solids, strict=False):
+            kind = mujoco.mjtGeom.mjGEOM_SPHERE if shape == SPHERE else mujoco.mjtGeom.mjGEOM_BOX
+            size = half_size[[0, 0, 0]] if shape == SPHERE else half_size
+            mujoco.mjv_initGeom(geom, kind, size, center, rotation.ravel(), np.append(color, 1.0).astype(np.float32))
+
+    def _shine(self) -> None:
+        """Light from everywhere, and the sun; lights of the model are not used."""
+        self._visual.nlight = 2
+        for light, is_sun in zip(self._visual.lights, (False, True), strict=False):
+            light.type, light.headlight = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, not is_sun
+            light.castshadow = is_sun and self._shadows is not None
+            if self._shadows is not None:
+                light.pos = self._shadows[0] - _SUN_DISTANCE * self._shadows[1] * np.array(LIGHT_DIRECTION)
+            light.dir = LIGHT_DIRECTION
+            light.ambient = (0.0 if is_sun else AMBIENT,) * 3
+            light.diffuse = (DIFFUSE if is_sun else 0.0,) * 3
+            light.specular = (0.0,) * 3
+
+    def _aim(self, pose: Pose) -> None:
+        for camera in self._visual.camera:  # the left and the right eye
+            camera.pos, camera.forward, camera.up = pose.position, pose.forward, pose.up
+            camera.orthographic, camera.frustum_center, camera.frustum_width = 0, 0.0, 0.0
+            camera.frustum_bottom, camera.frustum_top = -self._half_height, self._half_height
+            camera.frustum_near, camera.frustum_far = self._near, self._far
+
+
+class Spectator:
+    """A camera that stands where it has the whole subject in view as it is now, before a sky.
+
+    Args:
+      subject: What to look at.
+      view: From where; None for the usual place.
+      width: Of the pictures.
+      height: Of the pictures.
+
+    Attributes:
+      size: Width and height.
+
+    Raises:
+      RenderingError: There is no OpenGL on this machine.
+    """
+
+    def __init__(self, subject: Subject, view: View | None, width: int, height: int) -> None:
+        view = view or View()
+        self.size = (width, height)
+        low, high = _bounds_of_scene(subject) if isinstance(subject, Scene) else _bounds_of_solids(subject())
+        center, half_size = 0.5 * (low + high), 0.5 * (high - low)
+        self._pose = view.place(center, half_size, width / height)
+        distance = float(np.linalg.norm(self._pose.position - center))
+        fraction = np.linspace(0.0, 1.0, _SUPERSAMPLING * height)[:, np.newaxis, np.newaxis]
+        sky = (1.0 - fraction) * np.array(SKY_TOP) + fraction * np.array(SKY_BOTTOM)
+        self._renderer = Renderer(
+            subject,
+            _SUPERSAMPLING * width,
+            _SUPERSAMPLING * height,
+            fov_deg=view.fov_deg,
+            near_m=0.02 * distance,
+            far_m=5.0 * distance,
+            background=np.rint(255.0 * sky).astype(np.uint8),
+            shadows=(center, float(np.linalg.norm(half_size))),
+        )
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What the spectator sees now: uint8 [height, width, 3]."""
+        fine = self._renderer.picture(self._pose)
+        total = np.zeros((fine.shape[0] // _SUPERSAMPLING, fine.shape[1] // _SUPERSAMPLING, 3), np.uint16)
+        for row, column in itertools.product(range(_SUPERSAMPLING), repeat=2):
+            total += fine[row::_SUPERSAMPLING, column::_SUPERSAMPLING]
+        return (total // _SUPERSAMPLING**2).astype(np.uint8)
+
+
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""The lowest and the highest corner, float64 [3] each, of the box around all that is to be seen."""
+
+
+def _bounds_of_scene(scene: Scene) -> Bounds:
+    model, data = scene.model, scene.data
+    mujoco.mj_kinematics(model, data)
+    rotation = data.geom_xmat.reshape(-1, 3, 3)
+    center = data.geom_xpos + np.einsum("gij,gj->gi", rotation, model.geom_aabb[:, :3])
+    has_end = model.geom_type != mujoco.mjtGeom.mjGEOM_PLANE.value
+    seen = has_end & (model.geom_rgba[:, 3] > 0.0)
+    return _bounds(center[seen], rotation[seen], model.geom_aabb[seen, 3:])
+
+
+def _bounds_of_solids(solids: Solids) -> Bounds:
+    half_size = np.where(solids.shape[:, np.newaxis] == SPHERE, solids.half_size[:, :1], solids.half_size)
+    return _bounds(solids.center, solids.rotation, half_size)
+
+
+def _bounds(center: NDArray[np.float64], rotation: NDArray[np.float64], half_size: NDArray[np.float64]) -> Bounds:
+    reach = np.einsum("gij,gj->gi", np.abs(rotation), half_size)
+    seen = center[:, 1] > _PARKED_BELOW_M
+    return (center - reach)[seen].min(axis=0), (center + reach)[seen].max(axis=0)
+
+
+_contexts: dict[int, Any] = {}
+"""What renderers hold in the drivers' memory, by id."""
+
+
+def _forget(gl: Any, key: int) -> None:
+    if context := _contexts.pop(key, None):
+        gl.make_current()
+        context.free()
+
+
+def check_opengl() -> None:
+    """See whether pictures can be drawn here.
+
+    Raises:
+      RenderingError: They cannot; the message says what to install.
+    """
+    _gl_context()
+
+
+@functools.cache
+def _gl_context() -> Any:
+    """The OpenGL context of this process."""
+    try:
+        context = _context_class()(640, 480)
+        context.make_current()
+    except Exception as error:  # whatever the drivers come up with
+        raise RenderingError(
+            f"Drawing this scene needs OpenGL, which does not start here ({type(error).__name__}: {error})."
+            f" {_HOW_TO_INSTALL}"
+        ) from error
+    atexit.register(_free, context)
+    return context
+
+
+def _free(gl: Any) -> None:
+    """Before the drivers are unloaded."""
+    for key in list(_contexts):
+        _forget(gl, key)
+    gl.free()
+
+
+def _context_class() -> Any:
+    """MuJoCo's own choice where the user has made one or the system has only one; else what needs no screen."""
+    # Small pictures are drawn fastest by the calling thread alone, and the other cores have work of their own.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
+    if sys.platform.startswith("linux") and not os.environ.get("MUJOCO_GL"):
+        if _is_there("libEGL.so.1"):
+            from mujoco.egl import GLContext
+        elif _is_there("libOSMesa.so.8"):
+            from mujoco.osmesa import GLContext
+        else:
+            raise RenderingError("there is neither libEGL.so.1 nor libOSMesa.so.8")
+        return GLContext
+    return mujoco.gl_context.GLContext
+
+
+def _is_there(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

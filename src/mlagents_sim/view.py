@@ -1,0 +1,69 @@
+"""Where cameras are and look. A camera's rotation is Unity's: it looks along its own +Z, and +Y is up."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MARGIN: Final = 1.08
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a camera is and looks.
+
+    Attributes:
+      position: float64 [3], m.
+      forward: float64 [3], unit vector.
+      up: float64 [3], unit vector.
+    """
+
+    position: NDArray[np.float64]
+    forward: NDArray[np.float64]
+    up: NDArray[np.float64]
+
+    @classmethod
+    def of_rotation(cls, position: NDArray[np.float64], quat: NDArray[np.float64]) -> Pose:
+        """From a rotation (w, x, y, z)."""
+        w, x, y, z = quat
+        forward = np.array((2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)))
+        up = np.array((2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)))
+        return cls(position, forward, up)
+
+
+@dataclass(frozen=True)
+class View:
+    """From where a spectator looks at a whole scene.
+
+    Attributes:
+      pitch_deg: Downwards.
+      yaw_deg: To which side of forward, +Z; positive to the right.
+      fov_deg: Field of view from bottom to top.
+    """
+
+    pitch_deg: float = 35.0
+    yaw_deg: float = 20.0
+    fov_deg: float = 30.0
+
+    def place(self, center: NDArray[np.float64], half_size: NDArray[np.float64], aspect: float) -> Pose:
+        """The nearest place from which a box is wholly in view.
+
+        Args:
+          center: float64 [3], of the box.
+          half_size: float64 [3], of the box.
+          aspect: Width of the picture over its height.
+        """
+        pitch, yaw = np.radians(self.pitch_deg), np.radians(self.yaw_deg)
+        forward = np.array((np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)))
+        right = np.array((np.cos(yaw), 0.0, -np.sin(yaw)))
+        up = np.cross(forward, right)
+        corners = half_size * np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
+        slope = np.tan(np.radians(self.fov_deg) / 2.0) / _MARGIN
+        needed = (
+            np.maximum(np.abs(corners @ up) / slope, np.abs(corners @ right) / (slope * aspect)) - corners @ forward
+        )
+        return Pose(center - needed.max() * forward, forward, up)

@@ -1,0 +1,120 @@
+"""`mlagents demo`, and `mlagents play --record`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlagents.cli.main import main
+
+
+def test_unitys_file(shared_data, capsys):
+    path = shared_data / "demos" / "ExpertBasic.demo"
+    assert main(["demo", "info", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}: ExpertBasic",
+        "  behavior: BasicLearning",
+        "  observations: 20",
+        "  actions: discrete 3",
+        "  episodes: 10 and 1 unfinished",
+        "  decisions: 72",
+        "  mean reward: 0.930",
+    ]
+
+
+def test_what_was_played_and_recorded(tmp_path, capsys):
+    path = tmp_path / "random.demo"
+    arguments = ["--model", "random", "--episodes", "5", "--seed", "3", "--json"]
+    assert main(["play", "Basic", *arguments, "--record", str(path)]) == 0
+    (played,) = json.loads(capsys.readouterr().out)["behaviors"].values()
+    assert main(["demo", "info", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "path": str(path),
+            "name": "random",
+            "behavior": "Basic?team=0",
+            "observations": [[20]],
+            "continuous_actions": 0,
+            "discrete_branches": [3],
+            "episodes": 5,
+            "unfinished_episodes": 0,
+            "decisions": round(5 * played["mean_length"]),
+            "mean_reward": pytest.approx(played["mean"]),
+        }
+    ]
+
+
+def test_a_file_per_behavior(entry, tmp_path, capsys):
+    arguments = ["--model", "random", "--episodes", "2", "--record", str(tmp_path / "both.demo")]
+    assert main(["play", "TwoBehaviors", *arguments]) == 0
+    names = ["both-Chooser-team1.demo", "both-Walker.demo"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert entry.made.closed
+    capsys.readouterr()
+    assert main(["demo", "info", "--json", *(str(tmp_path / name) for name in names)]) == 0
+    chooser, walker = json.loads(capsys.readouterr().out)
+    assert chooser["observations"] == [[3], [1, 4, 5]]
+    assert chooser["discrete_branches"] == [3, 2]
+    assert walker["behavior"] == "Walker?team=0"
+
+
+def test_what_is_no_demonstration(tmp_path, capsys):
+    (tmp_path / "broken.demo").write_bytes(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
+    assert main(["demo", "info", str(tmp_path / "broken.demo")]) == 1
+    assert "broken.demo: at byte 0 there should be the meta data" in capsys.readouterr().err
+    assert main(["demo", "info", str(tmp_path / "absent.demo")]) == 1
+    assert "absent.demo: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_heuristic_plays(tmp_path, capsys):
+    (tmp_path / "game.py").write_text(GAME)
+    assert main(["play", str(tmp_path / "game.py"), "--heuristic", "--episodes", "3", "--json"]) == 0
+    (behavior,) = json.loads(capsys.readouterr().out)["behaviors"].values()
+    assert behavior == {"mean": 1.0, "std": 0.0, "episodes": 3, "mean_length": 5.0}
+
+
+def test_agents_without_a_heuristic(capsys):
+    assert main(["play", "Basic", "--heuristic"]) == 1
+    assert "'Basic?team=0' has no heuristic" in capsys.readouterr().err
+
+
+def test_an_environment_without_heuristics(entry, capsys):
+    assert main(["play", "TwoBehaviors", "--heuristic"]) == 2
+    assert "--heuristic is for environments of mlagents_sim" in capsys.readouterr().err
+    assert entry.made.closed
+
+
+GAME = """
+from mlagents_envs.base_env import ActionSpec
+from mlagents_sim.authoring import Agent, AgentWorld, BehaviorParameters, DecisionRequester
+from mlagents_sim.entry import SimEntry
+
+
+class Walker(Agent):
+    def __init__(self):
+        behavior = BehaviorParameters("Walker", vector_observation_size=1, action_spec=ActionSpec.create_discrete((2,)))
+        super().__init__(behavior, decision_requester=DecisionRequester(period=1))
+
+    def on_episode_begin(self):
+        self.position = 0
+
+    def collect_observations(self, sensor):
+        sensor.add_observation(self.position)
+
+    def on_action_received(self, actions):
+        self.position += 1 if actions.discrete[0] == 1 else -1
+        if self.position == 5:
+            self.set_reward(1.0)
+            self.end_episode()
+
+    def heuristic(self, actions_out):
+        actions_out.discrete[0] = 1
+
+
+def make_world(areas, rng, parameters):
+    return AgentWorld([Walker() for _ in range(areas)], parameters)
+
+
+ENTRY = SimEntry("Game", 1.0, "Walk to 5.", make_world, num_areas=1)
+"""

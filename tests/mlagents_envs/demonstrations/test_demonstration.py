@@ -1,0 +1,220 @@
+"""Demonstrations as episodes of arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, ObservationSpec, TerminalSteps
+from mlagents_envs.base_env import DimensionProperty as Axis
+from mlagents_envs.base_env import ObservationType as Kind
+from mlagents_envs.demonstrations import (
+    DemonstrationError,
+    DemonstrationPathError,
+    DemonstrationWriter,
+    EpisodeRecorder,
+    load_demonstration,
+    read_recording,
+)
+
+SPEC = BehaviorSpec([ObservationSpec((2,), (Axis.NONE,), Kind.DEFAULT, "position")], ActionSpec(1, (3, 2)))
+
+
+def decision(obs, reward=0.0, agent=0, forbidden=()) -> DecisionSteps:
+    masks = [np.zeros((1, size), bool) for size in SPEC.action_spec.discrete_branches]
+    for branch, choice in forbidden:
+        masks[branch][0, choice] = True
+    return DecisionSteps(
+        [np.array([obs], np.float32)], np.array([reward], np.float32), np.array([agent], np.int32), masks
+    )
+
+
+def end(obs, reward=0.0, agent=0, interrupted=False) -> TerminalSteps:
+    return TerminalSteps(
+        [np.array([obs], np.float32)],
+        np.array([reward], np.float32),
+        np.array([interrupted]),
+        np.array([agent], np.int32),
+    )
+
+
+def action(continuous, *discrete) -> ActionTuple:
+    return ActionTuple(np.array([[continuous]], np.float32), np.array([discrete], np.int32))
+
+
+@pytest.fixture
+def two_episodes(tmp_path):
+    """Agent 0: two decisions and an end; one decision and an interruption. Rewards 1, 2 and 4."""
+    path = tmp_path / "two.demo"
+    recorder = EpisodeRecorder(DemonstrationWriter(path, "Walker?team=1", SPEC))
+    recorder.record_decisions(decision([1, 2]), action(0.5, 2, 1))
+    recorder.record_decisions(decision([3, 4], 1.0, forbidden=[(0, 1), (1, 0)]), action(-0.5, 0, 1))
+    recorder.record_ends(end([5, 6], 2.0))
+    recorder.record_decisions(decision([7, 8]), action(1.5, 1, 0))
+    recorder.record_ends(end([9, 10], 4.0, interrupted=True))
+    recorder.close()
+    return path
+
+
+def test_rows_of_an_episode(two_episodes):
+    demonstration = load_demonstration(two_episodes)
+    assert demonstration.name == "two"
+    assert demonstration.behavior == "Walker?team=1"
+    assert demonstration.spec == SPEC
+    first, second = demonstration.episodes
+    np.testing.assert_array_equal(first.obs[0], [[1, 2], [3, 4], [5, 6]])
+    np.testing.assert_array_equal(first.action.continuous, [[0.5], [-0.5]])
+    np.testing.assert_array_equal(first.action.discrete, [[2, 1], [0, 1]])
+    assert first.action_mask is not None
+    np.testing.assert_array_equal(first.action_mask[0], [[False, False, False], [False, True, False]])
+    np.testing.assert_array_equal(first.action_mask[1], [[False, False], [True, False]])
+    np.testing.assert_array_equal(first.reward, [1.0, 2.0])
+    assert (len(first), first.ended, first.interrupted) == (2, True, False)
+    np.testing.assert_array_equal(second.obs[0], [[7, 8], [9, 10]])
+    np.testing.assert_array_equal(second.action.continuous, [[1.5]])
+    np.testing.assert_array_equal(second.reward, [4.0])
+    assert (len(second), second.ended, second.interrupted) == (1, True, True)
+    assert demonstration.decisions == 3
+    assert demonstration.mean_reward == pytest.approx((3.0 + 4.0) / 2)
+
+
+def test_meta_data_count_as_unity_does(two_episodes):
+    meta = read_recording(two_episodes).meta
+    assert meta.number_steps == 5
+    assert meta.number_episodes == 3  # two ends, and the closing of the file
+    assert meta.mean_reward == pytest.approx(7.0 / 3)
+
+
+def test_reward_from_before_the_first_decision_counts(tmp_path):
+    recorder = EpisodeRecorder(DemonstrationWriter(tmp_path / "idle.demo", "Walker?team=0", SPEC))
+    recorder.record_decisions(decision([0, 0], 0.5), action(0, 0, 0))
+    recorder.record_ends(end([0, 0], 1.0))
+    recorder.close()
+    (episode,) = load_demonstration(tmp_path / "idle.demo").episodes
+    assert episode.first_reward == 0.5
+    np.testing.assert_array_equal(episode.reward, [1.0])
+    assert episode.total_reward == 1.5
+
+
+def test_agents_side_by_side_are_told_apart(tmp_path):
+    """Agent 0: 10, 11, end; agent 1: 20, 21, 22, not ended; agent 2 has decided once."""
+    path = tmp_path / "many.demo"
+    recorder = EpisodeRecorder(DemonstrationWriter(path, "Walker?team=0", SPEC))
+    for step in range(2):
+        for agent in (0, 1):
+            recorder.record_decisions(decision([10 * (agent + 1) + step, 0], 1.0, agent), action(agent, 0, 0))
+    recorder.record_ends(end([12, 0], 1.0, agent=0))
+    recorder.record_decisions(decision([22, 0], 1.0, agent=1), action(1, 0, 0))
+    recorder.record_decisions(decision([30, 0], 1.0, agent=2), action(2, 0, 0))
+    recorder.close()
+    first, second = load_demonstration(path).episodes
+    np.testing.assert_array_equal(first.obs[0][:, 0], [10, 11, 12])
+    assert first.ended
+    np.testing.assert_array_equal(second.obs[0][:, 0], [20, 21, 22])
+    assert not second.ended
+    np.testing.assert_array_equal(second.action.continuous, [[1.0], [1.0]])  # of the third nothing came
+
+
+def test_an_end_without_a_decision_is_left_out(tmp_path, two_episodes):
+    recorder = EpisodeRecorder(DemonstrationWriter(tmp_path / "end.demo", "Walker?team=0", SPEC))
+    recorder.record_ends(end([0, 0]))
+    recorder.close()
+    assert read_recording(tmp_path / "end.demo").pairs == []
+    with pytest.raises(DemonstrationError, match=r"end\.demo: the file has 0 pairs"):
+        load_demonstration(tmp_path / "end.demo")
+
+
+def test_a_folder_is_all_its_files(two_episodes):
+    (two_episodes.parent / "a.demo").write_bytes(two_episodes.read_bytes())
+    (two_episodes.parent / "readme.txt").write_text("no demonstration")
+    demonstration = load_demonstration(two_episodes.parent)
+    assert len(demonstration.episodes) == 4
+    assert demonstration.name == two_episodes.parent.name
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(DemonstrationPathError, match=r"no \.demo file"):
+        load_demonstration(tmp_path)
+
+
+def other_spec(shape=(2,), spec=SPEC.action_spec) -> BehaviorSpec:
+    return BehaviorSpec([ObservationSpec(shape, (Axis.NONE,), Kind.DEFAULT, "other name")], spec)
+
+
+def test_files_of_other_behaviors_in_one_folder_are_refused(two_episodes):
+    spec = other_spec((3,))
+    with DemonstrationWriter(two_episodes.parent / "wide.demo", "Walker?team=0", spec) as writer:
+        obs = [np.zeros((1, 3), np.float32)]
+        row = DecisionSteps(obs, np.zeros(1, np.float32), np.zeros(1, np.int32), None)
+        writer.write(2 * writer.decisions(row, action(0, 0, 0)), 0.0, ended=False)
+    with pytest.raises(DemonstrationError, match=r"wide\.demo: another demonstration than two\.demo .*\[\(3,\)\]"):
+        load_demonstration(two_episodes.parent)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (other_spec((3,)), r"shapes \[\(2,\)\]; expected \[\(3,\)\]"),
+        (other_spec(spec=ActionSpec(2, (3, 2))), "Continuous: 1, Discrete: .* expected Continuous: 2"),
+    ],
+)
+def test_a_demonstration_for_another_behavior_is_refused(two_episodes, spec, message):
+    demonstration = load_demonstration(two_episodes)
+    demonstration.check_fits(other_spec(), "Walker")
+    with pytest.raises(DemonstrationError, match=message) as error:
+        demonstration.check_fits(spec, "Runner")
+    assert "'two'" in str(error.value)
+    assert "'Runner'" in str(error.value)
+
+
+def test_numbers_that_cannot_be_are_refused_with_the_file(tmp_path):
+    with DemonstrationWriter(tmp_path / "nan.demo", "Walker?team=0", SPEC) as writer:
+        writer.write(2 * writer.decisions(decision([np.nan, 0]), action(0, 0, 0)), 0.0, ended=False)
+    with pytest.raises(DemonstrationError, match=r"nan\.demo: .*NaN"):
+        load_demonstration(tmp_path / "nan.demo")
+
+
+def test_images_come_back(tmp_path):
+    """Compressed ones within half a step of 1/255."""
+    shape = (3, 6, 4)
+    axes = (Axis.NONE, Axis.TRANSLATIONAL_EQUIVARIANCE, Axis.TRANSLATIONAL_EQUIVARIANCE)
+    spec = BehaviorSpec([ObservationSpec(shape, axes, Kind.DEFAULT, "camera")], ActionSpec(1, ()))
+    image = np.random.default_rng(0).random((1, *shape), np.float32)
+    steps = DecisionSteps([image], np.zeros(1, np.float32), np.zeros(1, np.int32), None)
+    for png, tolerance in (((), 0.0), ((0,), 0.5 / 255 + 1e-6)):
+        path = tmp_path / f"png{len(png)}.demo"
+        with DemonstrationWriter(path, "Looker?team=0", spec, png=png) as writer:
+            pairs = writer.decisions(steps, ActionTuple(np.zeros((1, 1), np.float32)))
+            writer.write(2 * pairs, 0.0, ended=False)
+        demonstration = load_demonstration(path)
+        assert demonstration.spec.observation_shapes == [shape]
+        np.testing.assert_allclose(demonstration.episodes[0].obs[0][0], image[0], atol=tolerance)
+
+
+def test_unitys_expert_of_basic_walks_seven_steps_for_093(shared_data):
+    """Ten whole episodes; in files this old the observation of an end is the first of the next episode."""
+    demonstration = load_demonstration(shared_data / "demos" / "ExpertBasic.demo")
+    *whole, rest = demonstration.episodes
+    assert [len(episode) for episode in whole] == 10 * [7]
+    assert not rest.ended
+    for episode in whole:
+        assert episode.total_reward == pytest.approx(0.93)
+        np.testing.assert_array_equal(episode.action.discrete[:, 0], 2)
+        np.testing.assert_array_equal(episode.obs[0].argmax(1), [10, 11, 12, 13, 14, 15, 16, 10])
+
+
+def test_unitys_expert_of_3dball_is_one_unfinished_episode(shared_data):
+    demonstration = load_demonstration(shared_data / "demos" / "Expert3DBall.demo")
+    (episode,) = demonstration.episodes
+    assert (len(episode), episode.ended) == (548, False)
+    assert episode.action.continuous.shape == (548, 2)
+    assert demonstration.mean_reward == pytest.approx(54.8)
+
+
+def test_unitys_expert_of_pyramids(shared_data):
+    """Twelve ends, as many pairs as the file says; each whole episode earned the 2 of the goal at its end."""
+    demonstration = load_demonstration(shared_data / "demos" / "ExpertPyramid.demo")
+    whole = [episode for episode in demonstration.episodes if episode.ended]
+    assert (len(whole), demonstration.decisions) == (12, 1983)
+    np.testing.assert_allclose([episode.reward[-1] for episode in whole], 2.0, atol=1e-3)
+    assert demonstration.spec.action_spec == ActionSpec(0, (5,))

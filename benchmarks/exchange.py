@@ -166,7 +166,7 @@ def decode_figures(folder: Path, agents: int, seconds: float, at_least: float | 
 
     def decode() -> None:
         output = EnvelopeProto.FromString(session[3]).unity_output
-        decoder.decode(output.rl_output.agentInfos[BEHAVIOR].value)
+        decoder.decode_list(output.rl_output.agentInfos[BEHAVIOR])
 
     ours = measure.cpu_us({"decode": decode}, seconds)["decode"]
     script = Path(__file__).with_name("official_decode.py")

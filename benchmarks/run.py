@@ -21,7 +21,18 @@ from rich.console import Console
 from rich.table import Table
 
 FOLDER = Path(__file__).resolve().parent
-BENCHMARKS = ("startup", "acting", "bookkeeping", "simulation", "update", "sac_update", "lstm", "exchange", "training")
+BENCHMARKS = (
+    "startup",
+    "acting",
+    "bookkeeping",
+    "simulation",
+    "update",
+    "sac_update",
+    "encoders",
+    "lstm",
+    "exchange",
+    "training",
+)
 VERSIONS = ("mlagents", "jax", "numpy", "mujoco", "numba")
 
 

@@ -1,4 +1,4 @@
-"""What simulation costs: 3DBall against the bare `mj_step` calls it stands on, 1 to 256 areas, and Basic.
+"""What simulation costs: 3DBall against the bare `mj_step` calls it stands on, and decisions per second of others.
 
 Before every decision the simulation's state is copied into a second MjData of the same model (with gravity
 switched on, so that balls stay on their platforms), which then makes the decision's `mj_step` calls in one
@@ -26,6 +26,7 @@ from mlagents_sim.examples.ball3d import DECISION_PERIOD, SUBSTEPS
 
 AREAS = (1, 12, 64, 256)
 COMPARED_AREAS = 12
+RANDOMLY_PLAYED = ("Basic", "PushBlock", "Hallway")
 GRAVITY = (0.0, -9.81, 0.0)
 
 
@@ -92,9 +93,9 @@ def _decide(env: BaseEnv, behavior: str, action: NDArray[np.float32]) -> None:
         env.step()
 
 
-def basic_cost(areas: int, seconds: float) -> float:
-    """Return CPU microseconds per decision of one agent of Basic, choosing at random."""
-    env = default_registry["Basic"].make(seed=1, num_areas=areas)
+def random_cost(environment: str, areas: int, seconds: float) -> float:
+    """Return CPU microseconds per decision of one agent that chooses at random, observations included."""
+    env = default_registry[environment].make(seed=1, num_areas=areas)
     behavior, spec = next(iter(env.behavior_specs.items()))
     actions = [spec.action_spec.random_action(areas) for _ in range(100)]
     env.reset()
@@ -103,9 +104,10 @@ def basic_cost(areas: int, seconds: float) -> float:
         for action in actions:
             env.set_actions(behavior, action)
             env.step()
-            env.get_steps(behavior)
+            while not len(env.get_steps(behavior)[0]):
+                env.step()
 
-    return measure.cpu_us({"basic": decisions}, seconds)["basic"] / len(actions) / areas
+    return measure.cpu_us({environment: decisions}, seconds)[environment] / len(actions) / areas
 
 
 def figures_of(measured: Callable[[int], Cost]) -> list[Figure]:
@@ -128,9 +130,10 @@ def figures_of(measured: Callable[[int], Cost]) -> list[Figure]:
 def main() -> None:
     seconds = 0.5 if measure.arguments(__doc__).quick else 5.0
     figures = figures_of(lambda areas: ball_cost(areas, seconds))
-    for areas in (1, 64):
-        rate = 1e6 / basic_cost(areas, seconds)
-        figures.append(Figure(f"Basic, {areas} areas: agent decisions per CPU-second", rate, "1/s"))
+    for environment in RANDOMLY_PLAYED:
+        for areas in (1, 64, 640):
+            rate = 1e6 / random_cost(environment, areas, seconds)
+            figures.append(Figure(f"{environment}, {areas} areas: agent decisions per CPU-second", rate, "1/s"))
     measure.emit("simulation", figures)
 
 

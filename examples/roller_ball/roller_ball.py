@@ -18,7 +18,7 @@ FLOOR_SIZE = 10.0
 BALL_RADIUS = 0.5
 TARGET_HEIGHT = 0.5
 TARGET_SPREAD = 4.0
-AREA_DISTANCE = 20.0
+AREA_DISTANCE = 15.0
 START = np.array((0.0, BALL_RADIUS, 0.0))
 FRICTION = 0.6
 GRAVITY = 9.81
@@ -43,8 +43,9 @@ def build_area(spec, prefix, origin):
     body = spec.worldbody.add_body(name=prefix + "ball", pos=origin + START)
     body.add_freejoint()
     ball = body.add_geom(type=sphere, size=[BALL_RADIUS, 0, 0], mass=1.0)
-    for name, geom in (("floor", floor), ("cube", cube), ("ball", ball)):
-        geom.name, geom.contype, geom.conaffinity = prefix + name, 0, 0
+    colours = ((0.6, 0.6, 0.6, 1.0), (0.9, 0.5, 0.1, 1.0), (0.2, 0.4, 0.9, 1.0))
+    for name, geom, colour in zip(("floor", "cube", "ball"), (floor, cube, ball), colours, strict=True):
+        geom.name, geom.rgba, geom.contype, geom.conaffinity = prefix + name, colour, 0, 0
     # The ball meets the cube only where the cube is put onto it: soft, so that it is not thrown away.
     for other, stiffness in ((floor, 0.01), (cube, 0.1)):
         friction = [FRICTION, FRICTION, 0.0, 0.0, 0.0]

@@ -12,27 +12,64 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NP
 """NPROC sizes XLA's thread pool on the CPU."""
 
 
+class DeviceError(RuntimeError):
+    """The device that was asked for is not there; the message says what is."""
+
+
+def use_one_thread() -> None:
+    """Use one compute thread; to be called before numpy is imported. Variables the user has set stay as they are.
+
+    The other cores belong to environments: small networks get slower, not faster, with more threads.
+    """
+    for name in _ONE_THREAD:
+        os.environ.setdefault(name, "1")
+
+
 def configure(device: str = "cpu") -> None:
     """Use one compute thread, the wanted device, and a compilation cache that lasts between runs.
 
-    The other cores belong to environments: small networks get slower, not faster, with more threads
-    . Variables the user has set stay as they are.
+    To be called before jax computes anything; a plug-in may have imported it. Variables the user has set stay as they
+    are.
 
     Args:
-      device: "cpu" or "gpu".
+      device: "cpu", "gpu" or "gpu:N".
 
     Raises:
-      RuntimeError: jax is already imported, so that nothing would take effect.
+      DeviceError: there is no such GPU, or jax cannot use it.
     """
-    if "jax" in sys.modules:
-        raise RuntimeError("mlagents.process.configure must be called before jax is imported")
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
-    os.environ.setdefault("JAX_PLATFORMS", "cpu" if device == "cpu" else "cuda,cpu")
+    use_one_thread()
     from platformdirs import user_cache_path
 
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(user_cache_path("mlagents") / "xla"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    options = {
+        "jax_platforms": "cpu" if device == "cpu" else "cuda,cpu",
+        "jax_compilation_cache_dir": str(user_cache_path("mlagents") / "xla"),
+        "jax_persistent_cache_min_compile_time_secs": "0.2",
+    }
+    for name, value in options.items():
+        os.environ.setdefault(name.upper(), value)
+    if "jax" in sys.modules:  # it has read the variables already
+        import jax
+
+        for name in options:
+            value = os.environ[name.upper()]
+            jax.config.update(name, float(value) if name.endswith("secs") else value)  # type: ignore[no-untyped-call]
+    if device != "cpu":
+        _use_gpu(int(device.partition(":")[2] or 0))
+
+
+def _use_gpu(number: int) -> None:
+    import jax
+
+    try:
+        gpus = jax.devices("gpu")
+    except RuntimeError as error:
+        raise DeviceError(
+            "--device gpu: jax finds no GPU. It needs an NVIDIA driver and the CUDA build of jax:"
+            f' pip install "mlagents[cuda]". Leave the flag out to train on the CPU. (jax says: {error})'
+        ) from error
+    if number >= len(gpus):
+        raise DeviceError(f"--device gpu:{number}: there are {len(gpus)} GPUs, gpu:0 to gpu:{len(gpus) - 1}")
+    jax.config.update("jax_default_device", gpus[number])  # type: ignore[no-untyped-call]
 
 
 def release_unused_memory() -> None:

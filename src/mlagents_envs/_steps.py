@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,19 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
             self._agent_id_to_index = dict(zip(ids, range(len(ids)), strict=True))
         return self._agent_id_to_index
 
+    __hash__ = None  # type: ignore[assignment]  # as for all that compare by what may change
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another batch holds the same numbers."""
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        ours, theirs = self._columns(), other._columns()
+        return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
+
+    @abstractmethod
+    def _columns(self) -> list[NDArray[Any]]:
+        """All arrays."""
+
     def __len__(self) -> int:
         return len(self.agent_id)
 
@@ -127,6 +141,10 @@ class DecisionSteps(_Steps[DecisionStep]):
             group_reward=float(self.group_reward[row]),
         )
 
+    def _columns(self) -> list[NDArray[Any]]:
+        masks = self.action_mask or ()
+        return [*self.obs, self.reward, self.agent_id, self.group_id, self.group_reward, *masks]
+
     @staticmethod
     def empty(spec: BehaviorSpec) -> DecisionSteps:
         """A batch of no agents."""
@@ -177,6 +195,9 @@ class TerminalSteps(_Steps[TerminalStep]):
             group_id=int(self.group_id[row]),
             group_reward=float(self.group_reward[row]),
         )
+
+    def _columns(self) -> list[NDArray[Any]]:
+        return [*self.obs, self.reward, self.agent_id, self.group_id, self.group_reward, self.interrupted]
 
     @staticmethod
     def empty(spec: BehaviorSpec) -> TerminalSteps:

@@ -12,8 +12,10 @@ from mlagents_envs.communicator_objects.unity_input_pb2 import UnityInputProto
 from mlagents_envs.communicator_objects.unity_output_pb2 import UnityOutputProto
 from mlagents_envs.exception import UnityCommunicatorStoppedException, UnityEnvironmentException
 from mlagents_envs.rpc.server import ExchangeServer, PollCallback
+from mlagents_envs.rpc.wire import head
 
 GOING_ON, LEAVING = 200, 400
+_START = EnvelopeProto(header={"status": GOING_ON}).SerializeToString()
 # Unity package 1.0.8 leaves without a word when Python's version is above 0.25.999.
 _VERSION_FOR_1_0 = "0.25.1"
 
@@ -105,4 +107,6 @@ def parse_message(kind: Any, data: bytes) -> Any:
 
 
 def _message(inputs: Any) -> bytes:
-    return bytes(EnvelopeProto(header={"status": GOING_ON}, unity_input=inputs).SerializeToString())
+    """`EnvelopeProto` with `inputs`; put together from its parts, since a message is copied into another one."""
+    data = inputs.SerializeToString()
+    return bytes(_START + head(EnvelopeProto.UNITY_INPUT_FIELD_NUMBER, len(data)) + data)

@@ -12,6 +12,9 @@ An episode that ends in 3, 4 or 5 is reported with what the agent observes at th
 begins at once. What came to an end is reported before the next physics step; the agent decides again at the
 next common decision, so an end and the next decision of one agent may come in one report.
 
+Agents that are objects (`authoring`) report in 1 on every step on which they ask for a decision, each for itself;
+when one of them ends its episode, the report and the next beginning come at that very moment.
+
 Agents whose batch has a `policy` decide at the same moments, but by it: nobody else sees their reports.
 """
 
@@ -28,8 +31,10 @@ from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.side_channel.stats_side_channel import StatsAggregationMethod
 from mlagents_sim.agent import AgentBatch
 from mlagents_sim.parameters import EnvironmentParameters
+from mlagents_sim.policies import Policy
 
 if TYPE_CHECKING:
+    from mlagents_sim.physics.scene import Scene
     from mlagents_sim.rendering import Spectator
     from mlagents_sim.solids import Solids
     from mlagents_sim.view import View
@@ -54,12 +59,10 @@ class World:
     Attributes:
       step_seconds: How long a physics step takes for spectators.
       view: From where they look at bodies in space; None for the usual place.
-      solids: A method of a subclass that returns the bodies to be drawn as they are now.
     """
 
     step_seconds: float = 0.02
     view: View | None = None
-    solids: Callable[[], Solids] | None = None
     _spectator: Spectator | None = None
 
     def __init__(self, agents: Sequence[AgentBatch], decision_period: int, parameters: EnvironmentParameters) -> None:
@@ -102,9 +105,7 @@ class World:
         self.stats.append((key, value, aggregation))
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """What a spectator sees now; a world with neither `scene` nor `solids` overrides this.
-
-        MuJoCo draws its attribute `scene`, a `physics.scene.Scene`, if there is one, or else its `solids`.
+        """What a spectator sees now: the world's `bodies`. A world that is no place in space overrides this.
 
         Args:
           width: Of the picture, pixels.
@@ -117,12 +118,20 @@ class World:
         """
         from mlagents_sim.rendering import RenderingError, Spectator
 
-        subject = getattr(self, "scene", None) or self.solids
-        if subject is None:
-            raise RenderingError(f"{type(self).__name__} cannot be seen; give it a method `picture(width, height)`.")
+        bodies = self.bodies()
+        if bodies is None:
+            raise RenderingError(
+                f"{type(self).__name__} cannot be seen; give it an attribute `scene`, or a method `bodies()` or"
+                " `picture(width, height)`."
+            )
         if self._spectator is None or self._spectator.size != (width, height):
-            self._spectator = Spectator(subject, self.view, width, height)
-        return self._spectator.picture()
+            self._spectator = Spectator(bodies, self.view, width, height)
+        return self._spectator.picture(bodies)
+
+    def bodies(self) -> Solids | Scene | None:
+        """What spectators see, as it is now: the attribute `scene` if there is one; a subclass may know better."""
+        scene: Scene | None = getattr(self, "scene", None)
+        return scene
 
 
 class Academy:
@@ -222,11 +231,16 @@ class Academy:
             if batch.policy is None:
                 self.reports[batch.behavior] = decision, terminal
                 reported |= len(decision) + len(terminal) > 0
-            elif len(decision) + len(terminal):
-                action = batch.policy.decide(decision, terminal)
-                if len(decision):
-                    batch.decide(action)
+            else:
+                _act_alone(batch, batch.policy, decision, terminal)
         return reported
+
+
+def _act_alone(batch: AgentBatch, policy: Policy, decision: DecisionSteps, terminal: TerminalSteps) -> None:
+    if len(terminal):
+        policy.end(terminal)
+    if len(decision):
+        batch.decide(policy.decide(decision))
 
 
 def join_terminal_steps(parts: Sequence[TerminalSteps]) -> TerminalSteps:

@@ -19,8 +19,11 @@ MODEL_LOADERS: Final = "mlagents.models"
 class Policy(Protocol):
     """Decides for the agents of one behavior."""
 
-    def decide(self, decision_steps: DecisionSteps, terminal_steps: TerminalSteps) -> ActionTuple:
-        """Return a row of actions per agent that decides, after taking note of the episodes that ended."""
+    def end(self, terminal_steps: TerminalSteps) -> None:
+        """Take note of the episodes that ended; before the next `decide`."""
+
+    def decide(self, decision_steps: DecisionSteps) -> ActionTuple:
+        """Return a row of actions for each of the agents, of which there is at least one."""
 
     def reset(self, agent_ids: Iterable[int]) -> None:
         """All episodes begin anew, without an end: forget the ones that went on."""
@@ -41,16 +44,17 @@ class HeuristicPolicy:
 
     Args:
       heuristic: Returns the actions of the agents that reported last.
-      spec: Of the behavior.
     """
 
-    def __init__(self, heuristic: Callable[[], ActionTuple], spec: BehaviorSpec) -> None:
+    def __init__(self, heuristic: Callable[[], ActionTuple]) -> None:
         self._heuristic = heuristic
-        self._spec = spec
 
-    def decide(self, decision_steps: DecisionSteps, terminal_steps: TerminalSteps) -> ActionTuple:
+    def end(self, terminal_steps: TerminalSteps) -> None:
+        """Nothing is remembered."""
+
+    def decide(self, decision_steps: DecisionSteps) -> ActionTuple:
         """Ask the rule; it needs no reports."""
-        return self._heuristic() if len(decision_steps) else self._spec.action_spec.empty_action(0)
+        return self._heuristic()
 
     def reset(self, agent_ids: Iterable[int]) -> None:
         """Nothing is remembered."""
@@ -70,9 +74,12 @@ class ModelPolicy:
         self._deterministic = deterministic
         self._rng = rng
 
-    def decide(self, decision_steps: DecisionSteps, terminal_steps: TerminalSteps) -> ActionTuple:
-        """Let the model act."""
+    def end(self, terminal_steps: TerminalSteps) -> None:
+        """Let the model forget whose episode ended."""
         self._model.forget(terminal_steps.agent_id.tolist())
+
+    def decide(self, decision_steps: DecisionSteps) -> ActionTuple:
+        """Let the model act."""
         return self._model.act(decision_steps, self._deterministic, self._rng)
 
     def reset(self, agent_ids: Iterable[int]) -> None:

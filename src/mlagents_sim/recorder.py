@@ -28,10 +28,14 @@ class RecordedPolicy:
         self._policy = policy
         self._recorder = recorder
 
-    def decide(self, decision_steps: DecisionSteps, terminal_steps: TerminalSteps) -> ActionTuple:
-        """Decide and record."""
+    def end(self, terminal_steps: TerminalSteps) -> None:
+        """Record the ends."""
         self._recorder.record_ends(terminal_steps)
-        action = self._policy.decide(decision_steps, terminal_steps)
+        self._policy.end(terminal_steps)
+
+    def decide(self, decision_steps: DecisionSteps) -> ActionTuple:
+        """Decide and record."""
+        action = self._policy.decide(decision_steps)
         self._recorder.record_decisions(decision_steps, action)
         return action
 

@@ -12,7 +12,6 @@ import itertools
 import os
 import sys
 import weakref
-from collections.abc import Callable
 from typing import Any, Final
 
 import mujoco
@@ -33,7 +32,7 @@ SKY_BOTTOM: Final = (0.90, 0.94, 0.96)
 
 _SUPERSAMPLING: Final = 2
 _SUN_DISTANCE: Final = 2.0  # in radii of the scene
-_MOST_SOLIDS: Final = 10_000
+_MOST_SOLIDS: Final = 10_000  # more are left out
 _PARKED_BELOW_M: Final = -100.0  # where environments put what is out of play
 _HOW_TO_INSTALL: Final = (
     "On Debian and Ubuntu `apt-get install libegl1 libgl1-mesa-dri` brings a software renderer that needs no graphics"
@@ -46,15 +45,14 @@ class RenderingError(UnityException):
     """A picture cannot be drawn here; the message says what is missing."""
 
 
-Subject = Scene | Callable[[], Solids]
-"""What is drawn: a scene as it is now, or bodies, asked for at every picture."""
+Bodies = Scene | Solids
 
 
 class Renderer:
-    """Draws one subject at one size. All renderers of a process must be used by one thread.
+    """Draws pictures of one size. All renderers of a process must be used by one thread.
 
     Args:
-      subject: What to draw.
+      bodies: What will be drawn: this scene at any time, or any solids.
       width: Of the pictures.
       height: Of the pictures.
       fov_deg: Field of view from bottom to top.
@@ -69,7 +67,7 @@ class Renderer:
 
     def __init__(
         self,
-        subject: Subject,
+        bodies: Bodies,
         width: int,
         height: int,
         *,
@@ -81,7 +79,7 @@ class Renderer:
     ) -> None:
         self._gl = _gl_context()
         self._gl.make_current()
-        model = subject.model if isinstance(subject, Scene) else mujoco.MjSpec().compile()
+        model = bodies.model if isinstance(bodies, Scene) else mujoco.MjSpec().compile()
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         model.vis.quality.offsamples = 0
         model.vis.quality.shadowsize = 0 if shadows is None else 2048
@@ -90,8 +88,8 @@ class Renderer:
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         _contexts[id(self._context)] = self._context
         weakref.finalize(self, _forget, self._gl, id(self._context)).atexit = False
-        self._subject = subject
-        self._visual = mujoco.MjvScene(model, maxgeom=model.ngeom + 1 if isinstance(subject, Scene) else _MOST_SOLIDS)
+        most = model.ngeom + 1 if isinstance(bodies, Scene) else _MOST_SOLIDS
+        self._visual = mujoco.MjvScene(model, maxgeom=most)
         self._visual.flags[:] = 0
         self._visual.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows is not None
         self._option, self._unused_camera = mujoco.MjvOption(), mujoco.MjvCamera()
@@ -100,29 +98,28 @@ class Renderer:
         self._depth: NDArray[np.float32] | None = None
         if background is not None:
             self._depth = np.empty((height, width), np.float32)
-            self._background: NDArray[np.uint8] = np.broadcast_to(background, self._pixels.shape)
+            self._background = np.ascontiguousarray(np.broadcast_to(background, self._pixels.shape)[::-1, ::-1])
         self._half_height = near_m * np.tan(np.radians(fov_deg) / 2.0)
         self._near, self._far = near_m, far_m
         self._shadows = shadows
 
-    def picture(self, pose: Pose) -> NDArray[np.uint8]:
+    def picture(self, bodies: Bodies, pose: Pose) -> NDArray[np.uint8]:
         """What a camera sees now: uint8 [height, width, 3], a view of memory that the next picture overwrites."""
         self._gl.make_current()
-        if isinstance(self._subject, Scene):
-            self._show_scene(self._subject)
+        if isinstance(bodies, Scene):
+            self._show_scene(bodies)
         else:
-            self._show_solids(self._subject())
+            self._show_solids(bodies)
         self._shine()
         self._aim(pose)
         # Every time: another renderer may have been at work.
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         mujoco.mjr_render(self._rect, self._visual, self._context)
         mujoco.mjr_readPixels(self._pixels, self._depth, self._rect, self._context)
-        picture = self._pixels[::-1, ::-1]
         if self._depth is not None:
-            nothing = self._depth[::-1, ::-1] == 1.0
-            picture[nothing] = self._background[nothing]
-        return picture
+            nothing = self._depth == 1.0
+            np.copyto(self._pixels, self._background, where=nothing[:, :, np.newaxis])
+        return self._pixels[::-1, ::-1]
 
     def _show_scene(self, scene: Scene) -> None:
         mujoco.mj_kinematics(scene.model, scene.data)
@@ -142,7 +139,11 @@ class Renderer:
         """Light from everywhere, and the sun; lights of the model are not used."""
         self._visual.nlight = 2
         for light, is_sun in zip(self._visual.lights, (False, True), strict=False):
-            light.type, light.headlight = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, not is_sun
+            light.headlight = not is_sun
+            if hasattr(light, "directional"):  # as in MuJoCo 3.3.0
+                light.directional = True
+            else:
+                light.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
             light.castshadow = is_sun and self._shadows is not None
             if self._shadows is not None:
                 light.pos = self._shadows[0] - _SUN_DISTANCE * self._shadows[1] * np.array(LIGHT_DIRECTION)
@@ -160,10 +161,10 @@ class Renderer:
 
 
 class Spectator:
-    """A camera that stands where it has the whole subject in view as it is now, before a sky.
+    """A camera that stands where it has all bodies in view as they are now, before a sky.
 
     Args:
-      subject: What to look at.
+      bodies: What it will look at.
       view: From where; None for the usual place.
       width: Of the pictures.
       height: Of the pictures.
@@ -175,17 +176,17 @@ class Spectator:
       RenderingError: There is no OpenGL on this machine.
     """
 
-    def __init__(self, subject: Subject, view: View | None, width: int, height: int) -> None:
+    def __init__(self, bodies: Bodies, view: View | None, width: int, height: int) -> None:
         view = view or View()
         self.size = (width, height)
-        low, high = _bounds_of_scene(subject) if isinstance(subject, Scene) else _bounds_of_solids(subject())
+        low, high = _bounds_of_scene(bodies) if isinstance(bodies, Scene) else _bounds_of_solids(bodies)
         center, half_size = 0.5 * (low + high), 0.5 * (high - low)
         self._pose = view.place(center, half_size, width / height)
         distance = float(np.linalg.norm(self._pose.position - center))
         fraction = np.linspace(0.0, 1.0, _SUPERSAMPLING * height)[:, np.newaxis, np.newaxis]
         sky = (1.0 - fraction) * np.array(SKY_TOP) + fraction * np.array(SKY_BOTTOM)
         self._renderer = Renderer(
-            subject,
+            bodies,
             _SUPERSAMPLING * width,
             _SUPERSAMPLING * height,
             fov_deg=view.fov_deg,
@@ -195,9 +196,9 @@ class Spectator:
             shadows=(center, float(np.linalg.norm(half_size))),
         )
 
-    def picture(self) -> NDArray[np.uint8]:
-        """What the spectator sees now: uint8 [height, width, 3]."""
-        fine = self._renderer.picture(self._pose)
+    def picture(self, bodies: Bodies) -> NDArray[np.uint8]:
+        """What the spectator sees: uint8 [height, width, 3]."""
+        fine = self._renderer.picture(bodies, self._pose)
         total = np.zeros((fine.shape[0] // _SUPERSAMPLING, fine.shape[1] // _SUPERSAMPLING, 3), np.uint16)
         for row, column in itertools.product(range(_SUPERSAMPLING), repeat=2):
             total += fine[row::_SUPERSAMPLING, column::_SUPERSAMPLING]
@@ -254,6 +255,8 @@ def _gl_context() -> Any:
     try:
         context = _context_class()(640, 480)
         context.make_current()
+        # Some drivers fail only here.
+        mujoco.MjrContext(mujoco.MjSpec().compile(), mujoco.mjtFontScale.mjFONTSCALE_100.value).free()
     except Exception as error:  # whatever the drivers come up with
         raise RenderingError(
             f"Drawing this scene needs OpenGL, which does not start here ({type(error).__name__}: {error})."
@@ -282,7 +285,7 @@ def _context_class() -> Any:
         else:
             raise RenderingError("there is neither libEGL.so.1 nor libOSMesa.so.8")
         return GLContext
-    return mujoco.gl_context.GLContext
+    return mujoco.GLContext
 
 
 def _is_there(library: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,39 +47,46 @@ class Solids(NamedTuple):
 
 
 def make_boxes(center: ArrayLike, half_size: ArrayLike, color: ArrayLike, rotation: ArrayLike | None = None) -> Solids:
-    """Boxes; every argument with as many rows as there are boxes, or with one row for all.
+    """Boxes, in any arrangement; the other arguments are broadcast to it.
 
     Args:
-      center: [n, 3], m.
-      half_size: [n, 3], m.
-      color: [n, 3], 0 to 1.
-      rotation: [n, 3, 3]; None for boxes along the axes.
+      center: [..., 3], m.
+      half_size: [..., 3], m.
+      color: [..., 3], 0 to 1.
+      rotation: [..., 3, 3]; None for boxes along the axes.
     """
-    centers = np.atleast_2d(np.asarray(center, np.float64))
-    count = len(centers)
-    turned = np.eye(3) if rotation is None else np.asarray(rotation, np.float64)
-    return Solids(
-        np.full(count, BOX),
-        centers,
-        np.broadcast_to(turned, (count, 3, 3)),
-        np.broadcast_to(np.asarray(half_size, np.float64), (count, 3)),
-        np.broadcast_to(np.asarray(color, np.float64), (count, 3)),
-    )
+    centers = np.asarray(center, np.float64)
+    turned = np.broadcast_to(np.eye(3) if rotation is None else rotation, (*centers.shape, 3)).reshape(-1, 3, 3)
+    sizes, colors = (np.broadcast_to(values, centers.shape).reshape(-1, 3) for values in (half_size, color))
+    return Solids(np.full(len(turned), BOX), centers.reshape(-1, 3), turned, sizes, colors)
 
 
-def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64]) -> Solids:
-    """Eyes and headbands of agents that are cubes of 1 m and look along their own +Z.
+def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64], edge_m: float = 1.0) -> Solids:
+    """Eyes and headbands of agents that are cubes and look along their own +Z.
 
     Args:
       center: float64 [n, 3], of the cubes.
       rotation: float64 [n, 3, 3], of the cubes.
+      edge_m: Of the cubes.
     """
     return join(
         *(
-            make_boxes(center + rotation @ np.array(place), 0.5 * np.array(size), color, rotation)
+            make_boxes(center + rotation @ (edge_m * np.array(place)), 0.5 * edge_m * np.array(size), color, rotation)
             for place, size, color in _FACE
         )
     )
+
+
+def make_spheres(center: ArrayLike, radius: ArrayLike, color: ArrayLike) -> Solids:
+    """Spheres.
+
+    Args:
+      center: [n, 3], m.
+      radius: [n], m.
+      color: [n, 3], or [3] for all, 0 to 1.
+    """
+    spheres = make_boxes(center, np.asarray(radius, np.float64)[:, np.newaxis], color)
+    return spheres._replace(shape=np.full(len(spheres.center), SPHERE))
 
 
 def join(*parts: Solids) -> Solids:
@@ -86,7 +94,25 @@ def join(*parts: Solids) -> Solids:
     return Solids(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def quat_rotations(quat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quaternions (w, x, y, z) [..., 4] -> float64 [..., 3, 3]."""
+    w, x, y, z = np.moveaxis(quat, -1, 0)
+    rows = (
+        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)),
+        (2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)),
+        (2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)),
+    )
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def side_by_side(areas: int, apart_m: float) -> NDArray[np.float64]:
+    """float64 [areas, 3]: where spectators see areas that have no place of their own, in a square on the ground."""
+    columns = math.ceil(math.sqrt(areas))
+    index = np.arange(areas)
+    return np.stack((apart_m * (index % columns), np.zeros(areas), apart_m * (index // columns)), axis=1)
+
+
 def yaw_rotations(yaw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turns about Y: rad [n] -> float64 [n, 3, 3]; positive turns +Z towards +X."""
+    """Turns about Y: rad [...] -> float64 [..., 3, 3]; positive turns +Z towards +X."""
     cos, sin, zero, one = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw), np.ones_like(yaw)
     return np.stack((cos, zero, sin, zero, one, zero, -sin, zero, cos), axis=-1).reshape(*yaw.shape, 3, 3)

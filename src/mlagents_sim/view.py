@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents_sim.solids import quat_rotations
+
 _MARGIN: Final = 1.08
 
 
@@ -27,12 +29,10 @@ class Pose:
     up: NDArray[np.float64]
 
     @classmethod
-    def of_rotation(cls, position: NDArray[np.float64], quat: NDArray[np.float64]) -> Pose:
-        """From a rotation (w, x, y, z)."""
-        w, x, y, z = quat
-        forward = np.array((2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)))
-        up = np.array((2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)))
-        return cls(position, forward, up)
+    def of_rotations(cls, position: NDArray[np.float64], quat: NDArray[np.float64]) -> list[Pose]:
+        """From positions [n, 3] and rotations (w, x, y, z) [n, 4]."""
+        turned = quat_rotations(quat)
+        return [cls(*vectors) for vectors in zip(position, turned[:, :, 2], turned[:, :, 1], strict=True)]
 
 
 @dataclass(frozen=True)

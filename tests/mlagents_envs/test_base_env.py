@@ -117,6 +117,24 @@ def test_empty_has_zero_rows_of_the_spec(kind):
     assert getattr(steps, "interrupted", np.zeros(0, bool)).dtype == bool
 
 
+def test_batches_compare_by_what_they_hold():
+    assert decisions() == decisions()
+    for change in ("obs", "reward", "agent_id", "action_mask", "group_id", "group_reward"):
+        other = decisions()
+        column = getattr(other, change)
+        first = column[0] if isinstance(column, list) else column
+        first[0] = first[0] == 0
+        assert other != decisions()
+    masked, free = decisions(), decisions()
+    free.action_mask = None
+    assert masked != free
+    ended = [TerminalSteps(free.obs, free.reward, np.array(cut), free.agent_id) for cut in ([True] * 3, [False] * 3)]
+    assert ended[0] == ended[0]
+    assert ended[0] != ended[1]
+    assert ended[0] != free
+    assert TerminalSteps.empty(HYBRID) == TerminalSteps.empty(HYBRID)
+
+
 def test_steps_and_actions_survive_pickling():
     copy = pickle.loads(pickle.dumps((decisions(), HYBRID, HYBRID.action_spec.random_action(2))))
     assert copy[0][5].obs[0].tolist() == [2, 2, 2]
@@ -279,8 +297,9 @@ def test_an_environment_closes_itself_and_answers_to_older_names():
 
 
 def test_exceptions_are_one_flat_tree():
-    names = [name for name in vars(exception) if name.startswith("Unity") and name != "UnityException"]
-    assert len(names) == 9
-    for name in names:
+    names = {name for name in vars(exception) if name.startswith("Unity")} - {"UnityException"}
+    assert len(names) == 10
+    assert exception.UnityNotFiniteException.__bases__ == (exception.UnityObservationException, RuntimeError)
+    for name in names - {"UnityNotFiniteException"}:
         assert getattr(exception, name).__bases__ == (exception.UnityException,)
     assert "worker 3" in str(exception.UnityWorkerInUseException(3))

@@ -31,11 +31,10 @@ from mlagents_envs.communicator_objects.observation_pb2 import ObservationProto
 from mlagents_envs.communicator_objects.space_type_pb2 import continuous, discrete
 from mlagents_envs.communicator_objects.unity_message_pb2 import UnityMessageProto
 from mlagents_envs.communicator_objects.unity_rl_input_pb2 import UnityRLInputProto
-from mlagents_envs.exception import UnityActionException, UnityObservationException
-from mlagents_envs.rpc.agent_layout import layout_of
+from mlagents_envs.exception import UnityActionException, UnityNotFiniteException, UnityObservationException
+from mlagents_envs.rpc.agent_layout import layout_of, list_entries
 from mlagents_envs.rpc.codec import (
     StepsDecoder,
-    UnityNotFiniteException,
     behavior_spec_from_proto,
     brain_parameters,
     decode_actions,
@@ -145,8 +144,13 @@ def test_batches_are_read_as_the_protobuf_classes_write_them(messages):
 def test_usual_messages_have_a_layout(info):
     layout = layout_of(info.SerializeToString())
     assert layout is not None
-    message = np.frombuffer(info.SerializeToString(), np.uint8)[np.newaxis]
-    assert not layout.differences(message).any()
+    rows = np.frombuffer(list_entries([info.SerializeToString()] * 3), np.uint8).reshape(3, -1)
+    assert layout.fits_all(rows)
+    assert layout.fits(rows).all()
+    rows = rows.copy()
+    rows[1, 0] ^= 1
+    assert not layout.fits_all(rows)
+    assert layout.fits(rows).tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -246,6 +250,55 @@ def test_a_terminal_and_a_decision_of_one_agent():
         assert (terminal_steps.agent_id.tolist(), terminal_steps.reward.tolist()) == ([7], [1.0])
 
 
+def numbered(**fields):
+    info = AgentInfoProto(**fields)
+    proto = info.observations.add(shape=[3], name="vector")
+    proto.float_data.data.extend([info.id, info.reward, 1.0])
+    return info
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [numbered(id=i, reward=i) for i in range(1, 6)],  # one layout
+        [numbered(id=i, reward=1.0) for i in range(6)],  # agent 0 does not send its id
+        [numbered(id=3, reward=1.0, done=True, max_step_reached=True)] + [numbered(id=i) for i in range(1, 6)],
+        [numbered(id=i, reward=i % 2) for i in range(1, 9)],  # more runs than are remembered
+    ],
+)
+def test_lists_like_an_earlier_one_are_read_without_learning(first):
+    spec = BehaviorSpec([VECTOR], ActionSpec(1, ()))
+    decoder, agents = StepsDecoder(spec, [False]), EnvelopeProto.ListAgentInfo
+    decoder.decode([info.SerializeToString() for info in first])
+    runs = sum(map(len, decoder._sequences.values()))
+    assert runs <= 3
+    later = [AgentInfoProto.FromString(info.SerializeToString()) for info in first]
+    for info in later:
+        info.reward *= 2
+        info.observations[0].float_data.data[2] = 7.0
+    data = agents(value=[info.SerializeToString() for info in later])
+    assert bool(decoder._by_sequence(data.SerializeToString())) == bool(runs)
+    for ours, theirs in zip(decoder.decode_list(data), steps_from_proto(later, spec), strict=True):
+        for name in ("agent_id", "reward", "group_id", "group_reward"):
+            assert np.array_equal(getattr(ours, name), getattr(theirs, name))
+            assert getattr(ours, name).flags.writeable
+        assert np.array_equal(ours.obs[0], theirs.obs[0])
+        assert ours.obs[0].flags.writeable
+        assert ours.obs[0].flags.c_contiguous
+
+
+def test_an_agent_that_moves_its_bytes_to_the_next_is_no_list_like_the_earlier_one():
+    """Lists of one length whose agents have other lengths: the numbers stand elsewhere."""
+    spec = BehaviorSpec([VECTOR], ActionSpec(1, ()))
+    decoder = StepsDecoder(spec, [False])
+    ids = ([1, 300, 1], [300, 1, 1], [1, 1, 300])
+    for order in (*ids, *ids):
+        infos = [numbered(id=i) for i in order]
+        steps, _ = decoder.decode([info.SerializeToString() for info in infos])
+        assert steps.agent_id.tolist() == order
+        assert steps.obs[0][:, 0].tolist() == order
+
+
 def test_many_layouts_are_forgotten_not_hoarded():
     spec = BehaviorSpec([VECTOR], ActionSpec(1, ()))
     decoder = StepsDecoder(spec, [False])
@@ -255,6 +308,7 @@ def test_many_layouts_are_forgotten_not_hoarded():
         steps, _ = decoder.decode([AgentInfoProto(observations=[proto]).SerializeToString()])
         assert steps.obs[0].tolist() == [[size, 1.0, 2.0]]
     assert sum(map(len, decoder._layouts.values())) <= 64
+    assert len(decoder._sequences) <= 64
 
 
 def recorded(file):

@@ -24,11 +24,11 @@ from mlagents_envs.exception import (
     UnityActionException,
     UnityCommunicatorStoppedException,
     UnityEnvironmentException,
+    UnityNotFiniteException,
     UnityTimeOutException,
     UnityWorkerInUseException,
 )
 from mlagents_envs.mock_communicator import MockCommunicator
-from mlagents_envs.rpc.steps import UnityNotFiniteException
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
 from mlagents_envs.side_channel.raw_bytes_channel import RawBytesChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsAggregationMethod, StatsSideChannel

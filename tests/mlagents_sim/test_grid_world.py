@@ -241,7 +241,7 @@ def shortest_way(grids: GridAgents, grid: int) -> int:
         if grids.cells[grid, x, z] == GOAL:
             return first
         for move, place in ((UP, (x, z + 1)), (DOWN, (x, z - 1)), (LEFT, (x - 1, z)), (RIGHT, (x + 1, z))):
-            if 0 <= min(place) and max(place) < size and place not in came and grids.cells[(grid, *place)] != PIT:
+            if min(place) >= 0 and max(place) < size and place not in came and grids.cells[(grid, *place)] != PIT:
                 came.add(place)
                 queue.append((place, first or move))
     raise AssertionError("no way to a goal")

@@ -150,7 +150,6 @@ def test_who_runs_along_a_wall_is_turned_by_it_but_stays_inside() -> None:
     world.agents[0].arrays.discrete[:] = 1
     for _ in range(12):
         world.advance(6)
-    print(world.boxes.yaw,world.boxes.position[0,0])
     assert world.boxes.position[0, AGENT, 0] < 9.0 + 1e-6
     assert world.boxes.yaw[0, AGENT] < 0.1
     assert world.boxes.position[0, AGENT, 2] > -10.0
@@ -232,8 +231,10 @@ def test_starts() -> None:
     x, y, z = boxes.position[:, AGENT].T
     np.testing.assert_array_equal(y, 1.5)
     assert 2.9 < np.abs(x - 0.015).max() < 3.0
-    assert -20.0 < z.min() < -19.8 and -10.2 < z.max() < -10.0
-    assert 0.0 < boxes.yaw[:, AGENT].min() < 0.1 and 6.2 < boxes.yaw[:, AGENT].max() < 2.0 * np.pi
+    assert -20.0 < z.min() < -19.8
+    assert -10.2 < z.max() < -10.0
+    assert 0.0 < boxes.yaw[:, AGENT].min() < 0.1
+    assert 6.2 < boxes.yaw[:, AGENT].max() < 2.0 * np.pi
     o_is_right = boxes.position[:, GOAL_O, 0] > 0.0
     assert 400 < o_is_right.sum() < 600
     assert 200 < (o_is_right & shows_o).sum() < 300  # sign and sides are drawn apart

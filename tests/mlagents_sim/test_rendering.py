@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from mlagents_envs.base_env import ActionTuple
+from mlagents_envs.registry import default_registry
 from mlagents_sim import rendering, solids
 from mlagents_sim.academy import World
-from mlagents_sim.examples import ball3d
+from mlagents_sim.examples import ball3d, hallway, push_block
 from mlagents_sim.parameters import EnvironmentParameters
+from mlagents_sim.physics.scene import Scene, compose
 from mlagents_sim.rendering import RenderingError, Spectator
 from mlagents_sim.view import View
 
@@ -67,14 +71,83 @@ def test_looking_changes_nothing(opengl, entry) -> None:
 def test_solids_are_drawn_where_they_are(opengl) -> None:
     """A red box ahead on the left, a green sphere on the right, and one far below that is out of play."""
     box = solids.make_boxes([(-3.0, 0.0, 0.0)], (1.0, 1.0, 1.0), (1.0, 0.0, 0.0))
-    ball = solids.make_boxes([(3.0, 0.0, 0.0), (0.0, -1000.0, 0.0)], (1.0, 9.0, 9.0), (0.0, 1.0, 0.0))
-    bodies = solids.join(box, ball._replace(shape=np.full(2, solids.SPHERE)))
-    picture = Spectator(lambda: bodies, View(pitch_deg=0.0, yaw_deg=0.0), 160, 120).picture().astype(int)
+    balls = solids.make_spheres([(3.0, 0.0, 0.0), (0.0, -1000.0, 0.0)], (1.0, 1.0), (0.0, 1.0, 0.0))
+    bodies = solids.join(box, balls)
+    picture = Spectator(bodies, View(pitch_deg=0.0, yaw_deg=0.0), 160, 120).picture(bodies).astype(int)
     red, green = (picture[..., own] - picture[..., other] > 100 for own, other in ((0, 1), (1, 0)))
     # 8 m and a margin of 8 % on 160 pixels, a little less behind the front: some 18 per metre
     for lit, column, area in ((red, 79.5 - 3 * 18, 36**2), (green, 79.5 + 3 * 18, np.pi * 18**2)):
         assert np.nonzero(lit)[1].mean() == pytest.approx(column, abs=3)
         assert lit.sum() == pytest.approx(area, rel=0.25)  # nearer than that, and sideways
+
+
+def add_things(spec, prefix, origin) -> None:
+    """A floor without end, a red box of 2 m, and one that is out of play."""
+    kinds = mujoco.mjtGeom
+    spec.worldbody.add_geom(type=kinds.mjGEOM_PLANE, size=[0, 0, 1], quat=(0.5**0.5, -(0.5**0.5), 0, 0), pos=(0, -1, 0))
+    for height in (0.0, -1000.0):
+        spec.worldbody.add_geom(type=kinds.mjGEOM_BOX, size=[1, 1, 1], pos=(0, height, 0), rgba=(1, 0, 0, 1))
+
+
+def test_a_scene_is_seen_without_what_is_out_of_play_or_without_end(opengl) -> None:
+    """The box reaches from the middle to the margin, 120 / 1.08 = 111 pixels, where it is nearest; behind is floor."""
+    scene = Scene(compose(add_things, np.zeros((1, 3)), substeps=1))
+    picture = Spectator(scene, View(pitch_deg=10.0, yaw_deg=0.0), 320, 240).picture(scene).astype(int)
+    rows, columns = np.nonzero(picture[..., 0] - picture[..., 1] > 100)
+    assert np.abs(rows - 119.5).max() == pytest.approx(111, abs=1.5)
+    assert np.abs(columns - 159.5).max() == pytest.approx(111, abs=20)
+    assert columns.mean() == pytest.approx(159.5, abs=1)
+    red, green, blue = picture[230, 10]
+    assert red == green == blue
+
+
+def test_rotations_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    turned = Rotation.random(5, rng=rng)
+    np.testing.assert_allclose(solids.quat_rotations(np.roll(turned.as_quat(), 1, axis=1)), turned.as_matrix())
+    angles = rng.uniform(-4.0, 4.0, 6)
+    expected = Rotation.from_euler("y", angles[:, np.newaxis]).as_matrix()
+    np.testing.assert_allclose(solids.yaw_rotations(angles), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("example", "agent"), [(push_block, push_block.AGENT), (hallway, hallway.AGENT)], ids=["PushBlock", "Hallway"]
+)
+def test_areas_without_a_place_are_shown_side_by_side(example, agent: int) -> None:
+    env = example.ENTRY.make(num_areas=5)
+    env.reset()
+    world = env._world
+    bodies, boxes = world.bodies(), world.boxes
+    areas, count = boxes.yaw.shape
+    apart = example.AREAS_APART_M
+    # Three columns, two rows; bodies of an area one after the other, then a face of three parts per agent.
+    center = bodies.center[: areas * count].reshape(areas, count, 3)
+    np.testing.assert_allclose(
+        center[:, agent] - boxes.position[:, agent],
+        [(0, 0, 0), (apart, 0, 0), (2 * apart, 0, 0), (0, 0, apart), (apart, 0, apart)],
+    )
+    assert len(bodies.center) == areas * (count + 3)
+    headbands = bodies.center[-areas:]
+    np.testing.assert_allclose(headbands - center[:, agent], np.tile((0.0, 0.36, 0.0), (areas, 1)), atol=1e-12)
+
+
+EXAMPLES = ("3DBall", "3DBallHard", "Basic", "GridWorld", "Hallway", "PushBlock", "Visual3DBall")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_can_be_seen(opengl, name: str) -> None:
+    env = default_registry[name].make(num_areas=2)
+    env.reset()
+    first = env.picture(96, 64)
+    assert len(np.unique(first.reshape(-1, 3), axis=0)) > 3
+    (behavior,) = env.behavior_specs
+    action = env.behavior_specs[behavior].action_spec
+    choice = ActionTuple(np.ones((2, action.continuous_size)), np.ones((2, action.discrete_size), np.int32))
+    for _ in range(2):
+        if len(env.get_steps(behavior)[0]):
+            env.set_actions(behavior, choice)
+        env.step()
+    assert (env.picture(96, 64) != first).any()
 
 
 def test_faces_look_forward() -> None:
@@ -93,9 +166,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering.sys, "platform", "linux")
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(rendering, "_is_there", lambda library: False)
-    rendering._gl_context.cache_clear()
     with pytest.raises(RenderingError, match=r"neither libEGL.so.1 nor libOSMesa.so.8.*apt-get install libegl1"):
-        rendering.check_opengl()
+        rendering._gl_context.__wrapped__()  # whatever there may be already
 
 
 def test_what_drivers_say_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +175,5 @@ def test_what_drivers_say_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("no devices")
 
     monkeypatch.setattr(rendering, "_context_class", lambda: fail)
-    rendering._gl_context.cache_clear()
     with pytest.raises(RenderingError, match=r"does not start here \(RuntimeError: no devices\)"):
-        rendering.check_opengl()
+        rendering._gl_context.__wrapped__()  # whatever there may be already

@@ -40,6 +40,8 @@ def test_a_spectator_looks_ahead_and_to_the_right() -> None:
 @given(st.tuples(angles, angles, angles))
 def test_a_rotation_turns_forward_and_up(euler) -> None:
     turned = Rotation.from_euler("yxz", euler)
-    pose = Pose.of_rotation(np.zeros(3), np.roll(turned.as_quat(), 1))
+    position, quat = np.ones((2, 3)), np.array([(1.0, 0.0, 0.0, 0.0), np.roll(turned.as_quat(), 1)])
+    ahead, pose = Pose.of_rotations(position, quat)
+    np.testing.assert_allclose((ahead.forward, ahead.up), [(0, 0, 1), (0, 1, 0)])
     np.testing.assert_allclose(pose.forward, turned.apply((0, 0, 1)), atol=1e-12)
     np.testing.assert_allclose(pose.up, turned.apply((0, 1, 0)), atol=1e-12)

@@ -12,7 +12,7 @@ from mlagents.rollout.env_pool import InlinePool
 from mlagents.settings import BehaviorSettings
 from mlagents.stats import Statistics
 from mlagents.training.behavior import Behavior
-from mlagents.training.build import LEARNERS
+from mlagents.training.build import make_learner
 from mlagents.training.loop import TrainingLoop
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
@@ -44,7 +44,7 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=N
     statistics = statistics or Statistics()
 
     def make_behavior(name, spec):
-        learner = LEARNERS[settings.trainer_type](name, spec, settings, seed)
+        learner = make_learner(name, spec, settings, seed)
         return Behavior(name, spec, settings, learner, statistics, np.random.default_rng(seed), training=True)
 
     pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())

@@ -27,6 +27,7 @@ def _learn(config: str | None, flags: dict[str, object]) -> None:
     from mlagents import process
     from mlagents.settings import load_run_settings
 
+    process.use_one_thread()  # plug-ins that settings name may import numpy
     settings = load_run_settings(Path(config) if config else None, flags)
     process.configure(settings.device)
     results_dir = settings.checkpoint_settings.results_dir

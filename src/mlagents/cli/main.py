@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mlagents.cli import config, demo, envs, play, serve
+from mlagents.cli import config, demo, envs, export, play, serve
 from mlagents.cli.errors import reporting_errors
 from mlagents_envs import __version__
 
-COMMANDS = (config, demo, envs, play, serve)
+COMMANDS = (config, demo, envs, export, play, serve)
 """Modules with `add_parser(subparsers)` and `run(arguments) -> exit code`, the parser's default `run`."""
 
 

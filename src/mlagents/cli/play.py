@@ -16,6 +16,7 @@ from mlagents.cli.errors import INTERRUPTED, UsageError
 from mlagents.cli.numbers import whole_number
 from mlagents.cli.players import heuristic_players, recorded
 from mlagents.cli.recording import VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
+from mlagents.cli.runs import find_folder
 from mlagents.cli.table import print_table
 
 if TYPE_CHECKING:
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from mlagents_envs.registry import BaseRegistryEntry
 
 RANDOM = "random"
-RUN_FOLDERS = (Path("models"), Path("results"))
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser("play", help="let a trained model play", description=__doc__)
-    parser.add_argument("environment", metavar="ENV", help="name of an environment; see `mlagents envs`")
+    parser.add_argument(
+        "environment", metavar="ENV", help="name of an environment (see `mlagents envs`), gym:NAME or FILE.py"
+    )
     player = parser.add_mutually_exclusive_group()
     player.add_argument(
         "--heuristic", action="store_true", help="let the agents play by the rule that their author gave them"
@@ -161,7 +163,7 @@ def _files(entry: BaseRegistryEntry, wanted: str | None, names: list[str]) -> di
                 f" or a folder with {', '.join(f'{stem}.onnx' for stem in stems)}"
             )
         return {names[0]: where}
-    folder = _folder(where)
+    folder = find_folder(where)
     found = [_in_folder(folder, stem, SUFFIXES) for stem in stems]
     files = {name: file for name, file in zip(names, found, strict=True) if file is not None}
     if missing := [f"{stem}.onnx" for stem, file in zip(stems, found, strict=True) if file is None]:
@@ -175,15 +177,6 @@ def _files(entry: BaseRegistryEntry, wanted: str | None, names: list[str]) -> di
 def _in_folder(folder: Path, stem: str, suffixes: tuple[str, ...]) -> Path | None:
     """Return the model of a behavior in the first format that is there."""
     return next((file for suffix in suffixes if (file := folder / f"{stem}{suffix}").is_file()), None)
-
-
-def _folder(where: Path) -> Path:
-    candidates = [where, *(base / where for base in RUN_FOLDERS)]
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    places = ", ".join(str(candidate) for candidate in candidates)
-    raise UsageError(f"there is no model or run {str(where)!r}; looked for the folders {places}")
 
 
 def _report(

@@ -7,12 +7,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mlagents.cli.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
 WIDTH: Final = 640
@@ -97,14 +96,14 @@ class Mp4:
             raise UsageError(
                 "an .mp4 video needs imageio-ffmpeg: pip install 'mlagents[video]'; a .gif needs nothing more"
             ) from error
-        self._writer: Generator[None, NDArray[np.uint8], None] = imageio_ffmpeg.write_frames(
+        self._writer: Generator[None, bytes | None, None] = imageio_ffmpeg.write_frames(
             str(path), (WIDTH, HEIGHT), fps=1.0 / seconds_per_picture, quality=7
         )
         self._writer.send(None)  # starts it
 
     def add(self, picture: NDArray[np.uint8]) -> None:
         """The next picture."""
-        self._writer.send(np.ascontiguousarray(picture))
+        self._writer.send(picture.tobytes())
 
     def close(self) -> None:
         """Finish the file."""

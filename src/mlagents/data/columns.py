@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,7 @@ class Columns:
 
     def __init__(self, spec: BehaviorSpec, memory_size: int, *shape: int):
         action = spec.action_spec
-        self.observations: list[Stored] = [
-            np.zeros((*shape, *o.shape), np.uint8 if len(o.shape) == 3 else np.float32) for o in spec.observation_specs
-        ]
+        self.observations: list[Stored] = [_zeros(shape, o.shape) for o in spec.observation_specs]
         self.memory = np.zeros((*shape, memory_size), np.float32)
         self.continuous = np.zeros((*shape, action.continuous_size), np.float32)
         self.discrete = np.zeros((*shape, action.discrete_size), np.int32)
@@ -61,11 +59,22 @@ class Columns:
             if np.all(np.abs(scaled - whole) < 1e-3) and whole.min(initial=0) >= 0 and whole.max(initial=0) <= 255:
                 column[index] = whole  # type: ignore[call-overload]
             else:
-                self.observations[position] = column / np.float32(255.0)
+                self.observations[position] = _as_floats(column)
                 self.observations[position][index] = observation  # type: ignore[call-overload]
 
-    def match(self, dtypes: list[np.dtype[np.generic]]) -> None:
+    def match(self, observations: Sequence[NDArray[np.generic]]) -> None:
         """Turn image columns into floats where these, of another `Columns`, are floats."""
-        for i, dtype in enumerate(dtypes):
-            if dtype != self.observations[i].dtype:
-                self.observations[i] = self.observations[i] / np.float32(255.0)
+        for i, other in enumerate(observations):
+            if other.dtype != self.observations[i].dtype:
+                self.observations[i] = _as_floats(self.observations[i])
+
+
+def _zeros(leading: tuple[int, ...], shape: tuple[int, ...]) -> Stored:
+    """Return an empty column of observations: bytes for images."""
+    if len(shape) == 3:
+        return np.zeros((*leading, *shape), np.uint8)
+    return np.zeros((*leading, *shape), np.float32)
+
+
+def _as_floats(column: Stored) -> NDArray[np.float32]:
+    return column.astype(np.float32) / np.float32(255.0)

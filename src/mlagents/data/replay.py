@@ -100,7 +100,7 @@ class Replay:
         valid = (offset < decisions[:, None]).ravel()
         used = len(rows)
         store, columns, filled = self._store, self._store.columns, out.columns
-        filled.match([o.dtype for o in columns.observations])
+        filled.match(columns.observations)
         for (_, column), (_, stored) in zip(filled.items(), columns.items(), strict=True):
             np.take(stored, rows, axis=0, out=column[:used], mode="clip")  # the other mode copies twice
         filled.allowed[:used][~valid] = True  # where all were forbidden there would be no distribution
@@ -150,9 +150,8 @@ class Replay:
         if not len(starts):
             return
         first = int(starts[0])
-        self._store.columns.match(
-            [state[f"observations.{i}"].dtype for i in range(len(self._store.columns.observations))]
-        )
+        observations = [state[f"observations.{i}"] for i in range(len(self._store.columns.observations))]
+        self._store.columns.match(observations)
         for name, column in self._arrays().items():
             saved = state[name][first:]
             if saved.shape[1:] != column.shape[1:]:

@@ -86,9 +86,9 @@ class Rows:
         if capacity <= self.capacity:
             return
         old = self._arrays()
-        dtypes = [o.dtype for o in self.columns.observations]
+        observations = self.columns.observations
         self._allocate(capacity)
-        self.columns.match(dtypes)
+        self.columns.match(observations)
         for before, after in zip(old.values(), self._arrays().values(), strict=True):
             after[: self.used] = before[: self.used]
 
@@ -136,7 +136,7 @@ class Rows:
         """Take over what `state_dict` returned, with the same capacity, on which the update's shape depends."""
         self._allocate(state["capacity"])
         self.used, self.steps = state["used"], state["steps"]
-        self.columns.match([column.dtype for column in state["columns"][: len(self.columns.observations)]])
+        self.columns.match(state["columns"][: len(self.columns.observations)])
         for column, stored in zip(self._arrays().values(), state["columns"], strict=True):
             column[: self.used] = stored
 

@@ -51,9 +51,9 @@ class Trajectories:
         if lanes <= have:
             return
         old = self._arrays()
-        dtypes = [o.dtype for o in self.columns.observations]
+        observations = self.columns.observations
         self._allocate(max(lanes, have + have // 2))
-        self.columns.match(dtypes)
+        self.columns.match(observations)
         for before, after in zip(old, self._arrays(), strict=True):
             after[:have] = before
 
@@ -64,7 +64,7 @@ class Trajectories:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` of trajectories of the same spec and horizon returned."""
         self._allocate(len(state["columns"][-1]))
-        self.columns.match([column.dtype for column in state["columns"][: len(self.columns.observations)]])
+        self.columns.match(state["columns"][: len(self.columns.observations)])
         for column, stored in zip(self._arrays(), state["columns"], strict=True):
             column[...] = stored
 

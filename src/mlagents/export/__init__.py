@@ -1,7 +1,18 @@
 """From a policy to the model files that Unity reads."""
 
 from mlagents.export.errors import ExportError
+from mlagents.export.model import export_model, why_no_barracuda
 from mlagents.export.parity import ParityReport
 from mlagents.export.policy import export_policy
+from mlagents.export.profiles import DEFAULT, PROFILES, Profile
 
-__all__ = ["ExportError", "ParityReport", "export_policy"]
+__all__ = [
+    "DEFAULT",
+    "PROFILES",
+    "ExportError",
+    "ParityReport",
+    "Profile",
+    "export_model",
+    "export_policy",
+    "why_no_barracuda",
+]

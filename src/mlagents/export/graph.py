@@ -1,8 +1,8 @@
-"""What a model file computes: a short list of operations on named tensors; each format is written from it.
+"""What a model file computes: a short list of operations on named tensors; the ONNX file is written from it.
 
-Operations are in executable order, each names its result `output`, and a matrix has one row per agent.
-Formats differ in how they spell an operation (ONNX has no swish, Barracuda other weight layouts): the list
-says what is meant, and the writer of a format how it is spelled there.
+Operations are in executable order, each names its result `output`, and the first axis of every tensor is the batch, one
+row per agent. Operator sets differ in how they spell an operation: the list says what is meant, and the writer how it
+is spelled there.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ class Port:
 
 @dataclass(frozen=True)
 class Concat:
-    """Columns side by side."""
+    """Tensors one after the other along an axis."""
 
     output: str
     inputs: tuple[str, ...]
+    axis: int = 1
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The columns start <= c < stop."""
+    """The columns start <= c < stop of a matrix."""
 
     output: str
     input: str
@@ -51,12 +52,84 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class Reshape:
+    """The same numbers in the same order, in another shape; -1 is the batch axis."""
+
+    output: str
+    input: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """The axes in another order."""
+
+    output: str
+    input: str
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Dense:
-    """Return x W^T + b; the constants `weight` and `bias` are float32 [out, in] and [out]."""
+    """Return x W^T + b; the constants `weight` and `bias` are float32 [out, in] and [out], x is a matrix."""
 
     output: str
     input: str
     weight: str
+    bias: str
+
+
+@dataclass(frozen=True)
+class MatMul:
+    """Return the products of the matrices in the last two axes; the axes before them are broadcast."""
+
+    output: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution of images [batch, channels, height, width] with a constant kernel float32 [out, in, k, k], plus b.
+
+    Windows are `stride` pixels apart, and the image has a frame of `padding` pixels of zeros.
+    """
+
+    output: str
+    input: str
+    weight: str
+    bias: str
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The maximum over windows of size x size pixels, `stride` pixels apart, without padding."""
+
+    output: str
+    input: str
+    size: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """One step of an LSTM (`mlagents.nn.memory`): output = h', float32 [batch, H].
+
+    Attributes:
+      input: float32 [batch, in].
+      memory: float32 [batch, 1, 2H], h and c before the step.
+      after: name of the memory after the step, of the same shape.
+      input_weight, hidden_weight, bias: constants W [4H, in], R [4H, H] and b [4H]; gates in the order i, o, f, g.
+    """
+
+    output: str
+    input: str
+    memory: str
+    after: str
+    input_weight: str
+    hidden_weight: str
     bias: str
 
 
@@ -69,17 +142,26 @@ class Swish:
 
 
 @dataclass(frozen=True)
+class LeakyRelu:
+    """Return x where x > 0, else slope x."""
+
+    output: str
+    input: str
+    slope: float
+
+
+@dataclass(frozen=True)
 class Function:
     """Apply an elementary function to every element."""
 
     output: str
-    kind: Literal["Exp", "Tanh"]
+    kind: Literal["Exp", "Log", "Relu", "Sqrt", "Tanh"]
     input: str
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Return left (kind) right element by element; a constant row [n] or [1] is broadcast over the batch."""
+    """Return left (kind) right element by element; axes of size 1, and missing ones in front, are broadcast."""
 
     output: str
     kind: Literal["Add", "Sub", "Mul", "Div"]
@@ -98,19 +180,40 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Below:
+    """Return 1 where an element is less than the constant `limit`, else 0."""
+
+    output: str
+    input: str
+    limit: str
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """The sum or mean along one axis, which stays with size 1 if `keeps_axis`."""
+
+    output: str
+    kind: Literal["Mean", "Sum"]
+    input: str
+    axis: int
+    keeps_axis: bool
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Return exp(x) / sum exp(x) along the last axis, which is number `axis`."""
+
+    output: str
+    input: str
+    axis: int
+
+
+@dataclass(frozen=True)
 class Noise:
     """Independent standard normal numbers in the shape of `like`."""
 
     output: str
     like: str
-
-
-@dataclass(frozen=True)
-class LogSoftmax:
-    """Return the log-probabilities of logits, row by row."""
-
-    output: str
-    input: str
 
 
 @dataclass(frozen=True)
@@ -129,7 +232,19 @@ class ArgMax:
     input: str
 
 
-Operation = Concat | Slice | Dense | Swish | Function | Arithmetic | Clip | Noise | LogSoftmax | Sample | ArgMax
+@dataclass(frozen=True)
+class Identity:
+    """The same tensor by another name."""
+
+    output: str
+    input: str
+
+
+Arrangement = Concat | Slice | Reshape | Transpose
+Product = Dense | MatMul | Convolution | MaxPool | Lstm
+Elementwise = Swish | LeakyRelu | Function | Arithmetic | Clip | Below | Identity
+Rowwise = Reduce | Softmax | Noise | Sample | ArgMax
+Operation = Arrangement | Product | Elementwise | Rowwise
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import equinox as eqx
-import jax
 import numpy as np
 from numpy.typing import NDArray
+from onnx import ModelProto
+from onnxruntime import InferenceSession
 
+from mlagents.export.body_graph import MEMORY, MEMORY_AFTER
 from mlagents.export.errors import ExportError
-from mlagents.export.onnx import OPSET
+from mlagents.export.profiles import Profile
+from mlagents.export.trials import Expected, Trial, expected, random_memory, random_trials
+from mlagents.inference.noise import NoiseSource, noise_as_inputs
 from mlagents.inference.session import open_session
 from mlagents.nn.distributions import CLIP
-from mlagents.nn.observations import Observations
-from mlagents.nn.policy import ActionDistribution, Policy
+from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec
 
 TOLERANCE = 1e-5
 SQUASHED_TOLERANCE = CLIP * TOLERANCE
 """The same error of the mean: clipping divides it by `CLIP`, tanh passes small means on as they are."""
-ROWS = 64
+
 FloatArray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Results = Mapping[str, NDArray[Any]]
@@ -33,111 +35,141 @@ class ParityReport:
     """How closely a model file agrees with its policy.
 
     Attributes:
-      max_error: deterministic output -> greatest error. For continuous actions it is the difference of the
-        actions; for discrete ones, how much less log-probability the file's choice has than the best action.
+      max_error: output -> greatest error. For continuous actions and memory it is the difference; for discrete
+        actions, how much less log-probability the file's choice has than the best action; for log-probabilities, the
+        difference of the probabilities.
       rows: agents compared.
-      opset: operator set of the file.
+      steps: in a row.
+      format: of the file, "onnx" or "nn".
+      api_version: of its inputs and outputs.
+      opset: operator set of an ONNX file, else None.
     """
 
     max_error: Mapping[str, float]
     rows: int
-    opset: int
+    steps: int
+    format: str
+    api_version: int
+    opset: int | None
+
+    def plain(self) -> dict[str, Any]:
+        """Return the report as JSON knows it."""
+        return asdict(self)
 
 
-def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, seed: int) -> ParityReport:
-    """Compare a serialised ONNX model with its policy on random observations and masks.
+def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, profile: Profile, seed: int) -> ParityReport:
+    """Compare a serialised ONNX model with its policy on random observations, masks and memories.
+
+    Policies with memory take several steps; the model and the policy each go on with their own memory.
 
     Raises:
       ExportError: an output differs by more than 1e-5 (a squashed action by more than 3e-5), or a sampled action is
         outside its range or masked.
     """
     rng = np.random.default_rng(seed)
-    observations = _random_observations(rng, policy, spec)
-    allowed = _random_masks(rng, spec.action_spec.discrete_branches)
-    results = _run(model, observations, allowed)
-    expected = _distribution_on_cpu(policy, observations, allowed)
-    max_error: dict[str, float] = {}
-    if spec.action_spec.continuous_size:
-        error = _continuous_error(results, expected, policy.head.squashed)
-        tolerance = SQUASHED_TOLERANCE if policy.head.squashed else TOLERANCE
-        max_error |= _checked("deterministic_continuous_actions", error, seed, tolerance)
-        _check_in_range(results["continuous_actions"])
-    if allowed is not None:
-        error = _discrete_error(results, expected)
-        max_error |= _checked("deterministic_discrete_actions", error, seed, TOLERANCE)
-        _check_allowed(results["discrete_actions"], allowed, spec.action_spec.discrete_branches)
-    return ParityReport(max_error, ROWS, OPSET)
+    trials = random_trials(rng, policy, spec)
+    models = _Models(model, profile)
+    branches = tuple(spec.action_spec.discrete_branches)
+    memory = theirs = random_memory(rng, policy, trials[0])
+    errors: dict[str, float] = {}
+    for step, trial in enumerate(trials):
+        results = models.run(_feeds(policy, trial, theirs, profile))
+        wanted = expected(policy, trial, memory)
+        for output, error in _errors(results, wanted, profile).items():
+            is_squashed = policy.head.squashed and output != MEMORY_AFTER
+            greatest = _checked(output, error, SQUASHED_TOLERANCE if is_squashed else TOLERANCE, step, seed)
+            errors[output] = max(errors.get(output, 0.0), greatest)
+        _check_samples(results, trial, branches, profile)
+        memory, theirs = wanted.memory, results.get(MEMORY_AFTER, theirs).reshape(memory.shape)
+    return ParityReport(errors, len(memory), len(trials), "onnx", profile.api_version, profile.opset)
 
 
-def _random_observations(rng: np.random.Generator, policy: Policy, spec: BehaviorSpec) -> list[FloatArray]:
-    """Observations twice as wide as what the policy has seen, so that some reach the normaliser's limits."""
-    widths = [sensor.shape[0] for sensor in spec.observation_specs]
-    x = 2.0 * rng.standard_normal((ROWS, sum(widths)))
-    if policy.normalizer is not None:
-        x = np.asarray(policy.normalizer.mean) + np.asarray(policy.normalizer.scale()) * x
-    return np.split(x.astype(np.float32), np.cumsum(widths)[:-1], axis=1)
+class _Models:
+    """The file; and for version 2, which has no deterministic outputs, the file without noise."""
+
+    def __init__(self, model: bytes, profile: Profile) -> None:
+        self._session = open_session(model)
+        self._quiet: InferenceSession | None = None
+        if profile.api_version == 2:
+            proto = ModelProto.FromString(model)
+            self._noise = NoiseSource(noise_as_inputs(proto))
+            self._quiet = open_session(proto.SerializeToString())
+
+    def run(self, feeds: Mapping[str, FloatArray]) -> Results:
+        """Return all outputs; those without noise by the names `quiet.<output>`."""
+        results = _outputs(self._session, feeds)
+        if self._quiet is not None:
+            rows = len(next(iter(feeds.values())))
+            without = _outputs(self._quiet, {**feeds, **self._noise.draw(rows, None)})
+            results |= {f"quiet.{name}": value for name, value in without.items()}
+        return results
 
 
-def _random_masks(rng: np.random.Generator, branches: tuple[int, ...]) -> Mask | None:
-    """Bool [rows, sum of branches], True = allowed, one or more per branch; None if there are no branches."""
-    if not branches:
-        return None
-    masks = [rng.random((ROWS, size)) < 0.6 for size in branches]
-    for mask in masks:
-        mask[np.arange(ROWS), rng.integers(mask.shape[1], size=ROWS)] = True
-    return np.concatenate(masks, axis=1)
-
-
-def _run(model: bytes, observations: list[FloatArray], allowed: Mask | None) -> Results:
-    session = open_session(model)
-    feeds: dict[str, FloatArray] = {f"obs_{i}": column for i, column in enumerate(observations)}
-    if allowed is not None:
-        feeds["action_masks"] = allowed.astype(np.float32)
+def _outputs(session: InferenceSession, feeds: Mapping[str, FloatArray]) -> dict[str, NDArray[Any]]:
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
+    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 
-def _distribution_on_cpu(policy: Policy, observations: list[FloatArray], allowed: Mask | None) -> ActionDistribution:
-    """What the policy would do, computed on the CPU: accelerators round matrix products to fewer digits."""
-    cpu = jax.devices("cpu")[0]
-    result: ActionDistribution = _distribution(*jax.device_put((policy, tuple(observations), allowed), cpu))
-    return result
+def _feeds(policy: Policy, trial: Trial, memory: FloatArray, profile: Profile) -> dict[str, FloatArray]:
+    layout, observations = policy.body.layout, trial.observations
+    feeds = {f"obs_{i}": x for i, x in enumerate(observations)}
+    if profile.api_version == 2:
+        feeds = {f"obs_{i}": observations[i] for i in layout.entities}
+        feeds |= {f"visual_observation_{k}": observations[i] for k, i in enumerate(layout.images)}
+        if layout.vectors:
+            feeds["vector_observation"] = np.concatenate([observations[i] for i in layout.vectors], axis=1)
+    if trial.allowed is not None:
+        feeds["action_masks"] = trial.allowed.astype(np.float32)
+    if memory.shape[1]:
+        feeds[MEMORY] = memory[:, None]
+    return feeds
 
 
-@eqx.filter_jit
-def _distribution(policy: Policy, observations: Observations, allowed: jax.Array | None) -> ActionDistribution:
-    return policy(observations, allowed)[0]
+def _errors(results: Results, wanted: Expected, profile: Profile) -> dict[str, FloatArray]:
+    """Return output -> error of every number in it."""
+    errors: dict[str, FloatArray] = {}
+    if wanted.action.shape[1]:
+        name = "deterministic_continuous_actions" if profile.api_version == 3 else "continuous_actions"
+        found = results[name if profile.api_version == 3 else f"quiet.{name}"]
+        errors[name] = np.abs(found - wanted.action)
+    if wanted.log_probs and profile.api_version == 3:
+        errors["deterministic_discrete_actions"] = _choice_error(results, wanted)
+    elif wanted.log_probs:
+        probabilities = np.exp(np.concatenate(wanted.log_probs, axis=1))
+        errors["discrete_actions"] = np.abs(np.exp(results["discrete_actions"]) - probabilities)
+    if MEMORY_AFTER in results:
+        errors[MEMORY_AFTER] = np.abs(results[MEMORY_AFTER][:, 0] - wanted.memory)
+    return errors
 
 
-def _continuous_error(results: Results, expected: ActionDistribution, squashed: bool) -> FloatArray:
-    mean = np.asarray(expected.mean)
-    bounded = np.tanh(mean) if squashed else np.clip(mean, -CLIP, CLIP) / CLIP
-    error: FloatArray = np.abs(results["deterministic_continuous_actions"] - bounded)
-    return error
-
-
-def _discrete_error(results: Results, expected: ActionDistribution) -> FloatArray:
+def _choice_error(results: Results, wanted: Expected) -> FloatArray:
     """By log-probability: where two actions are equally likely, either choice is right."""
     choices = results["deterministic_discrete_actions"]
     columns = []
-    for branch, log_probs in enumerate(expected.log_probs):
-        table = np.asarray(log_probs)
+    for branch, table in enumerate(wanted.log_probs):
         chosen = np.take_along_axis(table, choices[:, branch : branch + 1], axis=1)
         columns.append(table.max(axis=1, keepdims=True) - chosen)
     return np.concatenate(columns, axis=1)
 
 
-def _checked(output: str, error: FloatArray, seed: int, tolerance: float) -> dict[str, float]:
+def _checked(output: str, error: FloatArray, tolerance: float, step: int, seed: int) -> float:
     """Return the output's greatest error if that is small enough."""
     wrong = ~(error <= tolerance)  # so that NaN is wrong too
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ExportError(
             f"output {output} of the written model differs from the policy by {error[row, column]:.3g}"
-            f" (allowed: {tolerance:g}) in row {row}, column {column}; {wrong.sum()} of {wrong.size}"
-            f" values differ, with observations drawn with seed {seed}"
+            f" (allowed: {tolerance:g}) in row {row}, column {column}; {wrong.sum()} of {wrong.size} values differ, in"
+            f" step {step}, with observations drawn with seed {seed}"
         )
-    return {output: float(error.max())}
+    return float(error.max())
+
+
+def _check_samples(results: Results, trial: Trial, branches: tuple[int, ...], profile: Profile) -> None:
+    if "continuous_actions" in results:
+        _check_in_range(results["continuous_actions"])
+    if trial.allowed is not None and profile.api_version == 3:
+        _check_allowed(results["discrete_actions"], trial.allowed, branches)
 
 
 def _check_in_range(actions: NDArray[Any]) -> None:

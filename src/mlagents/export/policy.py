@@ -11,15 +11,21 @@ from mlagents.export.errors import ExportError
 from mlagents.export.onnx import onnx_model
 from mlagents.export.parity import ParityReport, check_parity
 from mlagents.export.policy_graph import policy_graph
+from mlagents.export.profiles import DEFAULT, Profile
 from mlagents.files import write_atomically
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec
 
 
 def export_policy(
-    policy: Policy, behavior_spec: BehaviorSpec, path: str | os.PathLike[str], *, seed: int = 0
+    policy: Policy,
+    behavior_spec: BehaviorSpec,
+    path: str | os.PathLike[str],
+    *,
+    profile: Profile = DEFAULT,
+    seed: int = 0,
 ) -> ParityReport:
-    """Write the policy as an ONNX model of API version 3, and prove it equal to the policy.
+    """Write the policy as an ONNX model, and prove it equal to the policy.
 
     The model is compared before it is written: one that fails never replaces a good one.
 
@@ -27,7 +33,8 @@ def export_policy(
       policy: with the weights to write.
       behavior_spec: what the agents observe and do.
       path: the .onnx file; missing folders are made.
-      seed: of the observations and masks that are compared.
+      profile: operator set and version of the model API.
+      seed: of the observations, masks and memories that are compared.
 
     Returns: what was compared, and how closely it agreed.
 
@@ -37,10 +44,10 @@ def export_policy(
     """
     target = Path(path)
     try:
-        model = onnx_model(policy_graph(policy, behavior_spec))
+        model = onnx_model(policy_graph(policy, behavior_spec, profile.api_version), profile.opset)
         checker.check_model(model, full_check=True)
         data = model.SerializeToString()
-        report = check_parity(data, policy, behavior_spec, seed)
+        report = check_parity(data, policy, behavior_spec, profile, seed)
     except ExportError as error:
         raise ExportError(f"{target}: {error}") from error
     write_atomically(target, data)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.barracuda import BarracudaError, BarracudaFile, Evaluator, Input, read_barracuda
+from mlagents.barracuda import BarracudaError, BarracudaFile, Evaluator, Input, Memory, read_barracuda
 from mlagents.inference.errors import ModelError
 from mlagents.inference.feeds import plan_feeds
 from mlagents.inference.memory import AgentMemory
@@ -42,14 +42,14 @@ class BarracudaModel:
         self._action_spec = behavior_spec.action_spec
         self.signature.check_actions(self._action_spec)
         self._action_size = self.signature.continuous_size or sum(self.signature.discrete_branches)
-        self._memories = file.memories
-        self._memory = self._tables(file)
+        self._columns = _memory_columns(file)
+        self._memory = self._tables()
         self._feeds = plan_feeds(self.signature, behavior_spec, self._memory)
         self._noise = NoiseSource(
             [NoiseInput(EPSILON, self._action_spec.continuous_size, normal)] if EPSILON in self.signature.inputs else []
         )
         try:
-            self._evaluator = Evaluator(file, [ACTION, *(memory.output for memory in self._memories)])
+            self._evaluator = Evaluator(file, [ACTION, *(memory.output for memory in self._columns)])
             self._check_outputs(self._evaluate(_one_agent(behavior_spec), None))
         except BarracudaError as error:
             raise ModelError(f"{path}: the model cannot be run: {error}") from error
@@ -61,7 +61,7 @@ class BarracudaModel:
             return self._action_spec.empty_action(0)
         noise_rng = None if deterministic else rng
         found = self._evaluate(decision_steps, noise_rng)
-        if self._memories:
+        if self._columns:
             self._memory["recurrent_in"].store(agents, self._remembered(found, len(agents)))
         action = np.broadcast_to(_flat(found[ACTION]), (len(agents), self._action_size))
         if self._action_spec.continuous_size:
@@ -77,9 +77,9 @@ class BarracudaModel:
         for table in self._memory.values():
             table.forget(agents)
 
-    def _tables(self, file: BarracudaFile) -> dict[str, AgentMemory]:
-        """Return what is kept per agent. All memories of the file lie side by side, in their order."""
-        width = sum(memory.shape[3] for memory in file.memories)
+    def _tables(self) -> dict[str, AgentMemory]:
+        """Return what is kept per agent."""
+        width = sum(memory.shape[3] for memory in self._columns)
         if width > self.signature.memory_size:
             raise ModelError(
                 f"{self.signature.path}: the memories of the model have {width} numbers; expected at most"
@@ -96,25 +96,20 @@ class BarracudaModel:
         feeds = self._noise.draw(len(steps), rng)
         for name, feed in self._feeds.items():
             feeds[name] = feed(steps)
-        if self._memories:
+        if self._columns:
             rows = self._memory["recurrent_in"].rows(steps.agent_id)
-            starts = np.cumsum([memory.shape[3] for memory in self._memories])
-            parts = np.split(rows, starts, axis=1)[:-1]
-            feeds |= {memory.input: part for memory, part in zip(self._memories, parts, strict=True)}
+            feeds |= {memory.input: rows[:, columns] for memory, columns in self._columns.items()}
         return self._evaluator({name: _rank_4(values) for name, values in feeds.items()}, rng)
 
     def _remembered(self, found: Mapping[str, FloatArray], agents: int) -> FloatArray:
-        table = np.zeros((agents, self.signature.memory_size), np.float32)
-        start = 0
-        for memory in self._memories:
-            stop = start + memory.shape[3]
-            table[:, start:stop] = _flat(found[memory.output])
-            start = stop
-        return table
+        rows = np.zeros((agents, self.signature.memory_size), np.float32)
+        for memory, columns in self._columns.items():
+            rows[:, columns] = _flat(found[memory.output])
+        return rows
 
     def _check_outputs(self, found: Mapping[str, FloatArray]) -> None:
         expected = {ACTION: self._action_size}
-        expected |= {memory.output: memory.shape[3] for memory in self._memories}
+        expected |= {memory.output: memory.shape[3] for memory in self._columns}
         for name, size in expected.items():
             shape = found[name].shape
             if shape != (1, 1, 1, size):
@@ -151,6 +146,12 @@ def _signature(path: Path, file: BarracudaFile) -> Signature:
         outputs={name: Tensor(name, (None,), np.dtype(np.float32)) for name in file.outputs},
         channels_last=True,
     )
+
+
+def _memory_columns(file: BarracudaFile) -> dict[Memory, slice]:
+    """Return where each memory lies in what is kept per agent: side by side, in the order of the file."""
+    stops = np.cumsum([memory.shape[3] for memory in file.memories], dtype=int).tolist()
+    return {memory: slice(stop - memory.shape[3], stop) for memory, stop in zip(file.memories, stops, strict=True)}
 
 
 def _number(path: Path, constants: Mapping[str, FloatArray], name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,8 +63,13 @@ class Evaluation:
         self._rng = np.random.default_rng(seed)
         self._tallies: dict[str, _Tally] = {}
 
-    def run(self) -> None:
+    def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Play until N episodes of every behavior that has agents have ended.
+
+        Args:
+          stop: asked after every step; true ends the play.
+
+        Returns: whether all episodes have ended.
 
         Raises:
           ModelError: a behavior has agents, but no model.
@@ -74,7 +79,9 @@ class Evaluation:
             for behavior in list(self._env.behavior_specs):
                 self._decide(behavior)
             if self._tallies and all(tally.complete for tally in self._tallies.values()):
-                return
+                return True
+            if stop():
+                return False
             self._env.step()
 
     def result(self) -> EvaluationResult:

@@ -16,7 +16,7 @@ from mlagents.nn.layers import Mlp
 from mlagents.nn.memory import Lstm
 from mlagents.nn.observations import Inputs, ObservationLayout
 
-Memory = Float[Array, "sequences m"]
+Memory = Float[Array, "sequences _"]
 
 
 class Body(eqx.Module):

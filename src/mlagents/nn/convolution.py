@@ -1,19 +1,15 @@
 """Convolutions and pooling over images, written as matrix products.
 
-XLA's own convolutions are about ten times slower inside a compiled loop on the CPU than outside of one, and their
-gradients are slow everywhere. Matrix products are fast in both places. So on the CPU an image is first cut into blocks
-as large as the stride (space-to-depth), which leaves a convolution of stride 1 with M x M taps. Then either
-
-- the blocks are multiplied by the weights of all taps at once, and the M x M products, shifted, are added up: where
-  M is at most 2, or
-- the M x M neighbours of each block are put side by side and multiplied by the weights once (im2col).
-
-The gradients are the same products transposed. Other devices have fast convolutions, and use them.
+XLA's own convolutions are about ten times slower inside a compiled loop on the CPU than outside of one. Matrix products
+are fast in both places. So on the CPU an image is first cut into blocks as large as the stride (space-to-depth), which
+leaves a convolution of stride 1 with M x M taps. Then the M neighbours in a row are put side by side and multiplied by
+the weights of all taps at once, which gives the shares of M rows of outputs; shifted, they are added up. Compared with
+M^2 neighbours or M^2 shares (im2col and its transpose), less memory is written, and the matrices are squarer. The
+gradients are the same products transposed. Other devices have fast convolutions, and use them.
 """
 
 from __future__ import annotations
 
-import itertools
 from functools import partial
 
 import equinox as eqx
@@ -25,8 +21,10 @@ from jaxtyping import Float
 
 from mlagents.arrays import Array
 
-Images = Float[Array, "rows h w c"]
-Taps = Float[Array, "m m c out"]
+Images = Float[Array, "rows _ _ _"]
+"""Images with channels last, [rows, height, width, channels]."""
+Taps = Float[Array, "m block m out"]
+"""Weights by column, input channel, row and output channel."""
 
 
 class Convolution(eqx.Module):
@@ -57,10 +55,8 @@ class Convolution(eqx.Module):
     def matrix_size(self, shape: tuple[int, int, int]) -> int:
         """Return how many numbers the largest matrix of this convolution has per image (channels, height, width)."""
         outputs, height, width = self.output_shape(shape)
-        m = _taps(self.weight.shape[-1], self.stride)
-        if _shifts_products(m):
-            return (height + m - 1) * (width + m - 1) * max(m * m * outputs, shape[0] * self.stride**2)
-        return height * width * m * m * shape[0] * self.stride**2
+        m = taps_of(self.weight.shape[-1], self.stride)
+        return (height + m - 1) * width * m * max(shape[0] * self.stride**2, outputs)
 
 
 def make_convolution(
@@ -89,95 +85,86 @@ def convolve(x: Images, weight: Float[Array, "out c k k"], stride: int, padding:
     """Return the convolution of images [rows, h, w, c], channels last, with a kernel; no bias."""
     if jax.default_backend() != "cpu":
         return lax.conv_general_dilated(
-            x, weight, (stride, stride), 2 * [(padding, padding)], dimension_numbers=("NHWC", "OIHW", "NHWC")
+            jnp.asarray(x),
+            jnp.asarray(weight),
+            (stride, stride),
+            2 * [(padding, padding)],
+            dimension_numbers=("NHWC", "OIHW", "NHWC"),
         )
-    if padding:
-        x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     kernel = weight.shape[-1]
-    m = _taps(kernel, stride)
-    height, width = ((side - kernel) // stride + m for side in x.shape[1:3])
-    return _convolve_blocks(_blocks(x, stride, height, width), _block_taps(weight, stride, m))
+    if stride > 1:
+        x, padding = _blocks(_framed(x, padding), kernel, stride), 0
+    return _convolve_blocks(x, _block_taps(weight, stride), padding)
 
 
-def _taps(kernel: int, stride: int) -> int:
+def taps_of(kernel: int, stride: int) -> int:
+    """Return how many blocks of the stride's size the kernel reaches over."""
     return -(-kernel // stride)
 
 
-def _shifts_products(m: int) -> bool:
-    return m <= 2
+def _framed(x: Images, width: int) -> Images:
+    return jnp.pad(x, ((0, 0), (width, width), (width, width), (0, 0))) if width else x
 
 
-def _blocks(x: Images, stride: int, height: int, width: int) -> Images:
-    """Return the image as height x width blocks of stride x stride pixels, [rows, height, width, stride^2 c]."""
-    rows, h, w, c = x.shape
-    x = jnp.pad(x, ((0, 0), (0, max(0, height * stride - h)), (0, max(0, width * stride - w)), (0, 0)))
+def _blocks(x: Images, kernel: int, stride: int) -> Images:
+    """Return the image as blocks of stride x stride pixels, as many as windows reach, [rows, h, w, stride^2 c]."""
+    rows, *sides, c = x.shape
+    height, width = ((side - kernel) // stride + taps_of(kernel, stride) for side in sides)
+    short = [(0, max(0, blocks * stride - side)) for blocks, side in zip((height, width), sides, strict=True)]
+    x = jnp.pad(x, ((0, 0), *short, (0, 0)))
     x = x[:, : height * stride, : width * stride].reshape(rows, height, stride, width, stride, c)
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(rows, height, width, stride * stride * c)
 
 
-def _block_taps(weight: Float[Array, "out c k k"], stride: int, m: int) -> Taps:
-    """Return the kernel for blocks, [m, m, stride^2 c, out], with zeros where the kernel ends inside a block."""
+def _block_taps(weight: Float[Array, "out c k k"], stride: int) -> Taps:
+    """Return the kernel for blocks, with zeros where it ends inside of one."""
     outputs, c, kernel, _ = weight.shape
+    m = taps_of(kernel, stride)
     end = m * stride - kernel
     weight = jnp.pad(weight, ((0, 0), (0, 0), (0, end), (0, end))).reshape(outputs, c, m, stride, m, stride)
-    return weight.transpose(2, 4, 3, 5, 1, 0).reshape(m, m, stride * stride * c, outputs)
+    return weight.transpose(4, 3, 5, 1, 2, 0).reshape(m, stride * stride * c, m, outputs)
 
 
-@jax.custom_vjp
-def _convolve_blocks(x: Images, taps: Taps) -> Images:
-    return _convolve_blocks_forward(x, taps)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve_blocks(x: Images, taps: Taps, padding: int) -> Images:
+    """Return the convolution of stride 1 with taps, after padding with zeros."""
+    m, c, _, outputs = taps.shape
+    beside = _beside(_framed(x, padding), m)
+    rows, h, width, _ = beside.shape
+    shares = (beside.reshape(-1, m * c) @ taps.reshape(m * c, m * outputs)).reshape(rows, h, width, m, outputs)
+    height = h - m + 1
+    y: Images = shares[:, :height, :, 0]
+    for i in range(1, m):
+        y = y + shares[:, i : i + height, :, i]
+    return y
 
 
-def _convolve_blocks_forward(x: Images, taps: Taps) -> tuple[Images, tuple[Array, ...]]:
-    rows, h, w, c = x.shape
-    m, _, _, outputs = taps.shape
-    height, width = h - m + 1, w - m + 1
-    if _shifts_products(m):
-        products = (x.reshape(-1, c) @ _all_taps(taps)).reshape(rows, h, w, m, m, outputs)
-        y = sum(products[:, i : i + height, j : j + width, i, j] for i, j in _pairs(m))
-        return y, (x, taps)
-    neighbours = _neighbours(x, m)
-    y = (neighbours @ taps.reshape(-1, outputs)).reshape(rows, height, width, outputs)
-    return y, (neighbours, taps)
+def _beside(x: Images, m: int) -> Float[Array, "rows _ _ _"]:
+    """Return each pixel with its m - 1 right neighbours."""
+    width = x.shape[2] - m + 1
+    return jnp.concatenate([x[:, :, j : j + width] for j in range(m)], axis=-1)
 
 
-def _convolve_blocks_backward(residuals: tuple[Array, ...], dy: Images) -> tuple[Images, Taps]:
-    x, taps = residuals
-    rows, height, width, outputs = dy.shape
-    m, _, c, _ = taps.shape
-    h, w = height + m - 1, width + m - 1
-    if _shifts_products(m):
-        shifted = [_placed(dy, i, j, m) for i, j in _pairs(m)]
-        d_products = jnp.concatenate(shifted, axis=-1).reshape(-1, m * m * outputs)
-        d_taps = (x.reshape(-1, c).T @ d_products).reshape(c, m, m, outputs).transpose(1, 2, 0, 3)
-        return (d_products @ _all_taps(taps).T).reshape(rows, h, w, c), d_taps
-    flat = dy.reshape(-1, outputs)
-    d_taps = (flat.T @ x).T.reshape(taps.shape)
-    d_neighbours = (flat @ taps.reshape(-1, outputs).T).reshape(rows, height, width, m, m, c)
-    return sum(_placed(d_neighbours[..., i, j, :], i, j, m) for i, j in _pairs(m)), d_taps
+def _convolve_blocks_forward(x: Images, taps: Taps, padding: int) -> tuple[Images, tuple[Images, Taps]]:
+    return _convolve_blocks(x, taps, padding), (x, taps)
+
+
+def _convolve_blocks_backward(padding: int, inputs: tuple[Images, Taps], dy: Images) -> tuple[Images, Taps]:
+    x, taps = inputs
+    m, c, _, outputs = taps.shape
+    rows, height, width, _ = dy.shape
+    h = height + m - 1
+    shifted = [jnp.pad(dy, ((0, 0), (i, m - 1 - i), (0, 0), (0, 0))) for i in range(m)]
+    d_shares = jnp.concatenate(shifted, axis=-1).reshape(-1, m * outputs)
+    d_taps = (_beside(_framed(x, padding), m).reshape(-1, m * c).T @ d_shares).reshape(taps.shape)
+    d_beside = (d_shares @ taps.reshape(m * c, m * outputs).T).reshape(rows, h, width, m, c)
+    dx = jnp.pad(d_beside[..., 0, :], ((0, 0), (0, 0), (0, m - 1), (0, 0)))
+    for j in range(1, m):
+        dx = dx + jnp.pad(d_beside[..., j, :], ((0, 0), (0, 0), (j, m - 1 - j), (0, 0)))
+    return dx[:, padding : h - padding, padding : width + m - 1 - padding], d_taps
 
 
 _convolve_blocks.defvjp(_convolve_blocks_forward, _convolve_blocks_backward)
-
-
-def _pairs(m: int) -> list[tuple[int, int]]:
-    return list(itertools.product(range(m), repeat=2))
-
-
-def _all_taps(taps: Taps) -> Float[Array, "c m_m_out"]:
-    return taps.transpose(2, 0, 1, 3).reshape(taps.shape[2], -1)
-
-
-def _neighbours(x: Images, m: int) -> Float[Array, "windows m_m_c"]:
-    rows, h, w, c = x.shape
-    height, width = h - m + 1, w - m + 1
-    windows = [x[:, i : i + height, j : j + width] for i, j in _pairs(m)]
-    return jnp.concatenate(windows, axis=-1).reshape(rows * height * width, m * m * c)
-
-
-def _placed(y: Images, i: int, j: int, m: int) -> Images:
-    """Return y moved down by i and right by j, in a frame of zeros that is larger by m - 1."""
-    return jnp.pad(y, ((0, 0), (i, m - 1 - i), (j, m - 1 - j), (0, 0)))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

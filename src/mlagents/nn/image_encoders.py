@@ -29,7 +29,7 @@ Shape: TypeAlias = tuple[int, int, int]
 LEAK = 0.01
 """Slope of the leaky rectifier below 0."""
 
-_LARGEST_MATRIX = 2**19
+_LARGEST_MATRIX = 2**20
 _MOST_IMAGES = 16
 
 
@@ -42,7 +42,7 @@ class Activation(eqx.Module):
 
     kind: ActivationKind = eqx.field(static=True)
 
-    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    def __call__(self, x: Float[Array, ...]) -> Float[Array, ...]:
         """Return the function's values, of the shape of x."""
         if self.kind == "swish":
             return jax.nn.silu(x)
@@ -93,11 +93,11 @@ class ImageEncoder(eqx.Module):
         rows = len(images)
         if rows <= self.chunk or not self.layers or jax.default_backend() != "cpu":
             return self._chunk_features(images)
-        chunks = math.ceil(rows / self.chunk)
-        size = math.ceil(rows / chunks)
+        size = _chunk_size(rows, self.chunk)
+        chunks = math.ceil(rows / size)
         if chunks * size > rows:
             images = jnp.pad(images, ((0, chunks * size - rows), (0, 0), (0, 0), (0, 0)))
-        features = lax.map(self._chunk_features, images.reshape(chunks, size, *images.shape[1:]))
+        features: Array = lax.map(self._chunk_features, images.reshape(chunks, size, *images.shape[1:]))
         return features.reshape(chunks * size, -1)[:rows]
 
     def _chunk_features(self, images: Float[Array, "rows c h w"]) -> Float[Array, "rows features"]:
@@ -105,6 +105,12 @@ class ImageEncoder(eqx.Module):
         for layer in self.layers:
             x = layer(x)
         return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
+
+
+def _chunk_size(rows: int, largest: int) -> int:
+    """Return the largest size that divides the rows, or, where that is small, one that leaves few rows over."""
+    divisor = max(size for size in range(1, largest + 1) if rows % size == 0)
+    return divisor if 2 * divisor > largest else math.ceil(rows / math.ceil(rows / largest))
 
 
 def make_image_encoder(

@@ -64,12 +64,10 @@ class ObservationLayout:
     def vector(self, observations: Observations) -> Float[Array, "rows n"]:
         """Return all vector observations side by side; numpy for numpy."""
         parts = [observations[i] for i in self.vectors]
-        if len(parts) == 1:
-            return parts[0]
         xp = jnp if isinstance(observations[0], jax.Array) else np
         if not parts:
-            return xp.zeros((len(observations[0]), 0), np.float32)
-        joined: Array = xp.concatenate(parts, axis=1)
+            parts = [xp.zeros((len(observations[0]), 0), np.float32)]
+        joined: Array = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=1)
         return joined
 
     def sorted(self, observations: Observations) -> Inputs:

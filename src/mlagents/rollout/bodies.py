@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +81,8 @@ def _normalization(normalizer: Normalizer | None) -> tuple[FloatArray | None, Fl
     """Return mean and 1 / standard deviation."""
     if normalizer is None:
         return None, None
-    return np.asarray(normalizer.mean), np.float32(1.0) / np.asarray(normalizer.scale())
+    scale: FloatArray = np.reciprocal(np.asarray(normalizer.scale()))
+    return np.asarray(normalizer.mean), scale
 
 
 class _DenseBody:
@@ -130,7 +132,7 @@ class CompiledBody:
         if policy.critic_body is None:
             return hidden, after
         _, critic_after = policy.critic_body(inputs, memory[:, size:])
-        return hidden, jax.numpy.concatenate([after, critic_after], axis=1)
+        return hidden, jnp.hstack([jnp.asarray(after), jnp.asarray(critic_after)])
 
     def __call__(self, observations: list[FloatArray], memory: FloatArray | None) -> Hidden:
         """See `ActingBody`."""
@@ -143,15 +145,18 @@ class CompiledBody:
 
 def _bodies(policy: Policy) -> Policy:
     """Return the policy without its heads."""
-    return eqx.tree_at(lambda p: p.head, policy, None)
+    bodies: Policy = eqx.tree_at(lambda p: p.head, policy, None)
+    return bodies
 
 
 def _lstm_weights(lstm: Lstm) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return W^T [in, 4H], R^T [H, 4H] and b [4H]; halved for the three gates with s(2a) = (1 + tanh a) / 2."""
     half = np.ones(lstm.bias.shape[0], np.float32)
     half[: 3 * len(half) // 4] = 0.5
-    weights = np.asarray(lstm.input_weight) * half[:, None], np.asarray(lstm.hidden_weight) * half[:, None]
-    return (*(np.ascontiguousarray(w.T) for w in weights), np.asarray(lstm.bias) * half)
+    inputs, hidden = (
+        np.ascontiguousarray((np.asarray(w) * half[:, None]).T) for w in (lstm.input_weight, lstm.hidden_weight)
+    )
+    return inputs, hidden, np.asarray(lstm.bias) * half
 
 
 def _lstm_step(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlagents_envs.base_env import BaseEnv
-from mlagents_envs.envs.foreign import is_foreign, make_foreign
 from mlagents_envs.exception import UnityEnvironmentException, UnityWorkerInUseException
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
@@ -62,7 +61,7 @@ class EnvironmentSource:
         """
         if self.env is None:
             return False
-        if is_foreign(self.env) or self.env in default_registry:
+        if self.env in default_registry:
             return True
         path = Path(self.env)
         if path.exists() or any(path.parent.glob(path.name + "*")):
@@ -82,8 +81,6 @@ class EnvironmentSource:
           UnityException: it could not be started.
         """
         seed = self.seed + worker
-        if self.env is not None and is_foreign(self.env):
-            return make_foreign(self.env, seed=seed, num_areas=self.num_areas, side_channels=side_channels)
         if self.env is not None and self.is_named():
             return default_registry[self.env].make(
                 seed=seed, worker_id=worker, num_areas=self.num_areas, side_channels=side_channels

@@ -44,6 +44,10 @@ _SECTIONS = {
         "train_model",
         "inference",
         "results_dir",
+        "jsonl",
+        "export_profile",
+        "export_format",
+        "keep_best",
     ),
 }
 _SECTION_OF = {key: section for section, keys in _SECTIONS.items() for key in keys}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlagents.settings.report import Report
-from mlagents.settings.schema import TRAINER_TYPES
+from mlagents.settings.schema import hyperparameters_of
 from mlagents.settings.sections import Section, copied, sections_of
 
 _NETWORK_SPELLINGS = {"vis_encoder_type": "vis_encode_type", "conditioning_type": "goal_conditioning_type"}
@@ -85,7 +85,8 @@ def _relevant(default: Section, behavior: Section) -> Section:
     relevant: Section = copied(default)
     hyperparameters = relevant.get("hyperparameters")
     if trainer != str(default.get("trainer_type", "ppo")) and isinstance(hyperparameters, Section):
-        known = TRAINER_TYPES[trainer].model_fields if trainer in TRAINER_TYPES else {}
+        chosen = hyperparameters_of(trainer)
+        known = {} if chosen is None else chosen.model_fields
         for key in [key for key in hyperparameters if key not in known]:
             del hyperparameters[key]
     return relevant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-from mlagents.settings import BehaviorSettings, PPOSettings, RunSettings, SettingsError
+from mlagents.settings import BehaviorSettings, RunSettings, SettingsError
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
@@ -17,10 +17,6 @@ def unavailable(behavior: BehaviorSettings, trainers: Collection[str]) -> Iterat
     """Yield every key of a behavior that asks for something this version does not have, and what there is instead."""
     if behavior.trainer_type not in trainers:
         yield f"trainer_type {behavior.trainer_type!r} (available: {', '.join(trainers)})"
-    if isinstance(behavior.hyperparameters, PPOSettings) and behavior.hyperparameters.shared_critic:
-        yield "hyperparameters.shared_critic: true (available: false)"
-    if behavior.network_settings.memory is not None:
-        yield "network_settings.memory, or use_recurrent (available: networks without memory)"
     for name in behavior.reward_signals:
         if name not in _SIGNALS:
             yield f"reward_signals.{name} (available: {', '.join(_SIGNALS)})"

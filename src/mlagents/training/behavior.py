@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlagents.algorithms.learning import NonFiniteUpdate
 from mlagents.curriculum.lessons import Progress
 from mlagents.data.segments import Segment
 from mlagents.data.trajectories import Episode
@@ -15,6 +16,7 @@ from mlagents.rollout.actor import Actor
 from mlagents.rollout.collector import Collector
 from mlagents.settings import BehaviorSettings
 from mlagents.stats import Statistics
+from mlagents.training.guard import Guard
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.logging_util import get_logger
 
@@ -25,7 +27,10 @@ class Learner(Protocol):
     """What a training algorithm looks like from here."""
 
     steps: int
-    compile_seconds: float
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent compiling so far."""
 
     @property
     def policy(self) -> Policy:
@@ -100,6 +105,7 @@ class Behavior:
         self._returns: list[float] = []
         self._recent_returns: list[float] = []
         self.last_saved_step = learner.steps
+        self._guard = Guard(name, spec)
 
     @property
     def step(self) -> int:
@@ -118,6 +124,9 @@ class Behavior:
 
     def observe(self, team: str, worker: int, decision: DecisionSteps, terminal: TerminalSteps) -> None:
         """Take in a worker's report for one team of the behavior."""
+        for report in (decision, terminal):
+            if len(report):
+                self._guard.repair(worker, self.step, report)
         collector = self._collector(team)
         before = collector.lanes
         collector.observe(worker, decision, terminal)
@@ -145,7 +154,12 @@ class Behavior:
         if not self.learns or not self.learner.ready():
             return False
         compiled = self.learner.compile_seconds
-        for tag, value in self.learner.update().items():
+        try:
+            found = self.learner.update()
+        except NonFiniteUpdate as error:
+            self._guard.skip(error)
+            return False
+        for tag, value in found.items():
             self._statistics.add(self.name, tag, value)
         if self.learner.compile_seconds != compiled:
             seconds = self.learner.compile_seconds - compiled

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlagents import plugins
 from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.algorithms.sac.learner import SACLearner
 from mlagents.curriculum.schedule import ParameterSchedule
@@ -15,11 +16,12 @@ from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.processes import ProcessPool
 from mlagents.rollout.source import EnvironmentSource
-from mlagents.settings import BehaviorSettings, RunSettings, dump
+from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, dump
 from mlagents.stats import (
     ConsoleWriter,
     CsvWriter,
     GaugeWriter,
+    JsonlWriter,
     RunInfo,
     Statistics,
     TensorBoardWriter,
@@ -29,9 +31,12 @@ from mlagents.stats import (
 from mlagents.training.availability import Coverage, refuse_hopeless
 from mlagents.training.behavior import Behavior, Learner
 from mlagents.training.checkpoint import CheckpointError, Checkpoints
+from mlagents.training.exports import Exports
 from mlagents.training.initial import InitialState, find_state, read_initial
+from mlagents.training.judge import Judge
 from mlagents.training.layout import Layout
 from mlagents.training.run import Run
+from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
@@ -53,7 +58,17 @@ def _sac(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: in
 
 
 LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac}
-"""trainer_type to the function that makes its learner."""
+"""trainer_type to the function that makes its learner, for the built-in trainers."""
+
+
+def make_learner(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
+    """Return a new learner of the trainer that `trainer_type` names, built-in or plug-in.
+
+    Raises:
+      NetworkError: an observation is of a kind or size that the networks cannot read.
+      PluginError: there is no such plug-in, or its learner does not keep the contract of `Learner`.
+    """
+    return LEARNERS.get(settings.trainer_type, make_plugin_learner)(behavior, spec, settings, seed)
 
 
 def build(settings: RunSettings, results_dir: Path | None) -> Run:
@@ -69,7 +84,8 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
       SamplerException: a sampler cannot be made.
       UnknownEnvironment, UnityException: the environment could not be started.
     """
-    refuse_hopeless(settings, LEARNERS)
+    trainers = [*LEARNERS, *plugins.names(TRAINER_TYPE_GROUP)]
+    refuse_hopeless(settings, trainers)
     settings = _with_seed(settings)
     checkpoint = settings.checkpoint_settings
     seed = settings.env_settings.seed
@@ -82,12 +98,14 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
     max_steps: dict[str, int] = {}
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console))
-    pool = _pool(settings, _source(settings, layout, seed))
-    coverage = Coverage(settings, LEARNERS, lambda: {name.partition("?team=")[0] for name in pool.behavior_specs})
+    source = _source(settings, layout, seed)
+    judge = Judge(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
+    pool = _pool(settings, source)
+    coverage = Coverage(settings, trainers, lambda: {name.partition("?team=")[0] for name in pool.behavior_specs})
 
     def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
         behavior_settings = coverage.settings_of(name)
-        learner = LEARNERS[behavior_settings.trainer_type](name, spec, behavior_settings, seed)
+        learner = make_learner(name, spec, behavior_settings, seed)
         rng = np.random.default_rng([seed, sum(name.encode())])
         behavior = Behavior(name, spec, behavior_settings, learner, statistics, rng, not checkpoint.inference)
         saved = name in checkpoints.behaviors
@@ -115,6 +133,8 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
         progress=console.progress,
         parameters=parameters,
         configuration=dump(settings),
+        exports=Exports(layout, checkpoint),
+        judge=judge,
     )
 
 
@@ -180,7 +200,7 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
     return EnvironmentSource(
         env=env.env_path,
         seed=seed,
-        num_areas=env.num_areas if env.num_areas > 1 else None,
+        num_areas=env.num_areas,
         no_graphics=engine.no_graphics,
         base_port=env.base_port if env.env_path is not None else None,
         timeout_wait=env.timeout_wait,
@@ -239,6 +259,7 @@ def _writers(settings: RunSettings, layout: Layout, console: ConsoleWriter) -> l
     return [
         TensorBoardWriter(layout.events, resume),
         CsvWriter(layout.csv, resume),
+        *([JsonlWriter(layout.jsonl, resume)] if settings.checkpoint_settings.jsonl else []),
         GaugeWriter(),
         console,
         *plugin_writers(info),

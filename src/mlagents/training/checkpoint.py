@@ -28,6 +28,9 @@ FORMAT_VERSION = "0.3.0"
 PROVISIONAL = "provisional"
 """Key of listed checkpoints that the next one replaces."""
 
+RATING = "rating"
+"""Key of the mean return of listed checkpoints in episodes of their own."""
+
 
 class CheckpointError(RuntimeError):
     """A saved run cannot be read, or must not be touched; the message names file and way out."""
@@ -86,8 +89,15 @@ class Checkpoints:
         """The lesson of every environment parameter that has been saved."""
         return {name: entry["lesson_num"] for name, entry in self._status.items() if "lesson_num" in entry}
 
-    def load(self, behavior: str) -> dict[str, Any]:
-        """Return the newest state of a behavior, as given to `save`.
+    def best(self, behavior: str) -> tuple[int, float] | None:
+        """Return step and rating of the best checkpoint that is listed, None if none was rated."""
+        entries = self._status.get(behavior, {}).get("checkpoints", [])
+        rated = [(e[RATING], e["steps"]) for e in entries if RATING in e]
+        rating, step = max(rated, default=(0.0, None))
+        return None if step is None else (step, rating)
+
+    def load(self, behavior: str, step: int | None = None) -> dict[str, Any]:
+        """Return the newest state of a behavior, or that of a step, as given to `save`.
 
         Raises:
           CheckpointError: nothing was saved for the behavior, or the file is damaged.
@@ -99,7 +109,12 @@ class Checkpoints:
             raise CheckpointError(
                 f"{self._layout.run}: no checkpoint for behavior {behavior!r} (saved behaviors: {known})."
             )
-        path = self._state_file(behavior, steps[-1])
+        if step is not None and step not in steps:
+            there = ", ".join(map(str, steps))
+            raise CheckpointError(
+                f"{self._layout.run}: no checkpoint of step {step} for {behavior!r}; there is {there}."
+            )
+        path = self._state_file(behavior, steps[-1] if step is None else step)
         try:
             return read_state(path)
         except (safetensors.SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
@@ -114,6 +129,8 @@ class Checkpoints:
         final: bool = False,
         lessons: Mapping[str, int] = MappingProxyType({}),
         provisional: bool = False,
+        ratings: Mapping[str, float] = MappingProxyType({}),
+        keep_best: int = 0,
     ) -> None:
         """Write the states of all behaviors, then name them in the list, then delete the oldest.
 
@@ -124,6 +141,8 @@ class Checkpoints:
           final: also list them as the final ones.
           lessons: environment parameter to the number of its lesson.
           provisional: these checkpoints go when the next ones come, and push none of the others out.
+          ratings: mean return of these checkpoints in episodes of their own, by behavior.
+          keep_best: checkpoints of the best ratings to keep besides the newest.
 
         Raises:
           OSError: the disk is full or not writable; the checkpoints before stay valid.
@@ -140,14 +159,15 @@ class Checkpoints:
                 "creation_time": time.time(),
                 "auxillary_file_paths": [str(path)],
             }
+            if behavior in ratings:
+                entry[RATING] = ratings[behavior]
             listed = self._status.setdefault(behavior, {})
             before = [e for e in listed.get("checkpoints", []) if e["steps"] != steps]
             lasting = [e for e in before if PROVISIONAL not in e]
             if provisional:
                 kept = [*lasting, entry | {PROVISIONAL: True}]
             else:
-                limit = keep.get(behavior, 0)
-                kept = [*lasting, entry][-limit if limit > 0 else 0 :]
+                kept = _newest_and_best([*lasting, entry], keep.get(behavior, 0), keep_best)
             for old in before:
                 if old not in kept:
                     state_file = self._state_file(behavior, old["steps"])
@@ -169,6 +189,15 @@ class Checkpoints:
     def _state_file(self, behavior: str, steps: int) -> Path:
         """Found by step rather than by the listed path, so that a run may be moved to another folder."""
         return self._layout.checkpoint(behavior, steps, ".safetensors")
+
+
+def _newest_and_best(entries: list[dict[str, Any]], newest: int, best: int) -> list[dict[str, Any]]:
+    """Return the newest entries (all if that is 0 or less) and those of the best ratings, in their order."""
+    if newest <= 0:
+        return entries
+    rated = sorted((e for e in entries if RATING in e), key=lambda e: (e[RATING], e["steps"]))
+    kept = [*entries[-newest:], *rated[len(rated) - min(best, len(rated)) :]]
+    return [entry for entry in entries if entry in kept]
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:

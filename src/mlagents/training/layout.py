@@ -20,6 +20,12 @@ class Layout:
     run_id: str
     results_dir: Path | None = None
 
+    @staticmethod
+    def of_folder(folder: Path) -> Layout:
+        """Return the layout of a run that is in this folder, wherever it was made."""
+        is_modern = (folder / "run_logs" / "training_status.json").is_file()
+        return Layout(str(folder.resolve()), folder if is_modern else None)
+
     @property
     def run(self) -> Path:
         """Folder that holds models and checkpoints; it exists exactly when the run does."""
@@ -59,9 +65,14 @@ class Layout:
         """Folder for the logs of environment executables."""
         return self.run / "run_logs"
 
-    def model(self, behavior: str) -> Path:
-        """The newest exported model of a behavior."""
-        return self.run / f"{safe_name(behavior)}.onnx"
+    @property
+    def exports(self) -> Path:
+        """How closely each exported model agrees with its policy."""
+        return self.run / "exports.json"
+
+    def model(self, behavior: str, suffix: str = ".onnx") -> Path:
+        """The newest exported model of a behavior, `.onnx` or `.nn`."""
+        return self.run / f"{safe_name(behavior)}{suffix}"
 
     def checkpoint(self, behavior: str, step: int, suffix: str) -> Path:
         """A file of a checkpoint: `.safetensors` for the state, `.onnx` for the model."""
@@ -79,3 +90,8 @@ class Layout:
         if self.results_dir:
             return self.run / safe_name(behavior) / "statistics.csv"
         return Path("summaries") / f"{self.run_id}_{safe_name(behavior)}.csv"
+
+    @property
+    def jsonl(self) -> Path:
+        """The statistics of all behaviors as JSON lines."""
+        return self.run / "statistics.jsonl" if self.results_dir else Path("summaries") / f"{self.run_id}.jsonl"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlagents.curriculum.schedule import ParameterSchedule
-from mlagents.export import export_policy
+from mlagents.export import ExportError
 from mlagents.files import write_atomically
 from mlagents.rollout.env_pool import EnvPool
 from mlagents.settings import RunSettings
@@ -17,6 +17,9 @@ from mlagents.stats import Statistics, write_timers
 from mlagents.training.behavior import Behavior
 from mlagents.training.checkpoint import Checkpoints
 from mlagents.training.continuation import read_begun, write_begun
+from mlagents.training.exports import Exports
+from mlagents.training.interface import KEY, interface
+from mlagents.training.judge import Judge
 from mlagents.training.layout import Layout
 from mlagents.training.loop import MakeBehavior, TrainingLoop
 from mlagents.training.manifest import manifest
@@ -44,6 +47,8 @@ class Run:
       progress: told each behavior's step, cheap.
       parameters: of the environments.
       configuration: the settings as YAML.
+      exports: writes its models.
+      judge: rates checkpoints; None if that is not wanted.
     """
 
     settings: RunSettings
@@ -55,6 +60,10 @@ class Run:
     progress: Callable[[str, int], None]
     parameters: ParameterSchedule
     configuration: str
+    exports: Exports
+    judge: Judge | None = None
+    _stop: StopSignals = field(default_factory=StopSignals, init=False)
+    _behaviors: dict[str, Behavior] = field(default_factory=dict, init=False)
 
     @property
     def training(self) -> bool:
@@ -73,7 +82,7 @@ class Run:
         )
         begun = None
         try:
-            with StopSignals() as stop:
+            with self._stop as stop:
                 try:
                     self._learn(loop, stop)
                     begun = loop.begun() if self.training else None
@@ -105,25 +114,46 @@ class Run:
                 self.layout.begun.unlink(missing_ok=True)  # by --force: of the run that was there before
             write_atomically(self.layout.configuration, self.configuration.encode())
             write_atomically(self.layout.manifest, manifest(self.settings))
-            with tempfile.TemporaryDirectory() as folder:
-                export_policy(behavior.learner.policy, spec, Path(folder) / "model.onnx")
+            self.exports.rehearse(behavior)
+        self._behaviors[name] = behavior
         return behavior
 
     def _save(self, behaviors: list[Behavior], provisional: bool = False, final: bool = False) -> None:
-        for behavior in behaviors:
-            model = self.layout.checkpoint(behavior.name, behavior.learner.steps, ".onnx")
-            export_policy(behavior.learner.policy, behavior.spec, model)
+        models = self._checkpoint_models(behaviors)
+        ratings = {} if provisional or self.judge is None else self._rate(self.judge, models)
         self.checkpoints.save(
-            {b.name: b.learner.state_dict() for b in behaviors},
+            {b.name: _state(b) for b in behaviors},
             {b.name: b.take_mean_return() for b in behaviors},
             {b.name: b.settings.keep_checkpoints for b in behaviors},
             final,
             self.parameters.lessons,
             provisional,
+            ratings,
+            self.settings.checkpoint_settings.keep_best,
         )
         if not provisional:
             for behavior in behaviors:
                 behavior.last_saved_step = behavior.learner.steps
+
+    def _checkpoint_models(self, behaviors: list[Behavior]) -> dict[str, Path]:
+        """Write models beside the checkpoints. One that cannot be written now, though it could at first, is said."""
+        models = {}
+        for behavior in behaviors:
+            try:
+                models[behavior.name] = self.exports.checkpoint(behavior)
+            except ExportError as error:
+                _log.error("No model of this checkpoint, whose weights are saved: %s", error)
+        return models
+
+    def _rate(self, judge: Judge, models: dict[str, Path]) -> dict[str, float]:
+        """Return the ratings of these models, which play with the present models of the other behaviors."""
+        if not models:
+            return {}
+        with tempfile.TemporaryDirectory() as folder:
+            others = {n: b for n, b in self._behaviors.items() if n not in models}
+            present = {n: self.exports.temporary(b, Path(folder)) for n, b in others.items()}
+            ratings = judge.rate({**models, **present}, self._stop)
+        return {name: rating for name, rating in ratings.items() if name in models}
 
     def _begun(self) -> dict[str, Any] | None:
         """Return what the run that is resumed had begun when it was stopped."""
@@ -137,8 +167,27 @@ class Run:
     def _save_final(self, behaviors: list[Behavior], begun: dict[str, Any] | None) -> None:
         self._save(behaviors, final=True)
         write_begun(self.layout.begun, begun, self.checkpoints.steps, self.settings)
-        for behavior in behaviors:
-            path = self.layout.model(behavior.name)
-            export_policy(behavior.learner.policy, behavior.spec, path)
-            _log.info("Exported %s", path)
+        self._export_final(behaviors)
         _log.info("Curves: tensorboard --logdir %s", self.layout.events(behaviors[0].name).parent)
+
+    def _export_final(self, behaviors: list[Behavior]) -> None:
+        failures = []
+        for behavior in behaviors:
+            try:
+                for path in self.exports.final(behavior):
+                    _log.info("Exported %s", path)
+            except ExportError as error:
+                failures.append(error)
+            best = self.checkpoints.best(behavior.name)
+            if best is not None:
+                step, rating = best
+                model = self.layout.checkpoint(behavior.name, step, ".onnx")
+                _log.info("Best checkpoint of %s: step %d, mean reward %.3f: %s", behavior.name, step, rating, model)
+        if failures:
+            raise failures[0]
+
+
+def _state(behavior: Behavior) -> dict[str, Any]:
+    """Return what a checkpoint keeps: the learner's state, and what is needed to rebuild the policy."""
+    policy, network = behavior.learner.policy, behavior.settings.network_settings
+    return behavior.learner.state_dict() | {KEY: interface(behavior.spec, network, policy)}

@@ -8,14 +8,6 @@ from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.side_channel.side_channel import SideChannel
 
-KINDS = ("gym", "pettingzoo")
-"""What stands before the colon: also the extra that installs the library."""
-
-
-def is_foreign(name: str) -> bool:
-    """Whether the name is one for `make_foreign`."""
-    return name.partition(":")[0] in KINDS and ":" in name
-
 
 def make_foreign(
     name: str, *, seed: int = 0, num_areas: int | None = None, side_channels: list[SideChannel] | None = None

@@ -10,7 +10,6 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mlagents_envs._conformity import columns_of
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.envs.reseedable import MakeEnv, Reseedable
 from mlagents_envs.logging_util import get_logger
@@ -22,24 +21,6 @@ _Array = NDArray[Any]
 
 class UnityGymException(gymnasium.error.Error):
     """The environment does not fit Gymnasium, or the wrapper was used in the wrong order."""
-
-
-def _same_columns(steps: _Steps, other: object) -> bool:
-    """Whether two batches hold the same; Gymnasium's checkers compare infos, and mappings of arrays cannot be."""
-    if not isinstance(other, type(steps)):
-        return False
-    pairs = zip(columns_of("", steps), columns_of("", other), strict=False)
-    return all(label == same and np.array_equal(one, two) for (label, one), (same, two) in pairs)
-
-
-class _Decisions(DecisionSteps):
-    __eq__ = _same_columns
-    __hash__ = None  # type: ignore[assignment]  # as for all that compare by what may change
-
-
-class _Terminals(TerminalSteps):
-    __eq__ = _same_columns
-    __hash__ = None  # type: ignore[assignment]
 
 
 _Steps = DecisionSteps | TerminalSteps
@@ -223,24 +204,8 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
                 "area has several agents, use the PettingZoo wrappers."
             )
         if len(terminals):
-            return _Terminals(
-                terminals.obs,
-                terminals.reward,
-                terminals.interrupted,
-                terminals.agent_id,
-                terminals.group_id,
-                terminals.group_reward,
-            )
-        if len(decisions):
-            return _Decisions(
-                decisions.obs,
-                decisions.reward,
-                decisions.agent_id,
-                decisions.action_mask,
-                decisions.group_id,
-                decisions.group_reward,
-            )
-        return None
+            return terminals
+        return decisions if len(decisions) else None
 
     def _observation(self, steps: _Steps) -> Any:
         parts: list[_Array] = [steps.obs[index][0] for index in self._visual]

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
 from mlagents_envs.registry.binary_utils import load_local_manifest, load_remote_manifest
+from mlagents_envs.registry.foreign_entry import ForeignEntry, is_foreign
 from mlagents_envs.registry.python_file import file_and_object, load_entry
 from mlagents_envs.registry.remote_registry_entry import entries_from_manifest
 
@@ -22,7 +23,8 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
     into the registry, and the module behind an entry point is imported when its item is asked for.
 
     Python files need no registration: `registry["my_game.py"]` is the object `ENTRY` in that file, and
-    `registry["my_game.py:HARD"]` the object `HARD`.
+    `registry["my_game.py:HARD"]` the object `HARD`. Neither do environments of other libraries:
+    `registry["gym:CartPole-v1"]`, `registry["pettingzoo:pettingzoo.butterfly.pistonball_v6"]`.
     """
 
     def __init__(self) -> None:
@@ -70,6 +72,8 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         """
         entries = self._entries()
         if identifier not in entries:
+            if is_foreign(identifier):
+                return ForeignEntry(identifier)
             if (found := file_and_object(identifier)) is not None:
                 if identifier not in self._of_files:
                     self._of_files[identifier] = load_entry(*found)
@@ -85,7 +89,7 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
     def __contains__(self, identifier: object) -> bool:
         if identifier in self._entries():
             return True
-        return isinstance(identifier, str) and file_and_object(identifier) is not None
+        return isinstance(identifier, str) and (is_foreign(identifier) or file_and_object(identifier) is not None)
 
     def __len__(self) -> int:
         return len(self._entries())

@@ -29,34 +29,36 @@ def encode_actions(actions: ActionTuple) -> bytes:
     n, branches = discrete.shape
     if branches and n and not (discrete.min() >= 0 and discrete.max() <= 0x7F):
         return _encode_one_by_one(actions)  # an action takes more than one byte
-    rows = _template(n, continuous.shape[1], branches).copy()
-    values = _bytes(continuous)
-    floats = 4 * continuous.shape[1]
-    # From the end of a row: discrete bytes, their head, continuous floats, their head, legacy floats.
-    end = rows.shape[1]
+    size = continuous.shape[1]
+    entry, record = _template(size, branches)
+    data = bytearray(entry * n)
+    entries: NDArray[np.void] = np.ndarray(n, record, data)
+    if size:
+        entries["continuous"] = entries["legacy_continuous"] = continuous
     if branches:
-        rows[:, end - branches :] = discrete
-        end -= branches + len(head(_DISCRETE, branches))
-    if floats:
-        rows[:, end - floats : end] = values
-        end -= floats + len(head(_CONTINUOUS, floats))
-        rows[:, end - floats - 4 * branches : end - 4 * branches] = values
-    if branches:
-        rows[:, end - 4 * branches : end] = _bytes(discrete)
-    return rows.tobytes()
-
-
-def _bytes(values: NDArray[np.float32] | NDArray[np.int32]) -> NDArray[np.uint8]:
-    """The numbers [n, k] as 32-bit floats, uint8 [n, 4 * k]."""
-    return np.ascontiguousarray(values, "<f4").view(np.uint8)
+        entries["discrete"] = entries["legacy_discrete"] = discrete
+    return bytes(data)
 
 
 @lru_cache
-def _template(n: int, size: int, branches: int) -> NDArray[np.uint8]:
-    """The list with all actions 0, one entry per row."""
+def _template(size: int, branches: int) -> tuple[bytes, np.dtype[np.void]]:
+    """The entry of an agent whose actions are 0, and the same as a structure: names for the numbers in it."""
     parts = ((_LEGACY, 4 * (size + branches)), (_CONTINUOUS, 4 * size), (_DISCRETE, branches))
-    message = b"".join(head(field, length) + bytes(length) for field, length in parts if length)
-    return np.tile(np.frombuffer(head(_ENTRY, len(message)) + message, np.uint8), (n, 1))
+    heads = [head(field, length) if length else b"" for field, length in parts]
+    message = b"".join(start + bytes(length) for start, (_, length) in zip(heads, parts, strict=True))
+    entry = head(_ENTRY, len(message)) + message
+    discrete = len(entry) - branches
+    continuous = discrete - len(heads[2]) - 4 * size
+    legacy = continuous - len(heads[1]) - 4 * (size + branches)
+    record = np.dtype(
+        {
+            "names": ["legacy_continuous", "legacy_discrete", "continuous", "discrete"],
+            "formats": [f"({size},)<f4", f"({branches},)<f4", f"({size},)<f4", f"({branches},)u1"],
+            "offsets": [legacy, legacy + 4 * size, continuous, discrete],
+            "itemsize": len(entry),
+        }
+    )
+    return entry, record
 
 
 def _encode_one_by_one(actions: ActionTuple) -> bytes:

@@ -69,8 +69,8 @@ class AgentLayout:
       done: Whether the episode ended.
       interrupted: Whether it was cut.
       record: A row as a structure.
-      columns: Its fields: names of what differs between messages: `reward`, `group_reward`, `agent_id`, `group_id`, `mask`
-        as far as they are there, and the observations by their number, `0`, `1`, ...
+      columns: The fields of that: what differs between messages. `reward`, `group_reward`, `agent_id`,
+        `group_id`, `mask` as far as they are there, and the observations by their number, `0`, `1`, ...
     """
 
     def __init__(self, message: bytes, spans: Mapping[int, Span], observations: Sequence[Span]) -> None:

@@ -69,7 +69,7 @@ def steps_from_proto(agent_info_list: Iterable[Any], behavior_spec: BehaviorSpec
         len(spec.shape) == 3 and tuple(proto.shape) not in (spec.shape, ())
         for spec, proto in zip(behavior_spec.observation_specs, first, strict=False)
     ]
-    return _steps(_read_infos(infos, behavior_spec, channels_last), behavior_spec)
+    return _steps(_read_infos(infos, behavior_spec, channels_last), behavior_spec, _nobody(behavior_spec))
 
 
 class StepsDecoder:
@@ -87,6 +87,7 @@ class StepsDecoder:
         self._layouts: dict[int, list[AgentLayout]] = {}  # by length of the message
         self._sequences: dict[int, list[tuple[AgentLayout, int]]] = {}  # by length of the list
         self._has_layouts = True
+        self._nobody = _nobody(spec)
 
     def decode(self, messages: Sequence[bytes]) -> Steps:
         """The steps in `messages`, each an `AgentInfoProto`; raises as `steps_from_proto`."""
@@ -103,7 +104,7 @@ class StepsDecoder:
                 batches = _in_order(groups)
         if not batches:
             batches = _read_infos([_parse(message) for message in agents.value], self.spec, self._channels_last)
-        return _steps(batches, self.spec)
+        return _steps(batches, self.spec, self._nobody)
 
     def _by_sequence(self, data: bytes) -> Sequence[_Agents]:
         """The agents of a list whose layouts follow each other as in an earlier one; else nothing."""
@@ -123,15 +124,19 @@ class StepsDecoder:
             return ()  # compressed, or damaged: found out agent by agent, before anything is allocated
         groups = []
         for length in set(lengths):
-            index = np.flatnonzero(np.equal(lengths, length))
-            rows = np.frombuffer(list_entries([messages[i] for i in index.tolist()]), np.uint8)
+            places = [place for place, other in enumerate(lengths) if other == length]
+            index = np.array(places)
+            rows = np.frombuffer(list_entries([messages[place] for place in places]), np.uint8)
             rows = rows.reshape(len(index), -1)
             known = iter(tuple(self._layouts.get(length, ())))
-            while len(rows):
+            while True:
                 layout = next(known, None) or self._learn(messages[index[0]])
                 if layout is None:
                     self._has_layouts = False
                     return ()
+                if layout.fits_all(rows):
+                    groups.append(_Group(layout, index, self._read(layout, layout.records(rows))))
+                    break
                 fits = layout.fits(rows)
                 if fits.any():
                     groups.append(_Group(layout, index[fits], self._read(layout, layout.records(rows[fits]))))
@@ -152,15 +157,13 @@ class StepsDecoder:
         group_of = np.empty(sum(len(group.places) for group in groups), np.intp)
         for number, group in enumerate(groups):
             group_of[group.places] = number
-        starts = np.flatnonzero(np.diff(group_of, prepend=-1))
-        if len(starts) > _MOST_RUNS:
+        changes = np.flatnonzero(group_of[1:] != group_of[:-1]) + 1
+        if len(changes) >= _MOST_RUNS:
             return
         if len(self._sequences) >= _MOST_SEQUENCES:
             self._sequences.clear()
-        counts = np.diff(starts, append=len(group_of)).tolist()
-        self._sequences[length] = [
-            (groups[number].layout, count) for number, count in zip(group_of[starts].tolist(), counts, strict=True)
-        ]
+        bounds = [0, *changes.tolist(), len(group_of)]
+        self._sequences[length] = [(groups[group_of[start]].layout, end - start) for start, end in pairwise(bounds)]
 
     def _read(self, layout: AgentLayout, records: NDArray[np.void]) -> _Agents:
         """The agents of messages that fit the layout, [n] of `layout.record`."""
@@ -247,7 +250,7 @@ def _in_order(groups: Sequence[_Group]) -> list[_Agents]:
     """Those who wait together, and those whose episodes ended, in the order of their messages."""
     parts = [group for group in groups if not group.layout.done], [group for group in groups if group.layout.done]
     return [
-        _joined([group.agents for group in part], np.argsort(np.concatenate([group.places for group in part])))
+        _joined([group.agents for group in part], np.concatenate([group.places for group in part]).argsort())
         for part in parts
         if part
     ]
@@ -263,12 +266,18 @@ def _joined(batches: Sequence[_Agents], order: NDArray[np.intp] | slice = slice(
     return _Agents(first.done, reward, agent_id, group_id, group_reward, flags, obs)
 
 
-def _steps(batches: Sequence[_Agents], spec: BehaviorSpec) -> Steps:
+def _nobody(spec: BehaviorSpec) -> _Agents:
+    """No agents whose episodes ended; most lists have none, and arrays of size 0 can be shared."""
+    empty = TerminalSteps.empty(spec)
+    return _Agents(True, empty.reward, empty.agent_id, empty.group_id, empty.group_reward, empty.interrupted, empty.obs)
+
+
+def _steps(batches: Sequence[_Agents], spec: BehaviorSpec, nobody: _Agents) -> Steps:
     waiting = [batch for batch in batches if not batch.done]
     ended = [batch for batch in batches if batch.done]
     return (
         _decision_steps(_joined(waiting), spec) if waiting else DecisionSteps.empty(spec),
-        _terminal_steps(_joined(ended)) if ended else TerminalSteps.empty(spec),
+        _terminal_steps(_joined(ended) if ended else nobody),
     )
 
 
@@ -283,7 +292,7 @@ def _decision_steps(agents: _Agents, spec: BehaviorSpec) -> DecisionSteps:
 
 def _terminal_steps(agents: _Agents) -> TerminalSteps:
     _, reward, agent_id, group_id, group_reward, interrupted, obs = agents
-    return TerminalSteps(obs, reward, interrupted, agent_id, group_id, group_reward)
+    return TerminalSteps([*obs], reward, interrupted, agent_id, group_id, group_reward)
 
 
 def _check_finite(agents: _Agents, spec: BehaviorSpec) -> None:

@@ -6,6 +6,7 @@ https://protobuf.dev/programming-guides/encoding/
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
@@ -28,6 +29,7 @@ def tag(field: int, kind: int) -> bytes:
     return varint(field << 3 | kind)
 
 
+@lru_cache
 def head(field: int, size: int) -> bytes:
     """What precedes `size` bytes of a string, a message or a packed list."""
     return tag(field, BYTES) + varint(size)

@@ -130,7 +130,7 @@ class ObjectBatch(AgentBatch):
         for agent in self._agents:
             self._request(agent)
         self._step += 1
-        self._waiting = np.flatnonzero([agent.wants_decision for agent in self._agents])
+        self._waiting = np.flatnonzero([agent.is_enabled and agent.wants_decision for agent in self._agents])
         if not len(self._waiting):
             return DecisionSteps.empty(self.spec)
         steps = DecisionSteps(

@@ -66,7 +66,7 @@ def _policy(batch: ObjectBatch, behavior: BehaviorParameters, rng: np.random.Gen
     if behavior.behavior_type is BehaviorType.DEFAULT:
         return None
     if behavior.behavior_type is BehaviorType.HEURISTIC_ONLY:
-        return HeuristicPolicy(batch.heuristic, batch.spec)
+        return HeuristicPolicy(batch.heuristic)
     model = behavior.model
     assert model is not None
     if isinstance(model, (str, Path)):

@@ -26,6 +26,7 @@ from mlagents_sim.physics.rules import (
 )
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
+from mlagents_sim.solids import AGENT_BLUE, WHITE, Solids, join, make_boxes, make_faces, make_spheres, quat_rotations
 from mlagents_sim.view import View
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ SOLREF: Final = (0.01, 1.0)
 RESTING_DEPTH_M: Final = 0.0003
 
 # Colours
-PLATFORM_RGBA: Final = (0.129, 0.588, 0.953, 1.0)
-BALL_RGBA: Final = (0.925, 0.937, 0.941, 1.0)
+PLATFORM_RGBA: Final = (*AGENT_BLUE, 1.0)
+BALL_RGBA: Final = (*WHITE, 1.0)
 
 PARAMETERS: Final = {
     "mass": Parameter("mass of the ball, kg", 1.0, 0.1, 20.0),
@@ -283,6 +284,14 @@ class Ball3DWorld(World):
             sensor = StackingSensor(VectorSensor(HARD_SIZE), STACKED_FRAMES, len(self.areas.quat))
         behavior = "3DBallHard?team=0" if hard else "3DBall?team=0"
         return Ball3DAgents(behavior, sensor, self.scene, self.areas, rng, parameters, hard=hard)
+
+    def bodies(self) -> Solids:
+        """Platforms, balls, and a face that looks at the spectators."""
+        areas = self.areas
+        turned = quat_rotations(areas.quat)
+        platforms = make_boxes(areas.origin, HALF_SIZE_M, PLATFORM_RGBA[:3], turned)
+        balls = make_spheres(areas.position[:, :3], areas.radius, BALL_RGBA[:3])
+        return join(platforms, balls, make_faces(areas.origin, turned * (-1.0, 1.0, -1.0), 2.0 * HALF_SIZE_M))
 
     def integrate(self) -> None:
         """Gravity, drag, contacts."""

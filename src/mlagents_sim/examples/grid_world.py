@@ -76,7 +76,7 @@ def _covers(thing: int, u: float, v: float) -> bool:
     u, v = abs(u), abs(v)
     if thing == AGENT:
         return max(u, v) >= 0.5 - BAR
-    return (thing == GOAL or thing == PIT) and min(u, v) <= 0.5 * BAR and max(u, v) <= 0.5  # noqa: SIM109
+    return thing in (GOAL, PIT) and min(u, v) <= 0.5 * BAR and max(u, v) <= 0.5
 
 
 @compiled
@@ -104,7 +104,7 @@ def _draw(
             cell_z = int(z)
             for column in range(width):
                 x = 0.5 * size[i] + (column + 0.5 - 0.5 * width) * per_pixel
-                cell_x = int(math.floor(x))
+                cell_x = math.floor(x)
                 thing = _WALL
                 if 0 <= cell_x < size[i]:
                     u, v = x - cell_x - 0.5, z - cell_z - 0.5

@@ -21,6 +21,20 @@ from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
 from mlagents_sim.physics.rules import run_or_turn
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import RaySensor, StackingSensor, VectorSensor
+from mlagents_sim.solids import (
+    AGENT_BLUE,
+    FLOOR_GREY,
+    ORANGE,
+    RED,
+    WALL_GREY,
+    Solids,
+    join,
+    make_faces,
+    side_by_side,
+    yaw_rotations,
+)
+from mlagents_sim.solids import make_boxes as make_solids
+from mlagents_sim.view import View
 
 # Time and rewards
 MAX_STEP: Final = 3000
@@ -73,6 +87,10 @@ RAYS_PER_DIRECTION: Final = 2
 MAX_DEGREES: Final = 70.0
 RAY_LENGTH_M: Final = 12.0
 STACKED_FRAMES: Final = 3
+
+# For spectators: what is orange bears an O, what is red an X
+COLORS: Final = (AGENT_BLUE, FLOOR_GREY, *[WALL_GREY] * 4, ORANGE, RED, ORANGE, ORANGE, RED, RED)
+AREAS_APART_M: Final = 60.0
 
 
 # One physics step
@@ -213,10 +231,19 @@ def _on_floor(x: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.floa
 class HallwayWorld(World):
     """Agents, signs and goals."""
 
+    view = View(pitch_deg=40.0, yaw_deg=-60.0)
+
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.boxes = _make_boxes(areas)
         self.hallway_agents = HallwayAgents(self.boxes, rng)
         super().__init__([self.hallway_agents], DECISION_PERIOD, parameters)
+
+    def bodies(self) -> Solids:
+        """The boxes with their colours."""
+        boxes = self.boxes
+        place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
+        turned = yaw_rotations(boxes.yaw)
+        return join(make_solids(place, boxes.half_size, COLORS, turned), make_faces(place[:, AGENT], turned[:, AGENT]))
 
     def integrate(self) -> None:
         """Contacts, and the reward for a goal."""

@@ -21,6 +21,20 @@ from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
 from mlagents_sim.physics.rules import push_right, run_or_turn
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import RaySensor, StackingSensor
+from mlagents_sim.solids import (
+    AGENT_BLUE,
+    FLOOR_GREY,
+    GREEN,
+    WALL_GREY,
+    WHITE,
+    Solids,
+    join,
+    make_faces,
+    side_by_side,
+    yaw_rotations,
+)
+from mlagents_sim.solids import make_boxes as make_solids
+from mlagents_sim.view import View
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -79,6 +93,12 @@ PARAMETERS: Final = {
     "static_friction": Parameter("friction of the floor for what rests", 0.0, 0.0, 1.0),
     "block_drag": Parameter("drag of the block, 1/s", 0.5, 0.0, 2000.0),
 }
+
+# For spectators
+COLORS: Final = (AGENT_BLUE, WHITE, FLOOR_GREY, GREEN, *[WALL_GREY] * 4)
+STRIP_CENTER: Final = (0.0, 0.0, -10.425)
+STRIP_HALF_SIZE: Final = (12.5, 0.02, 2.075)
+AREAS_APART_M: Final = 40.0
 
 
 # One physics step
@@ -223,9 +243,21 @@ class PushBlockAgents(AgentBatch):
 class PushBlockWorld(World):
     """Agents and blocks."""
 
+    view = View(pitch_deg=45.0)
+
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.boxes = _make_boxes(areas)
         super().__init__([PushBlockAgents(self.boxes, rng, parameters)], DECISION_PERIOD, parameters)
+
+    def bodies(self) -> Solids:
+        """The boxes with their colours; of the goal only a strip on the floor."""
+        boxes = self.boxes
+        place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
+        place[:, GOAL] += STRIP_CENTER - np.array(CENTERS[GOAL])
+        half_size = boxes.half_size.copy()
+        half_size[:, GOAL] = STRIP_HALF_SIZE
+        turned = yaw_rotations(boxes.yaw)
+        return join(make_solids(place, half_size, COLORS, turned), make_faces(place[:, AGENT], turned[:, AGENT]))
 
     def integrate(self) -> None:
         """Contacts, and the reward for the goal."""

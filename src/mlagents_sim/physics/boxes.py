@@ -11,8 +11,7 @@ MuJoCo's contacts, which the other games use, cannot do this: their friction con
 normal, so a box that slides along a wall at 20 m/s with a friction of 1.2 leaves it at 10 m/s.
 
 Solved by sequential impulses, E. Catto, "Iterative Dynamics with Temporal Coherence" (2005), for points found by
-separating axes and clipping. A time step is cut into
-parts so short that no body passes through another.
+separating axes and clipping. A time step is cut into parts so short that no body passes through another.
 """
 
 from __future__ import annotations
@@ -108,15 +107,17 @@ class _Contacts(NamedTuple):
     """The contact points of one area: memory that is used again and again.
 
     Attributes:
+      used: int64 [1], how many points there are.
       pair: int64 [points, 2], the mover and the box it touches.
       partner: int64 [points], the other point of the same face; the point itself if there is none.
       normal: float64 [points, 3], from the box to the mover.
       arm: float64 [points, 2, 2], x and z of the point from the centre of the mover and of the box.
       gap: float64 [points], m.
-      limit: float64 [points, 2], friction of the two surfaces: static, dynamic.
+      limit: float64 [points, 2], friction of the two surfaces: what holds now, and what is left once they slip.
       impulse: float64 [points, 3]: along the normal and two tangents.
     """
 
+    used: NDArray[np.int64]
     pair: NDArray[np.int64]
     partner: NDArray[np.int64]
     normal: NDArray[np.float64]
@@ -137,6 +138,7 @@ def move(boxes: Boxes, gravity: float) -> None:
     areas, movers, count = boxes.touches.shape
     points = 2 * movers * count
     contacts = _Contacts(
+        np.zeros(1, np.int64),
         np.empty((points, 2), np.int64),
         np.empty(points, np.int64),
         np.empty((points, 3)),
@@ -168,8 +170,8 @@ def move(boxes: Boxes, gravity: float) -> None:
             travel = max(travel, TIME_STEP_S * speed)
         parts = max(1, math.ceil(travel / MAX_TRAVEL_M))
         for _ in range(parts):
-            found = _find_contacts(area, contacts, TIME_STEP_S / parts)
-            _solve(area, contacts, found, TIME_STEP_S / parts)
+            _find_contacts(area, contacts, TIME_STEP_S / parts)
+            _solve(area, contacts, TIME_STEP_S / parts)
             for mover in range(movers):
                 for axis in range(3):
                     area.position[mover, axis] += TIME_STEP_S / parts * area.velocity[mover, axis]
@@ -192,30 +194,33 @@ def apply_gravity_and_drag(area: Boxes, mover: int, gravity: float) -> None:
 
 
 @compiled
-def _find_contacts(area: Boxes, contacts: _Contacts, duration: float) -> int:
+def _find_contacts(area: Boxes, contacts: _Contacts, duration: float) -> None:
     """Fill in the points at which bodies touch, or might within `duration`; those that overlap are moved apart."""
     movers, count = area.touches.shape
-    found = 0
+    contacts.used[0] = 0
     for a in range(movers):
         for b in range(a + 1, count):
-            found = _find_pair(area, contacts, found, a, b, duration)
-    return found
+            before = contacts.used[0]
+            gap = _find_points(area, contacts, a, b, duration)
+            if contacts.used[0] > before:
+                if gap <= CONTACT_DISTANCE_M:
+                    area.touches[a, b] = 1
+                if gap < 0.0:
+                    _move_apart(area, a, b, contacts.normal[before], min(-gap, DEPENETRATION_SPEED * duration))
 
 
 @compiled
-def _find_pair(area: Boxes, contacts: _Contacts, found: int, a: int, b: int, duration: float) -> int:
-    """The points of one pair; returns how many there are now."""
+def _find_points(area: Boxes, contacts: _Contacts, a: int, b: int, duration: float) -> float:
+    """Add the points of a mover and another box, if there are any; returns how far apart the two are."""
     pa, pb, ha, hb = area.position[a], area.position[b], area.half_size[a], area.half_size[b]
     dx, dy, dz = pa[0] - pb[0], pa[1] - pb[1], pa[2] - pb[2]
     va, vb = area.velocity[a], area.velocity[b]
     approach = math.sqrt((va[0] - vb[0]) ** 2 + (va[1] - vb[1]) ** 2 + (va[2] - vb[2]) ** 2)
     margin = CONTACT_DISTANCE_M + duration * approach
     above = abs(dy) - ha[1] - hb[1]
-    if above > margin:
-        return found
-    reach_a, reach_b = math.sqrt(ha[0] ** 2 + ha[2] ** 2), math.sqrt(hb[0] ** 2 + hb[2] ** 2)
-    if dx * dx + dz * dz > (reach_a + reach_b + margin) ** 2:
-        return found
+    reach = math.sqrt(ha[0] ** 2 + ha[2] ** 2) + math.sqrt(hb[0] ** 2 + hb[2] ** 2)
+    if above > margin or dx * dx + dz * dz > (reach + margin) ** 2:
+        return np.inf
     # The own X axis of a box is (cos, -sin), its Z axis (sin, cos), in x and z.
     ca, sa, cb, sb = math.cos(area.yaw[a]), math.sin(area.yaw[a]), math.cos(area.yaw[b]), math.sin(area.yaw[b])
     same, across = abs(ca * cb + sa * sb), abs(sa * cb - ca * sb)
@@ -227,62 +232,51 @@ def _find_pair(area: Boxes, contacts: _Contacts, found: int, a: int, b: int, dur
         abs(axes[2]) - hb[0] - same * ha[0] - across * ha[2],
         abs(axes[3]) - hb[2] - across * ha[0] - same * ha[2],
     )
-    best = 0
-    for axis in range(1, 4):
-        if gaps[axis] > gaps[best] + TOLERANCE:  # of equal ones the first, however it was rounded
-            best = axis
-    gap = gaps[best]
+    best = _largest(gaps)
+    gap = max(gaps[best], above)
     if gap > margin:
-        return found
-    before = found
-    if above >= gap:
-        found = _lie_on(area, contacts, found, a, b, 1.0 if dy >= 0.0 else -1.0, above)
+        return np.inf
+    if above >= gaps[best]:
+        _lie_on(area, contacts, a, b, 1.0 if dy >= 0.0 else -1.0, above)
     else:
         x, z = ((ca, -sa), (sa, ca), (cb, -sb), (sb, cb))[best]
-        if axes[best] < 0.0:
-            x, z = -x, -z
-        found = _stand_against(area, contacts, found, a, b, x, z, best, margin)
-    if max(above, gap) <= CONTACT_DISTANCE_M and found > before:
-        area.touches[a, b] = 1
-    if max(above, gap) < 0.0 and found > before:
-        _move_apart(area, a, b, contacts.normal[before], min(-max(above, gap), DEPENETRATION_SPEED * duration))
-    return found
+        away = 1.0 if axes[best] >= 0.0 else -1.0
+        _stand_against(area, contacts, a, b, away * x, away * z, best, margin)
+    return float(gap)
 
 
 @compiled
-def _lie_on(area: Boxes, contacts: _Contacts, found: int, a: int, b: int, up: float, gap: float) -> int:
+def _largest(gaps: tuple[float, float, float, float]) -> int:
+    """Which gap is the largest; of equal ones the first, however they were rounded."""
+    best = 0
+    for axis in range(1, 4):
+        if gaps[axis] > gaps[best] + TOLERANCE:
+            best = axis
+    return best
+
+
+@compiled
+def _lie_on(area: Boxes, contacts: _Contacts, a: int, b: int, up: float, gap: float) -> None:
     """Two points for two level faces: opposite corners of the smaller one."""
     ha, hb = area.half_size[a], area.half_size[b]
     smaller = a if ha[0] * ha[2] <= hb[0] * hb[2] else b
     half, c, s = area.half_size[smaller], math.cos(area.yaw[smaller]), math.sin(area.yaw[smaller])
     corner_x, corner_z = half[0] * c + half[2] * s, half[2] * c - half[0] * s
-    for point, side in ((found, 1.0), (found + 1, -1.0)):
-        _add_point(area, contacts, point, a, b, gap)
-        contacts.partner[point] = found if side < 0.0 else found + 1
-        contacts.normal[point, 0], contacts.normal[point, 1], contacts.normal[point, 2] = 0.0, up, 0.0
-        _set_arms(area, contacts, point, smaller, side * corner_x, side * corner_z)
-    return found + 2
-
-
-@compiled
-def _set_arms(area: Boxes, contacts: _Contacts, point: int, box: int, x: float, z: float) -> None:
-    """Say where a point is, as seen from the middle of `box`."""
-    for side in range(2):
-        index = contacts.pair[point, side]
-        contacts.arm[point, side, 0] = x + area.position[box, 0] - area.position[index, 0]
-        contacts.arm[point, side, 1] = z + area.position[box, 2] - area.position[index, 2]
+    first = contacts.used[0]
+    for side in (1.0, -1.0):
+        _add_point(area, contacts, a, b, gap, 0.0, up, 0.0, smaller, side * corner_x, side * corner_z)
+    contacts.partner[first], contacts.partner[first + 1] = first + 1, first
 
 
 @compiled
 def _stand_against(
-    area: Boxes, contacts: _Contacts, found: int, a: int, b: int, x: float, z: float, axis: int, margin: float
-) -> int:
+    area: Boxes, contacts: _Contacts, a: int, b: int, x: float, z: float, axis: int, margin: float
+) -> None:
     """Up to two points for upright faces: the face of one box against the nearest edge of the other.
 
     Args:
       area: The boxes.
       contacts: Where points are added.
-      found: How many there are.
       a: The mover.
       b: What it touches.
       x: Of the normal, from b to a.
@@ -316,31 +310,47 @@ def _stand_against(
         first, second = (-width - middle) / half, (width - middle) / half
         low, high = max(low, min(first, second)), min(high, max(first, second))
     elif abs(middle) > width:
-        return found
+        return
     if low > high:
-        return found
-    before = found
+        return
+    first_point = contacts.used[0]
     for end in (low, high):
         px, pz = cx + end * ex, cz + end * ez
         gap = px * nx + pz * nz - depth
-        if gap > margin:
-            continue
-        _add_point(area, contacts, found, a, b, gap)
-        contacts.normal[found, 0], contacts.normal[found, 1], contacts.normal[found, 2] = x, 0.0, z
-        _set_arms(area, contacts, found, face, px, pz)
-        found += 1
-    if found == before + 2:
-        contacts.partner[before], contacts.partner[before + 1] = before + 1, before
-    return found
+        if gap <= margin:
+            _add_point(area, contacts, a, b, gap, x, 0.0, z, face, px, pz)
+    if contacts.used[0] == first_point + 2:
+        contacts.partner[first_point], contacts.partner[first_point + 1] = first_point + 1, first_point
 
 
 @compiled
-def _add_point(area: Boxes, contacts: _Contacts, point: int, a: int, b: int, gap: float) -> None:
+def _add_point(
+    area: Boxes,
+    contacts: _Contacts,
+    a: int,
+    b: int,
+    gap: float,
+    nx: float,
+    ny: float,
+    nz: float,
+    box: int,
+    x: float,
+    z: float,
+) -> None:
+    """Add one point, at (x, z) as seen from the middle of `box`."""
+    point = contacts.used[0]
+    contacts.used[0] = point + 1
     contacts.pair[point, 0], contacts.pair[point, 1] = a, b
     contacts.partner[point] = point
+    contacts.normal[point, 0], contacts.normal[point, 1], contacts.normal[point, 2] = nx, ny, nz
+    for side in range(2):
+        index = contacts.pair[point, side]
+        contacts.arm[point, side, 0] = x + area.position[box, 0] - area.position[index, 0]
+        contacts.arm[point, side, 1] = z + area.position[box, 2] - area.position[index, 2]
     contacts.gap[point] = max(gap, 0.0)
-    for kind in range(2):
-        contacts.limit[point, kind] = 0.5 * (area.friction[a, kind] + area.friction[b, kind])
+    dynamic = 0.5 * (area.friction[a, 1] + area.friction[b, 1])
+    contacts.limit[point, 0] = max(0.5 * (area.friction[a, 0] + area.friction[b, 0]), dynamic)
+    contacts.limit[point, 1] = dynamic
     for direction in range(3):
         contacts.impulse[point, direction] = 0.0
 
@@ -363,17 +373,51 @@ def _move_apart(area: Boxes, a: int, b: int, normal: Vector, depth: float) -> No
 
 
 @compiled
-def _solve(area: Boxes, contacts: _Contacts, found: int, duration: float) -> None:
+def _solve(area: Boxes, contacts: _Contacts, duration: float) -> None:
     """Change velocities until no point approaches faster than its gap allows, and friction is in balance."""
-    for _ in range(MAX_ITERATIONS):
-        change = 0.0
-        for point in range(found):
-            change = max(change, _press(area, contacts, point, duration), _rub(area, contacts, point))
-        if change < TOLERANCE:
-            break
-    for point in range(found):
+    _balance(area, contacts, duration)
+    if _let_slip(contacts):
+        _balance(area, contacts, duration)
+    for point in range(contacts.used[0]):
         if contacts.impulse[point, 0] > 0.0:
             area.touches[contacts.pair[point, 0], contacts.pair[point, 1]] = 1
+
+
+@compiled
+def _balance(area: Boxes, contacts: _Contacts, duration: float) -> None:
+    for _ in range(MAX_ITERATIONS):
+        change = 0.0
+        for point in range(contacts.used[0]):
+            change = max(change, _press(area, contacts, point, duration), _rub(area, contacts, point))
+        if change < TOLERANCE:
+            return
+
+
+@compiled
+def _let_slip(contacts: _Contacts) -> bool:
+    """Where friction holds as much as it can, only the dynamic one is left; returns whether that is anywhere."""
+    any_slips = False
+    for point in range(contacts.used[0]):
+        partner = contacts.partner[point]
+        may_slip = contacts.limit[point, 0] > contacts.limit[point, 1]
+        if may_slip and _is_at_limit(contacts, point) and _is_at_limit(contacts, partner):
+            contacts.limit[point, 0] = contacts.limit[partner, 0] = contacts.limit[point, 1]
+            any_slips = True
+    return any_slips
+
+
+@compiled
+def _is_at_limit(contacts: _Contacts, point: int) -> bool:
+    most = contacts.limit[point, 0] * _pressure(contacts, point)
+    force = math.sqrt(contacts.impulse[point, 1] ** 2 + contacts.impulse[point, 2] ** 2)
+    return bool(most > 0.0 and force > (1.0 - TOLERANCE) * most)
+
+
+@compiled
+def _pressure(contacts: _Contacts, point: int) -> float:
+    """The normal impulse of the whole face to which a point belongs."""
+    partner = contacts.partner[point]
+    return float(contacts.impulse[point, 0] + (contacts.impulse[partner, 0] if partner != point else 0.0))
 
 
 @compiled
@@ -388,16 +432,15 @@ def _press(area: Boxes, contacts: _Contacts, point: int, duration: float) -> flo
     new = max(old - speed / mobility, 0.0)
     contacts.impulse[point, 0] = new
     _apply(area, contacts, point, normal[0], normal[1], normal[2], new - old)
-    return mobility * abs(new - old)
+    return float(mobility * abs(new - old))
 
 
 @compiled
 def _rub(area: Boxes, contacts: _Contacts, point: int) -> float:
     """Friction at one point, with the pressure of the whole face; returns by how much the velocity there changed."""
-    partner = contacts.partner[point]
-    pressure = contacts.impulse[point, 0] + (contacts.impulse[partner, 0] if partner != point else 0.0)
+    most = contacts.limit[point, 0] * _pressure(contacts, point)
     old_t, old_u = contacts.impulse[point, 1], contacts.impulse[point, 2]
-    if pressure == 0.0 and old_t == 0.0 and old_u == 0.0:
+    if most == 0.0 and old_t == 0.0 and old_u == 0.0:
         return 0.0
     normal = contacts.normal[point]
     # Tangents: along x and z, or level and upright.
@@ -409,20 +452,13 @@ def _rub(area: Boxes, contacts: _Contacts, point: int) -> float:
         new_t -= _speed(area, contacts, point, tx, 0.0, tz) / mobility_t
     if mobility_u > 0.0:
         new_u -= _speed(area, contacts, point, 0.0, uy, uz) / mobility_u
-    held = _held(
-        math.sqrt(new_t**2 + new_u**2), pressure * contacts.limit[point, 0], pressure * contacts.limit[point, 1]
-    )
-    new_t, new_u = held * new_t, held * new_u
+    wanted = math.sqrt(new_t**2 + new_u**2)
+    if wanted > most:
+        new_t, new_u = new_t * most / wanted, new_u * most / wanted
     contacts.impulse[point, 1], contacts.impulse[point, 2] = new_t, new_u
     _apply(area, contacts, point, tx, 0.0, tz, new_t - old_t)
     _apply(area, contacts, point, 0.0, uy, uz, new_u - old_u)
-    return max(mobility_t * abs(new_t - old_t), mobility_u * abs(new_u - old_u))
-
-
-@compiled
-def _held(wanted: float, static: float, dynamic: float) -> float:
-    """Which part of the impulse that would stop all motion friction can give."""
-    return 1.0 if wanted <= static or wanted <= dynamic else dynamic / wanted
+    return float(max(mobility_t * abs(new_t - old_t), mobility_u * abs(new_u - old_u)))
 
 
 @compiled

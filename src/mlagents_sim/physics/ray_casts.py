@@ -150,7 +150,7 @@ def _is_near(start: Vector, length: float, center: Vector, half_size: Vector, re
     """Whether a path of that length may come within reach of a box, however it is turned."""
     dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
     size = math.sqrt(half_size[0] ** 2 + half_size[1] ** 2 + half_size[2] ** 2)
-    return dx * dx + dy * dy + dz * dz <= (length + size + reach) ** 2
+    return bool(dx * dx + dy * dy + dz * dz <= (length + size + reach) ** 2)
 
 
 @compiled
@@ -217,7 +217,7 @@ def sphere_cast(
 @compiled
 def _along(rotation: Matrix, axis: int, x: float, y: float, z: float) -> float:
     """A vector's component along an axis of the rotated frame."""
-    return rotation[0, axis] * x + rotation[1, axis] * y + rotation[2, axis] * z
+    return float(rotation[0, axis] * x + rotation[1, axis] * y + rotation[2, axis] * z)
 
 
 @compiled

@@ -74,7 +74,8 @@ class CameraSensor:
         """
         from mlagents_sim.rendering import Renderer
 
-        poses = np.asarray(frame, np.float64)
+        cameras = np.asarray(frame, np.float64)
+        poses = Pose.of_rotations(cameras[:, :3], cameras[:, 3:])
         _, height, width = self.spec.shape
         if self._renderer is None:
             self._renderer = Renderer(self._scene, width, height, **self._lens)
@@ -84,7 +85,7 @@ class CameraSensor:
         for agent, pose, picture in zip(self._agents[rows], poses, pictures, strict=True):
             if self._geoms is not None:
                 alpha[:] = np.where(self._geoms[agent], kept, 0.0)
-            picture[:] = self._renderer.picture(Pose.of_rotation(pose[:3], pose[3:]))
+            picture[:] = self._renderer.picture(self._scene, pose)
         alpha[:] = kept
         return as_image(pictures)
 

@@ -72,7 +72,12 @@ def test_an_update_moves_weights_and_empties_the_buffer():
     assert not learner.ready()
     assert learner.version == 1
     assert statistics["Policy/Learning Rate"] == pytest.approx(3e-3)
-    assert np.abs(weights(learner)["weights.body.dense.layers.0.weight"] - before["weights.body.dense.layers.0.weight"]).max() > 0
+    assert (
+        np.abs(
+            weights(learner)["weights.body.dense.layers.0.weight"] - before["weights.body.dense.layers.0.weight"]
+        ).max()
+        > 0
+    )
 
 
 def test_state_survives_bit_for_bit():

@@ -54,7 +54,7 @@ def make_transitions(continuous, branches, room):
         allowed,
         rng.normal(size=(rows, 2)).astype(np.float32),
         rng.random((rows, 2)) < 0.3,
-        np.ones(rows // 2, np.int32),
+        np.ones(rows, np.int32),
     )
     transitions.observations[0][used:] = np.nan
     transitions.reward[used:] = np.nan
@@ -201,7 +201,7 @@ def test_values_settle_where_the_equations_say():
         _none(2 * room * BATCH),
         np.ones((2 * room * BATCH, 1), np.float32),
         np.zeros((2 * room * BATCH, 1), bool),
-        np.ones(room * BATCH, np.int32),
+        np.ones(2 * room * BATCH, np.int32),
     )
     squashed_entropy = stats.norm.entropy() + stats.norm.expect(lambda u: np.log(1 - np.tanh(u) ** 2), lb=-10, ub=10)
     expected = (1 + 0.1 * squashed_entropy) / 0.5

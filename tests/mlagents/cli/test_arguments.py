@@ -26,7 +26,7 @@ def typed(*words: str) -> dict[str, object]:
 
 
 def test_every_flag_of_both_generations_is_there():
-    assert {flag.name for flag in FLAGS} == {*OLD.split(), *MODERN.split(), "--device", "--bind"}
+    assert {flag.name for flag in FLAGS} == {*OLD.split(), *MODERN.split(), "--device", "--bind", "--jsonl"}
 
 
 def test_only_what_was_typed_is_reported():

@@ -59,6 +59,16 @@ def test_a_file_per_behavior(entry, tmp_path, capsys):
     assert walker["behavior"] == "Walker?team=0"
 
 
+def test_ctrl_c_leaves_a_whole_file(entry, tmp_path, capsys):
+    """Nine steps: two episodes of four decisions, and one decision whose outcome nobody saw."""
+    entry.steps_until_interrupt = 9
+    assert main(["play", "TwoBehaviors", "--model", "random", "--record", str(tmp_path / "cut.demo")]) == 130
+    capsys.readouterr()
+    assert main(["demo", "info", str(tmp_path / "cut-Walker.demo"), "--json"]) == 0
+    (summary,) = json.loads(capsys.readouterr().out)
+    assert (summary["episodes"], summary["mean_reward"]) == (2, 2.5)
+
+
 def test_what_is_no_demonstration(tmp_path, capsys):
     (tmp_path / "broken.demo").write_bytes(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
     assert main(["demo", "info", str(tmp_path / "broken.demo")]) == 1

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mlagents.export import ExportError
+from mlagents.export import DEFAULT, ExportError
 from mlagents.export.onnx import onnx_model
 from mlagents.export.parity import check_parity
 from mlagents.export.policy_graph import policy_graph
@@ -38,7 +38,7 @@ def change_attribute(model, output, name, value):
 
 def check(case):
     policy, spec, model = case
-    return check_parity(model.SerializeToString(), policy, spec, seed=3)
+    return check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=3)
 
 
 def test_a_faithful_file_passes(case):
@@ -83,7 +83,7 @@ def test_equally_likely_actions_may_be_chosen_either_way(case):
     level = eqx.tree_at(lambda p: p.head.logits, policy, jax.tree.map(lambda x: x * 0, policy.head.logits))
     model = onnx_model(policy_graph(level, spec))
     change_constant(model, "head.logits.bias", lambda bias: bias + np.arange(7, dtype=np.float32) * 1e-7)
-    report = check_parity(model.SerializeToString(), level, spec, seed=0)
+    report = check_parity(model.SerializeToString(), level, spec, DEFAULT, seed=0)
     assert report.max_error["deterministic_discrete_actions"] == 0.0
 
 
@@ -91,10 +91,10 @@ def test_a_squashed_policy_passes_and_one_that_is_clipped_instead_is_found(make_
     spec = make_spec([3], continuous=2)
     policy = make_random_policy(spec, squashed=True)
     model = onnx_model(policy_graph(policy, spec))
-    report = check_parity(model.SerializeToString(), policy, spec, seed=3)
+    report = check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=3)
     assert report.max_error["deterministic_continuous_actions"] < 1e-6
     for node in model.graph.node:
         if node.op_type == "Tanh":
             node.op_type = "Identity"
     with pytest.raises(ExportError, match="deterministic_continuous_actions"):
-        check_parity(model.SerializeToString(), policy, spec, seed=3)
+        check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=3)

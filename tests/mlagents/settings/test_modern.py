@@ -170,7 +170,7 @@ def test_faults_of_behaviors(text, expected):
         ("A: {trainer_type: ppo}", "A: unknown key 'A'; a behavior belongs under `behaviors`: behaviors.A"),
         ("behaviors: 3", "c.yaml:1:12: behaviors: wrong type (got 3, expected a mapping)"),
         ("torch_settings:", "torch_settings: wrong type (got nothing, expected a mapping)"),
-        ("env_settings: {num_areas: 0}", "num_areas: out of bounds (got 0, expected a whole number >= 1)"),
+        ("env_settings: {num_areas: 0}", "num_areas: out of bounds (got 0, expected a whole number >= 1 or null)"),
         ("env_settings: {num_envs: 2}", "num_envs is 2, but there is no env_path"),
         ("env_settings: {base_port: 65535, num_envs: 2, env_path: x}", "leaves no ports for 2 environments"),
         ("env_settings: {env_args: [1]}", "env_args[0]: wrong type (got 1, expected text); put it in quotes"),

@@ -10,8 +10,6 @@ from mlagents.training.availability import Coverage, refuse_hopeless, unavailabl
 TRAINERS = ("ppo",)
 LACKING = {
     "trainer_type 'poca'": {"trainer_type": "poca"},
-    "hyperparameters.shared_critic": {"trainer_type": "ppo", "hyperparameters": {"shared_critic": True}},
-    "network_settings.memory": {"network_settings": {"memory": {}}},
     "reward_signals.curiosity": {"reward_signals": {"extrinsic": {}, "curiosity": {}}},
     "reward_signals.rnd": {"reward_signals": {"rnd": {}}},
     "behavioral_cloning": {"behavioral_cloning": {"demo_path": "x.demo"}},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, ObservationSpec, TerminalSteps
 from mlagents_envs.base_env import DimensionProperty as Axis
@@ -122,6 +124,32 @@ def test_an_end_without_a_decision_is_left_out(tmp_path, two_episodes):
     assert read_recording(tmp_path / "end.demo").pairs == []
     with pytest.raises(DemonstrationError, match=r"end\.demo: the file has 0 pairs"):
         load_demonstration(tmp_path / "end.demo")
+
+
+@given(
+    episodes=st.lists(
+        st.tuples(st.integers(0, 2), st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=4), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_episodes_are_read_as_they_were_recorded(tmp_path_factory, episodes):
+    """Each (agent, the reward of every decision, whether it was interrupted); observations are the reward so far."""
+    path = tmp_path_factory.mktemp("demo") / "any.demo"
+    recorder = EpisodeRecorder(DemonstrationWriter(path, "Walker?team=0", SPEC))
+    for agent, rewards, interrupted in episodes:
+        for step, reward in enumerate([0.0, *rewards[:-1]]):
+            recorder.record_decisions(decision([step, reward], reward, agent), action(reward, agent, 1))
+        recorder.record_ends(end([-1, 0], rewards[-1], agent, interrupted))
+    recorder.close()
+    read = load_demonstration(path).episodes
+    assert len(read) == len(episodes)
+    for episode, (agent, rewards, interrupted) in zip(read, episodes, strict=True):
+        np.testing.assert_array_equal(episode.reward, rewards)
+        np.testing.assert_array_equal(episode.obs[0][:-1, 1], [0.0, *rewards[:-1]])
+        np.testing.assert_array_equal(episode.action.continuous[:, 0], [0.0, *rewards[:-1]])
+        np.testing.assert_array_equal(episode.action.discrete[:, 0], agent)
+        assert (episode.ended, episode.interrupted) == (True, interrupted)
 
 
 def test_a_folder_is_all_its_files(two_episodes):

@@ -334,6 +334,7 @@ def test_disabled_agents_take_no_part_and_come_back_with_a_new_id():
     env = start(first, second)
     second.disable()
     second.end_episode()  # nothing is left to end
+    second.request_decision()  # nor to decide
     _, terminals = advance(env, 0.5)
     assert terminals.agent_id.tolist() == [1]
     assert not terminals.interrupted[0]

@@ -90,12 +90,12 @@ def test_a_world_without_anybody_to_train_goes_on_step_by_step():
     assert dict(env.behavior_specs) == {}
     for _ in range(17):
         env.step()
-    assert (alone.ends, alone.position) == (2, 0.0)  # ends after 8; in step 9 there is no decision yet
+    assert (alone.ends, alone.position) == (2, 0.125)  # ends in steps 8 and 16
     assert env.state_dict() is None
 
 
 def test_a_model_acts_for_all_its_agents_and_forgets_who_ended():
-    """From 0: 0.25 twice makes 0.5, then 0.75 twice makes 2 at once: ends in step 4."""
+    """From 0: 0.25 twice makes 0.5; 0.75 more ends the episode in step 3, and step 4 is one without an action."""
     model = Doubling()
     agents = [Walker(BehaviorType.INFERENCE_ONLY, model, deterministic_inference=True) for _ in range(2)]
     env = SimEnvironment(AgentWorld(agents))

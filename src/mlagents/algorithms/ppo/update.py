@@ -229,8 +229,10 @@ def sequence_values(
         first = jnp.minimum(i * chunk, slots - chunk)
         part: Sequences = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, first, chunk), sequences)
         at, valid = rows_of(part, steps + 1)
+        last = (jnp.arange(steps + 1) == part.length[:, None]).ravel() & closing[at]
         found = networks.values(taken(inputs, at), memory[part.start])
-        return value.at[jnp.where(valid | closing[at], at, rows)].set(found, mode="drop")
+        written: Array = jnp.asarray(value).at[jnp.where(valid | last, at, rows)].set(found, mode="drop")
+        return written
 
     zeros = jnp.zeros((rows, networks.value.bias.size))
     value: Array = lax.fori_loop(0, (count + chunk - 1) // chunk, evaluate, zeros)

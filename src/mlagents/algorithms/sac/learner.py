@@ -31,6 +31,9 @@ _log = get_logger(__name__)
 UPDATES_PER_CALL = 32
 """Most updates in one compiled call; more are due when long segments arrive."""
 
+SAMPLE_BYTES = 2**25
+"""Most memory for the samples of one compiled call; images make them large, and the calls smaller."""
+
 _REPLAY = "replay."
 
 
@@ -67,8 +70,11 @@ class SACLearner:
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
         self._sequences = max(hp.batch_size // steps, 1)
         self._replay = Replay(spec, hp.buffer_size, steps, policy.memory_size)
-        self._sample = Rows(spec, UPDATES_PER_CALL * self._sequences * (steps + 1) // 2 + 1, policy.memory_size)
-        self._noise_shape = UPDATES_PER_CALL, self._sequences * steps, spec.action_spec.continuous_size
+        rows = self._sequences * (steps + 1)
+        observed = rows * sum(math.prod(o.shape) for o in spec.observation_specs)
+        self._most_updates = min(max(SAMPLE_BYTES // observed, 1), UPDATES_PER_CALL)
+        self._sample = Rows(spec, -(-self._most_updates * rows // 2), policy.memory_size)
+        self._noise_shape = self._most_updates, self._sequences * steps, spec.action_spec.continuous_size
         recipe = Recipe(self._structure, self._sequences, steps, burn_in, hp.tau)
         self._update = Compiled(functools.partial(update, recipe=recipe))
 
@@ -130,7 +136,7 @@ class SACLearner:
         rate = np.float32(self._learning_rate())
         counts, found = [], []
         while (due := self._due()) > 0:
-            count = min(due, UPDATES_PER_CALL)
+            count = min(due, self._most_updates)
             args = self._arguments(count, rate)
             self._state, statistics = self._update(self._state, *args)
             self.updates += count
@@ -152,9 +158,9 @@ class SACLearner:
     def _arguments(self, count: int, rate: np.float32) -> tuple[Any, ...]:
         """Return what the compiled call takes: always the same shapes, of which `count` minibatches are used."""
         rows = self._sample
-        lengths = np.ones(UPDATES_PER_CALL * self._sequences, np.int32)
-        drawn = count * self._sequences
-        lengths[:drawn] = self._replay.sample(self._rng, drawn, rows)
+        drawn = self._replay.sample(self._rng, count * self._sequences, rows)
+        lengths = np.ones(len(rows.closing), np.int32)
+        lengths[: rows.used] = np.repeat(drawn, rows.used // len(drawn))
         noise = np.zeros(self._noise_shape, np.float32)
         self._rng.standard_normal(out=noise[:count], dtype=np.float32)
         columns = rows.columns

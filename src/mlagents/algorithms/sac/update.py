@@ -42,7 +42,7 @@ class LearnerState(eqx.Module):
 class Transitions(NamedTuple):
     """Sampled sequences: each has the rows of its decisions and one more row (see `mlagents.data.replay.Replay`).
 
-    `length`: int32 [sequences], how many of the rows are decisions.
+    `length`: int32 [rows], how many decisions the sequence of the row has.
     """
 
     observations: Observations
@@ -52,7 +52,7 @@ class Transitions(NamedTuple):
     allowed: Bool[Array, "rows s"]
     reward: Float[Array, "rows signals"]
     ended: Bool[Array, "rows signals"]
-    length: Int[Array, " sequences"]
+    length: Int[Array, " rows"]
 
 
 class UpdateStatistics(NamedTuple):
@@ -188,11 +188,7 @@ def minibatch(
     """Return the minibatch of one update."""
     sequences, steps = recipe.sequences, recipe.steps
     rows = sequences * (steps + 1)
-    *columns, length = transitions
-    part = Transitions(
-        *jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, number * rows, rows), columns),
-        lax.dynamic_slice_in_dim(length, number * sequences, sequences),
-    )
+    part: Transitions = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, number * rows, rows), transitions)
 
     def decisions(x: Array) -> Array:
         """Leave out the row after each sequence."""
@@ -203,10 +199,11 @@ def minibatch(
     if normalizer is not None:
         every = every._replace(vector=normalizer(every.vector))
     inputs: Inputs = jax.tree.map(decisions, every)
-    memory = valid = None
+    memory: Memory | None = None
+    valid: Valid = None
     if part.memory.shape[1]:
         memory = part.memory[:: steps + 1]
-        valid = (jnp.arange(steps) < part.length[:, None]).ravel()
+        valid = (jnp.arange(steps) < part.length[:: steps + 1, None]).ravel()
         valid = past_burn_in(valid, memory, steps, recipe.burn_in)
         later = every
     else:

@@ -10,7 +10,7 @@ from mlagents.settings.legacy.keys import correct_keys
 from mlagents.settings.legacy.rewards import upgrade_rewards
 from mlagents.settings.modern import move_init_path, respell, respell_self_play
 from mlagents.settings.report import KeyPath, Place, Report, did_you_mean, shown
-from mlagents.settings.schema import TRAINER_TYPES
+from mlagents.settings.schema import TRAINER_TYPES, hyperparameters_of
 from mlagents.settings.schema.base import number, switch, whole
 from mlagents.settings.sections import Section, copied, sections_of
 
@@ -184,10 +184,11 @@ class _Converter:
 
     def _hyperparameters(self, out: Section, trainer: str) -> None:
         """Keys that only other trainers have are left out: `default` may serve several."""
-        if trainer not in TRAINER_TYPES:
+        chosen = hyperparameters_of(trainer)
+        if chosen is None:
             return
         found = out.subsection("hyperparameters")
-        for key in TRAINER_TYPES[trainer].model_fields:
+        for key in chosen.model_fields:
             if key in self.section:
                 found.take(self.section, key)
         if trainer == "ppo":

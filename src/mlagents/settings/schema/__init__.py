@@ -38,11 +38,19 @@ from mlagents.settings.schema.run import (
     RunSettings,
     TorchSettings,
 )
+from mlagents.settings.schema.trainer_types import (
+    TRAINER_TYPE_GROUP,
+    TrainerType,
+    hyperparameters_of,
+    plugin_trainer,
+    trainer_type_names,
+)
 
 __all__ = [
     "REWARD_SIGNALS",
     "SAMPLERS",
     "TRAINER_TYPES",
+    "TRAINER_TYPE_GROUP",
     "BehaviorSettings",
     "BehavioralCloningSettings",
     "CheckpointSettings",
@@ -71,6 +79,10 @@ __all__ = [
     "SelfPlaySettings",
     "Settings",
     "TorchSettings",
+    "TrainerType",
     "UniformParameters",
+    "hyperparameters_of",
+    "plugin_trainer",
     "register_trainer_type",
+    "trainer_type_names",
 ]

@@ -21,13 +21,14 @@ from mlagents.settings.schema.base import (
     broken_rules,
     unknown_choice,
 )
-from mlagents.settings.schema.hyperparameters import TRAINER_TYPES, HyperparameterSettings, PPOSettings
+from mlagents.settings.schema.hyperparameters import HyperparameterSettings, PPOSettings
 from mlagents.settings.schema.network import NetworkSettings
 from mlagents.settings.schema.reward_signals import (
     ExtrinsicSettings,
     RewardSignalSettings,
     signals_by_name,
 )
+from mlagents.settings.schema.trainer_types import hyperparameters_of, trainer_type_names
 
 
 class SelfPlaySettings(Settings):
@@ -132,7 +133,7 @@ class BehaviorSettings(Settings):
         if isinstance(data, Mapping) and "hyperparameters" in data and "trainer_type" not in data:
             problem = (
                 "hyperparameters without trainer_type "
-                f"(expected trainer_type beside them: one of {', '.join(TRAINER_TYPES)})"
+                f"(expected trainer_type beside them: one of {', '.join(trainer_type_names())})"
             )
             raise broken_rules(Violation((("hyperparameters",), ("trainer_type",)), problem))
         return data
@@ -140,8 +141,8 @@ class BehaviorSettings(Settings):
     @field_validator("trainer_type")
     @classmethod
     def _known_trainer(cls, value: str) -> str:
-        if value not in TRAINER_TYPES:
-            raise unknown_choice(list(TRAINER_TYPES))
+        if hyperparameters_of(value) is None:
+            raise unknown_choice(trainer_type_names())
         return value
 
     @field_validator("hyperparameters", mode="before")
@@ -149,7 +150,8 @@ class BehaviorSettings(Settings):
     def _of_the_trainer(cls, value: Any, info: ValidationInfo) -> Any:
         if "trainer_type" not in info.data:  # it is at fault itself: nothing to judge these by
             return PPOSettings()
-        chosen = TRAINER_TYPES[info.data["trainer_type"]]
+        chosen = hyperparameters_of(info.data["trainer_type"])
+        assert chosen is not None  # or the trainer_type would be at fault
         return chosen() if value is None else chosen.model_validate(value)
 
     @field_validator("checkpoint_interval")

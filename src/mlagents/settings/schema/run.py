@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -39,8 +39,8 @@ class EnvSettings(Settings):
     num_envs: Count = 1
     """Environment processes."""
 
-    num_areas: Count = 1
-    """Copies of the training area in one environment."""
+    num_areas: Count | None = None
+    """Copies of the training area in one environment; null: as many as it has by itself."""
 
     timeout_wait: Positive = 60.0
     """Seconds to wait for an environment to connect."""
@@ -134,6 +134,18 @@ class CheckpointSettings(Settings):
 
     results_dir: Name | None = None
     """Base folder of the modern layout of files; null: the 2020 layout (models/, summaries/)."""
+
+    jsonl: Switch = False
+    """Also write all statistics as one file of JSON lines, for programs."""
+
+    export_profile: Literal["default", "barracuda1", "barracuda", "sentis1", "inference2"] = "default"
+    """Which Unity package .onnx models are for; the default is read by all from 2.0 on."""
+
+    export_format: Literal["onnx", "both"] | None = None
+    """Final models as .onnx, or both as .onnx and .nn; null: both in the 2020 layout, .onnx in the modern one."""
+
+    keep_best: Natural = 0
+    """Besides the newest, keep this many checkpoints that do best in episodes of their own; 0: do not play them."""
 
 
 class TorchSettings(Settings):

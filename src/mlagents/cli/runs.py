@@ -1,0 +1,23 @@
+"""Runs as the command line names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlagents.cli.errors import UsageError
+
+RUN_FOLDERS = (Path("models"), Path("results"))
+
+
+def find_folder(where: Path) -> Path:
+    """Return a folder: itself, or that of the run of this id.
+
+    Raises:
+      UsageError: there is neither.
+    """
+    candidates = [where, *(base / where for base in RUN_FOLDERS)]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    places = ", ".join(str(candidate) for candidate in candidates)
+    raise UsageError(f"there is no model or run {str(where)!r}; looked for the folders {places}")

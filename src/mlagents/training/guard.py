@@ -1,0 +1,80 @@
+"""What is not a number: said with its place, kept out of learning, tolerated a few times."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_envs.base_env import BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.logging_util import get_logger
+
+_log = get_logger(__name__)
+
+MOST_FAULTS = 10
+"""So many times a behavior may meet numbers that are not finite; then its run stops."""
+
+
+class TooManyFaults(RuntimeError):
+    """Numbers that are not finite came again and again; the run is stopped, its last good weights are saved."""
+
+
+class Guard:
+    """Looks at what one behavior reports and learns.
+
+    Args:
+      behavior: name, for messages.
+      spec: its observations.
+    """
+
+    def __init__(self, behavior: str, spec: BehaviorSpec):
+        self._behavior = behavior
+        self._names = [o.name or f"observation {i}" for i, o in enumerate(spec.observation_specs)]
+        self._faults = 0
+
+    def repair(self, worker: int, step: int, report: DecisionSteps | TerminalSteps) -> None:
+        """Replace observations and rewards that are NaN or infinite by 0, and say where they were.
+
+        Raises:
+          TooManyFaults: it was once too often.
+        """
+        for i, name in enumerate(self._names):
+            report.obs[i] = self._finite(name, report.obs[i], report.agent_id, worker, step)
+        report.reward = self._finite("the reward", report.reward, report.agent_id, worker, step)
+
+    def _finite(
+        self, name: str, values: NDArray[np.float32], agents: NDArray[np.int32], worker: int, step: int
+    ) -> NDArray[np.float32]:
+        if _is_finite(values):
+            return values
+        bad = ~np.isfinite(values)
+        first, *index = np.argwhere(bad)[0].tolist()
+        where = f" at {index}" if index else ""
+        self._tolerate(
+            f"behavior {self._behavior}: {name} of agent {agents[first]} in environment {worker} is"
+            f" {values[(first, *index)]}{where}, near step {step} ({bad.sum()} such numbers in this report); 0 is used"
+            " instead. Look for divisions by zero and exploding physics in the environment"
+        )
+        return np.where(bad, np.float32(0.0), values)
+
+    def skip(self, error: Exception) -> None:
+        """Say that an update was skipped.
+
+        Raises:
+          TooManyFaults: it was once too often.
+        """
+        self._tolerate(f"{error} The update is skipped")
+
+    def _tolerate(self, message: str) -> None:
+        self._faults += 1
+        if self._faults > MOST_FAULTS:
+            raise TooManyFaults(
+                f"{message}. This was number {self._faults}: the run stops here. Its weights are good and saved;"
+                " mend the cause, then go on with --resume."
+            )
+        _log.warning("%s (%d of %d before the run stops).", message, self._faults, MOST_FAULTS)
+
+
+def _is_finite(values: NDArray[np.float32]) -> bool:
+    """Return whether all numbers are finite: one pass, and a second only if a sum overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.sum(values))) or bool(np.isfinite(values).all())

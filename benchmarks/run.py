@@ -30,6 +30,7 @@ BENCHMARKS = (
     "sac_update",
     "encoders",
     "lstm",
+    "device",
     "exchange",
     "training",
 )

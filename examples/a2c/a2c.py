@@ -102,7 +102,7 @@ class Rollout(NamedTuple):
 
 
 def loss(parameters, networks_of, inputs: Inputs, rollout: Rollout, gamma, hp: A2CSettings):
-    """Return the total loss and its parts [policy loss, value loss, entropy, V of each signal]: arXiv:1602.01783 sec. 4.
+    """Return the total loss and its parts [policy loss, value loss, entropy, V of each signal], sec. 4 of the paper.
 
     L = -mean(log pi(a|o) A) + c mean((R - V(o))^2) - beta mean(H), R = A + V; neither A nor R is differentiated. The
     probability of a decision is the product over its dimensions and branches, its advantage the mean over signals.

@@ -58,10 +58,12 @@ class World:
 
     Attributes:
       step_seconds: How long a physics step takes for spectators.
+      turn_based: Whether time stands still until a person who plays has decided.
       view: From where they look at bodies in space; None for the usual place.
     """
 
     step_seconds: float = 0.02
+    turn_based: bool = False
     view: View | None = None
     _spectator: Spectator | None = None
 

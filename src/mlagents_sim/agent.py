@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.exception import UnityPolicyException
 from mlagents_sim.actuators import Actions
+from mlagents_sim.keys import Keys, write_actions
 from mlagents_sim.policies import Policy
 from mlagents_sim.rows import ALL, Rows
 from mlagents_sim.sensors import Sensor
@@ -79,10 +80,15 @@ class AgentBatch(ABC):
       arrays: The memory of the batch, the same arrays for its whole life.
       groups: None as long as `assign_groups` was not called.
       policy: Decides for agents that act by themselves and that no trainer sees; None for all others.
+      keys: What the keys of people mean who play; a subclass says so.
+      held_keys: Names of the keys that the player holds now, the newest last.
 
     Raises:
       ValueError: `sensors` are not in the order of their names.
     """
+
+    keys: Sequence[Keys] = ()
+    held_keys: Sequence[str] = ()
 
     def __init__(
         self, behavior: str, count: int, sensors: Sequence[Sensor], action_spec: ActionSpec, max_step: int = 0
@@ -131,15 +137,19 @@ class AgentBatch(ABC):
         return [np.zeros((len(self), size), np.bool_) for size in branches]
 
     def heuristic(self) -> ActionTuple:
-        """What the agents that reported last would do by a rule of the author's, a row for each.
+        """What the agents that reported last would do by a rule of the author's, a row for each; here the player's.
 
         Raises:
-          UnityPolicyException: The subclass has no such rule.
+          UnityPolicyException: The subclass has neither a rule nor keys.
         """
-        raise UnityPolicyException(
-            f"Behavior {self.behavior!r} has no heuristic: define {type(self).__name__}.heuristic(), or let a trainer "
-            "or a model decide."
-        )
+        if not self.keys:
+            raise UnityPolicyException(
+                f"Behavior {self.behavior!r} has no heuristic: define {type(self).__name__}.heuristic() or its keys, "
+                "or let a trainer or a model decide."
+            )
+        action = self.spec.action_spec.empty_action(len(self))
+        write_actions(self.keys, self.held_keys, action.continuous, action.discrete)
+        return action
 
     def memory(self) -> Mapping[str, NDArray[Any]] | None:
         """The subclass's own arrays that outlive a physics step, to be read and written in place.

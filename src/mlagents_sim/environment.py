@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -37,6 +37,7 @@ from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel, enco
 from mlagents_sim import state
 from mlagents_sim.academy import Academy, Report, World
 from mlagents_sim.actuators import check_action_values
+from mlagents_sim.keys import Keys
 
 logger = logging.getLogger(__name__)
 
@@ -218,6 +219,21 @@ class SimEnvironment(BaseEnv):
         spec = self._spec(behavior_name).action_spec
         waiting = len(self._reports[behavior_name][0]) if self._reports else 0
         return self._batches[behavior_name].heuristic() if waiting else spec.empty_action(0)
+
+    @property
+    def keys(self) -> Mapping[BehaviorName, Sequence[Keys]]:
+        """What keys mean for people who play through `heuristic`; behaviors without keys are left out."""
+        return {name: batch.keys for name, batch in self._batches.items() if batch.keys}
+
+    def hold_keys(self, names: Sequence[str]) -> None:
+        """Tell which keys the player holds from now on, the newest last."""
+        for batch in self._batches.values():
+            batch.held_keys = tuple(names)
+
+    @property
+    def turn_based(self) -> bool:
+        """Whether time stands still until a person who plays has decided."""
+        return self._world.turn_based
 
     def _spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
         try:

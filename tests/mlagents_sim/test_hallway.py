@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlagents.inference import evaluate
-from mlagents.inference.load import load_model
+from mlagents.inference import evaluate, load_model
 from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.testing import check_env
 from mlagents_sim.academy import World

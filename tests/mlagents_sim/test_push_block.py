@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 
+from mlagents.inference import evaluate, load_model
 from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.exception import UnityActionException, UnitySideChannelException
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
@@ -242,6 +243,12 @@ def test_a_good_policy_earns_more_than_the_benchmark() -> None:
         total[terminals.agent_id] = 0.0
         total += decisions.reward
     assert 4.95 < np.mean(returns) < 5.0
+
+
+def test_the_model_that_comes_along_earns_more_than_the_benchmark() -> None:
+    env = ENTRY.make(seed=100)
+    model = load_model(ENTRY.pretrained, env.behavior_specs[NAME])
+    assert evaluate(env, {NAME: model}, 64)[NAME].mean > 4.5
 
 
 # Starts and parameters

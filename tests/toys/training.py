@@ -18,21 +18,29 @@ from mlagents_envs.side_channel.environment_parameters_channel import Environmen
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
 
-def ppo_settings(max_steps, **changes):
-    """Settings that solve the small tasks; changes are sections of the modern YAML."""
+def ppo_settings(max_steps, hyperparameters=(), **changes):
+    """Settings that solve the small tasks; changes are hyperparameters and sections of the modern YAML."""
+    return _settings(
+        "ppo",
+        max_steps,
+        {"batch_size": 64, "buffer_size": 512, "num_epoch": 6, "beta": 1e-3} | dict(hyperparameters),
+        changes,
+    )
+
+
+def sac_settings(max_steps, hyperparameters=(), **changes):
+    """As `ppo_settings`."""
+    own = {"batch_size": 64, "buffer_size": 5000, "buffer_init_steps": 200, "steps_per_update": 4}
+    return _settings("sac", max_steps, own | {"init_entcoef": 0.1, "tau": 0.02} | dict(hyperparameters), changes)
+
+
+def _settings(trainer_type, max_steps, hyperparameters, changes):
     sections = {
-        "trainer_type": "ppo",
+        "trainer_type": trainer_type,
         "max_steps": max_steps,
         "time_horizon": 64,
         "summary_freq": 1000,
-        "hyperparameters": {
-            "batch_size": 64,
-            "buffer_size": 512,
-            "num_epoch": 6,
-            "learning_rate": 3e-3,
-            "learning_rate_schedule": "constant",
-            "beta": 1e-3,
-        },
+        "hyperparameters": {"learning_rate": 3e-3, "learning_rate_schedule": "constant"} | hyperparameters,
         "network_settings": {"hidden_units": 32, "num_layers": 2},
         "reward_signals": {"extrinsic": {"gamma": 0.95, "strength": 1.0}},
     }

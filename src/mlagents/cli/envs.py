@@ -12,6 +12,7 @@ from mlagents.cli.environments import find_environment
 from mlagents.cli.table import print_table
 
 if TYPE_CHECKING:
+    from mlagents.cli.keyboard import Keys
     from mlagents_envs.base_env import BehaviorSpec
     from mlagents_envs.registry import BaseRegistryEntry
 
@@ -26,11 +27,19 @@ class Observation:
 
 @dataclass(frozen=True)
 class Behavior:
-    """What the agents of a behavior observe and do."""
+    """What the agents of a behavior observe and do.
+
+    Attributes:
+      observations: in their order.
+      continuous_actions: how many.
+      discrete_branches: the number of choices in each.
+      keys: meaning -> names of the keys that people play with.
+    """
 
     observations: tuple[Observation, ...]
     continuous_actions: int
     discrete_branches: tuple[int, ...]
+    keys: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -113,15 +122,17 @@ def _behaviors(entry: BaseRegistryEntry) -> dict[str, Behavior]:
     try:
         if not env.behavior_specs:
             env.reset()
-        return {name: _behavior(spec) for name, spec in env.behavior_specs.items()}
+        keys = getattr(env, "keys", {})
+        return {name: _behavior(spec, keys.get(name, ())) for name, spec in env.behavior_specs.items()}
     finally:
         env.close()
 
 
-def _behavior(spec: BehaviorSpec) -> Behavior:
+def _behavior(spec: BehaviorSpec, keys: Iterable[Keys]) -> Behavior:
     sensors = tuple(Observation(sensor.name, tuple(sensor.shape)) for sensor in spec.observation_specs)
     action = spec.action_spec
-    return Behavior(sensors, action.continuous_size, tuple(action.discrete_branches))
+    meanings = {each.meaning: each.names for each in keys}
+    return Behavior(sensors, action.continuous_size, tuple(action.discrete_branches), meanings)
 
 
 def _print_list(environments: Iterable[Environment]) -> None:
@@ -146,6 +157,8 @@ def _print_details(environment: Environment) -> None:
         print(f"behavior {name}")
         print(f"  observations: {_observations(behavior)}")
         print(f"  actions: {_actions(behavior)}")
+        for meaning, names in behavior.keys.items():
+            print(f"  key {' or '.join(names)}: {meaning}")
     if environment.problem:
         print(f"behaviors: {environment.problem}")
     for name, text in environment.parameters.items():

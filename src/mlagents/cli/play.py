@@ -1,11 +1,11 @@
-"""`mlagents play`: let a trained model play an environment, and say how well it does."""
+"""`mlagents play`: let a trained model, a rule or a person play an environment, and say how well it does."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from mlagents.cli.environments import find_environment
 from mlagents.cli.errors import INTERRUPTED, UsageError
+from mlagents.cli.keyboard import TERMINAL, WINDOW, Quit
 from mlagents.cli.numbers import whole_number
-from mlagents.cli.players import heuristic_players, recorded
+from mlagents.cli.players import heuristic_players, keyboard_playable, recorded
 from mlagents.cli.recording import VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
 from mlagents.cli.runs import find_folder
 from mlagents.cli.table import print_table
@@ -35,13 +36,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     player = parser.add_mutually_exclusive_group()
     player.add_argument(
-        "--heuristic", action="store_true", help="let the agents play by the rule that their author gave them"
+        "--heuristic",
+        action="store_true",
+        help="play by keyboard (`mlagents envs ENV` lists the keys), or by the rule that the author gave the agents",
     )
     player.add_argument(
         "--model",
         metavar="FILE|RUN|random",
         help="an .onnx or .nn file, a folder or run id with one <behavior>.onnx or .nn per behavior, or random"
         " actions (default: the model that comes with the environment)",
+    )
+    parser.add_argument(
+        "--screen",
+        choices=(WINDOW, TERMINAL),
+        help="where the keyboard plays (default: a window if there is a display, else the terminal)",
     )
     parser.add_argument(
         "--episodes",
@@ -54,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--num-areas",
         type=whole_number(1),
         metavar="N",
-        help="copies of the scene (default: as many as usual, or 1 with --video or --screenshot)",
+        help="copies of the scene (default: as many as usual, or 1 with --heuristic, --video or --screenshot)",
     )
     parser.add_argument(
         "--record",
@@ -97,24 +105,42 @@ def run(arguments: argparse.Namespace) -> int:
     from mlagents.inference import Evaluation
 
     is_seen = bool(arguments.video or arguments.screenshot)
-    env = entry.make(seed=arguments.seed, num_areas=arguments.num_areas or (1 if is_seen else None))
+    env = entry.make(
+        seed=arguments.seed, num_areas=arguments.num_areas or (1 if is_seen or arguments.heuristic else None)
+    )
     played = recorded(env, arguments.record)
     try:
         if not env.behavior_specs:
             env.reset()  # executables tell their behaviors only then
-        models = heuristic_players(env) if arguments.heuristic else _models(env, entry, arguments.model)
         episodes = arguments.episodes or (1 if is_seen else 100)
-        evaluation = Evaluation(played, models, episodes, deterministic=arguments.deterministic, seed=arguments.seed)
         interrupted = False
-        with _recording(env, entry, arguments.video, arguments.screenshot):
-            try:
-                evaluation.run()
-            except KeyboardInterrupt:
-                interrupted = True
+        with _players(env, entry, arguments) as models:
+            evaluation = Evaluation(
+                played, models, episodes, deterministic=arguments.deterministic, seed=arguments.seed
+            )
+            with _recording(env, entry, arguments.video, arguments.screenshot):
+                try:
+                    evaluation.run()
+                except KeyboardInterrupt:
+                    interrupted = True
+                except Quit:
+                    pass
     finally:
         played.close()
     _report(evaluation.result(), entry, arguments, interrupted)
     return INTERRUPTED if interrupted else 0
+
+
+@contextmanager
+def _players(env: BaseEnv, entry: BaseRegistryEntry, arguments: argparse.Namespace) -> Iterator[Mapping[str, Model]]:
+    """Give a player for each behavior."""
+    if not arguments.heuristic:
+        yield _models(env, entry, arguments.model)
+        return
+    if keyboard_playable(env) and (arguments.video or arguments.screenshot):
+        raise UsageError("--video and --screenshot do not go with play by keyboard; --record FILE.demo does")
+    with heuristic_players(env, entry.identifier, arguments.screen) as players:
+        yield players
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from mlagents.barracuda import serialized
 from mlagents.export.barracuda import barracuda_model
 from mlagents.export.barracuda_parity import check_barracuda_parity
 from mlagents.export.errors import ExportError
+from mlagents.export.parity import ParityReport
 from mlagents.files import write_atomically
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec
@@ -17,7 +17,7 @@ from mlagents_envs.base_env import BehaviorSpec
 
 def export_barracuda(
     policy: Policy, behavior_spec: BehaviorSpec, path: str | os.PathLike[str], *, seed: int = 0
-) -> Mapping[str, float]:
+) -> ParityReport:
     """Write the policy as a Barracuda model of API version 2, and prove it equal to the policy.
 
     The model is compared before it is written: one that fails never replaces a good one.
@@ -28,7 +28,7 @@ def export_barracuda(
       path: the .nn file; missing folders are made.
       seed: of the observations, masks and memories that are compared.
 
-    Returns: output -> greatest error.
+    Returns: what was compared, and how closely it agreed.
 
     Raises:
       ExportError: the format cannot express the policy, or the file computes something else.
@@ -37,8 +37,8 @@ def export_barracuda(
     target = Path(path)
     try:
         data = serialized(barracuda_model(policy, behavior_spec))
-        errors = check_barracuda_parity(data, policy, behavior_spec, seed)
+        report = check_barracuda_parity(data, policy, behavior_spec, seed)
     except ExportError as error:
         raise ExportError(f"{target}: {error}") from error
     write_atomically(target, data)
-    return errors
+    return report

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mlagents.export.barracuda import API_VERSION, barracuda_model
-from mlagents.export.barracuda_parity import ROWS
+from mlagents.export.barracuda import barracuda_model
 from mlagents.export.barracuda_policy import export_barracuda
 from mlagents.export.errors import ExportError
 from mlagents.export.parity import ParityReport
@@ -28,8 +27,7 @@ def export_model(
       OSError: the file cannot be written.
     """
     if Path(path).suffix == ".nn":
-        errors = export_barracuda(policy, behavior_spec, path)
-        return ParityReport(errors, ROWS, 1, "nn", API_VERSION, None)
+        return export_barracuda(policy, behavior_spec, path)
     return export_policy(policy, behavior_spec, path, profile=profile)
 
 

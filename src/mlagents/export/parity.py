@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, helper
 from onnxruntime import InferenceSession
 
 from mlagents.export.body_graph import MEMORY, MEMORY_AFTER
 from mlagents.export.errors import ExportError
+from mlagents.export.policy_graph import log_probs_of
 from mlagents.export.profiles import Profile
 from mlagents.export.trials import Expected, Trial, expected, random_memory, random_trials
 from mlagents.inference.noise import NoiseSource, noise_as_inputs
@@ -36,8 +37,8 @@ class ParityReport:
 
     Attributes:
       max_error: output -> greatest error. For continuous actions and memory it is the difference; for discrete
-        actions, how much less log-probability the file's choice has than the best action; for log-probabilities, the
-        difference of the probabilities.
+        actions, the difference of their probabilities; for deterministic discrete actions, how much less
+        log-probability the file's choice has than the best action.
       rows: agents compared.
       steps: in a row.
       format: of the file, "onnx" or "nn".
@@ -68,16 +69,15 @@ def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, profile: Prof
     """
     rng = np.random.default_rng(seed)
     trials = random_trials(rng, policy, spec)
-    models = _Models(model, profile)
     branches = tuple(spec.action_spec.discrete_branches)
+    models = _Models(model, profile, len(branches))
     memory = theirs = random_memory(rng, policy, trials[0])
     errors: dict[str, float] = {}
     for step, trial in enumerate(trials):
         results = models.run(_feeds(policy, trial, theirs, profile))
         wanted = expected(policy, trial, memory)
         for output, error in _errors(results, wanted, profile).items():
-            is_squashed = policy.head.squashed and output != MEMORY_AFTER
-            greatest = _checked(output, error, SQUASHED_TOLERANCE if is_squashed else TOLERANCE, step, seed)
+            greatest = checked(output, error, tolerance_of(policy, output != MEMORY_AFTER), step, seed)
             errors[output] = max(errors.get(output, 0.0), greatest)
         _check_samples(results, trial, branches, profile)
         memory, theirs = wanted.memory, results.get(MEMORY_AFTER, theirs).reshape(memory.shape)
@@ -85,24 +85,28 @@ def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, profile: Prof
 
 
 class _Models:
-    """The file; and for version 2, which has no deterministic outputs, the file without noise."""
+    """The file, and the same model with what else is compared.
 
-    def __init__(self, model: bytes, profile: Profile) -> None:
+    Version 2 has no deterministic outputs: there it is the model without noise. Version 3 shows choices only: there it
+    is the model with the log-probabilities behind them as outputs.
+    """
+
+    def __init__(self, model: bytes, profile: Profile, branches: int) -> None:
         self._session = open_session(model)
-        self._quiet: InferenceSession | None = None
+        proto = ModelProto.FromString(model)
         if profile.api_version == 2:
-            proto = ModelProto.FromString(model)
             self._noise = NoiseSource(noise_as_inputs(proto))
-            self._quiet = open_session(proto.SerializeToString())
+        else:
+            self._noise = NoiseSource([])
+            names = [log_probs_of(branch) for branch in range(branches)]
+            proto.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+        self._open = open_session(proto.SerializeToString())
 
     def run(self, feeds: Mapping[str, FloatArray]) -> Results:
-        """Return all outputs; those without noise by the names `quiet.<output>`."""
-        results = _outputs(self._session, feeds)
-        if self._quiet is not None:
-            rows = len(next(iter(feeds.values())))
-            without = _outputs(self._quiet, {**feeds, **self._noise.draw(rows, None)})
-            results |= {f"quiet.{name}": value for name, value in without.items()}
-        return results
+        """Return all outputs; those of the second model by the names `open.<output>`."""
+        rows = len(next(iter(feeds.values())))
+        others = _outputs(self._open, {**feeds, **self._noise.draw(rows, None)})
+        return {**_outputs(self._session, feeds), **{f"open.{name}": value for name, value in others.items()}}
 
 
 def _outputs(session: InferenceSession, feeds: Mapping[str, FloatArray]) -> dict[str, NDArray[Any]]:
@@ -130,13 +134,15 @@ def _errors(results: Results, wanted: Expected, profile: Profile) -> dict[str, F
     errors: dict[str, FloatArray] = {}
     if wanted.action.shape[1]:
         name = "deterministic_continuous_actions" if profile.api_version == 3 else "continuous_actions"
-        found = results[name if profile.api_version == 3 else f"quiet.{name}"]
+        found = results[name if profile.api_version == 3 else f"open.{name}"]
         errors[name] = np.abs(found - wanted.action)
-    if wanted.log_probs and profile.api_version == 3:
-        errors["deterministic_discrete_actions"] = _choice_error(results, wanted)
-    elif wanted.log_probs:
-        probabilities = np.exp(np.concatenate(wanted.log_probs, axis=1))
-        errors["discrete_actions"] = np.abs(np.exp(results["discrete_actions"]) - probabilities)
+    if wanted.log_probs:
+        log_probs = [results["discrete_actions"]]
+        if profile.api_version == 3:
+            errors["deterministic_discrete_actions"] = _choice_error(results, wanted)
+            log_probs = [results[f"open.{log_probs_of(branch)}"] for branch in range(len(wanted.log_probs))]
+        probabilities = np.exp(np.concatenate(log_probs, axis=1))
+        errors["discrete_actions"] = np.abs(probabilities - np.exp(np.concatenate(wanted.log_probs, axis=1)))
     if MEMORY_AFTER in results:
         errors[MEMORY_AFTER] = np.abs(results[MEMORY_AFTER][:, 0] - wanted.memory)
     return errors
@@ -152,8 +158,17 @@ def _choice_error(results: Results, wanted: Expected) -> FloatArray:
     return np.concatenate(columns, axis=1)
 
 
-def _checked(output: str, error: FloatArray, tolerance: float, step: int, seed: int) -> float:
-    """Return the output's greatest error if that is small enough."""
+def tolerance_of(policy: Policy, is_action: bool) -> float:
+    """Return how much an output of the policy's model may differ."""
+    return SQUASHED_TOLERANCE if policy.head.squashed and is_action else TOLERANCE
+
+
+def checked(output: str, error: FloatArray, tolerance: float, step: int, seed: int) -> float:
+    """Return the output's greatest error if that is small enough.
+
+    Raises:
+      ExportError: it is not, or is NaN.
+    """
     wrong = ~(error <= tolerance)  # so that NaN is wrong too
     if wrong.any():
         row, column = np.argwhere(wrong)[0]

@@ -46,6 +46,11 @@ def policy_graph(policy: Policy, spec: BehaviorSpec, api_version: Literal[2, 3] 
     return net.graph()
 
 
+def log_probs_of(branch: int) -> str:
+    """Return the name of a branch's log-probabilities inside the model."""
+    return f"branch.{branch}.log_probs"
+
+
 def _check_sizes(policy: Policy, spec: BehaviorSpec) -> None:
     head, action = policy.head, spec.action_spec
     branches = tuple(layer.bias.size for layer in head.logits)
@@ -167,8 +172,8 @@ def _chosen(net: Net, logits: str, branches: list[int]) -> None:
     samples, best, start = [], [], 0
     for branch, size in enumerate(branches):
         x = net.columns(f"branch.{branch}.logits", logits, start, start + size)
-        probs = net.add(Softmax(f"branch.{branch}.log_probs.probs", x, 1))
-        log_probs = net.function(f"branch.{branch}.log_probs", "Log", probs)
+        probs = net.add(Softmax(f"branch.{branch}.probs", x, 1))
+        log_probs = net.function(log_probs_of(branch), "Log", probs)
         samples.append(net.add(Sample(f"branch.{branch}.sample", log_probs)))
         best.append(net.add(ArgMax(f"branch.{branch}.best", x)))
         start += size
@@ -184,7 +189,7 @@ def _log_probs(net: Net, logits: str, branches: list[int]) -> str:
         x = net.columns(f"branch.{branch}.logits", logits, start, start + size)
         probs = net.add(Softmax(f"branch.{branch}.probs", x, 1))
         positive = net.arithmetic(f"branch.{branch}.positive", "Add", probs, least)
-        parts.append(net.function(f"branch.{branch}.log_probs", "Log", positive))
+        parts.append(net.function(log_probs_of(branch), "Log", positive))
         start += size
     return net.add(Concat("discrete_actions", tuple(parts)))
 

@@ -100,8 +100,13 @@ def _allowed(steps: DecisionSteps, choices: int) -> NDArray[np.float32]:
     masks = steps.action_mask
     if masks is None:
         return np.ones((len(steps), choices), np.float32)
-    forbidden = masks[0] if len(masks) == 1 else np.concatenate(masks, axis=1)
-    return np.logical_not(forbidden).astype(np.float32)
+    allowed = np.empty((len(steps), choices), np.float32)
+    start = 0
+    for mask in masks:
+        stop = start + mask.shape[1]
+        np.logical_not(mask, out=allowed[:, start:stop])
+        start = stop
+    return allowed
 
 
 def _fitted(signature: Signature, name: str, tensor: Tensor, offer: _Offer) -> Feed:

@@ -22,6 +22,7 @@ from mlagents.inference.noise import (
     noise_as_inputs,
     normal,
 )
+from mlagents.inference.pruning import keep_outputs
 from mlagents.inference.sampling import choices
 from mlagents.inference.session import open_session
 from mlagents.inference.signature import Signature, read_signature
@@ -67,12 +68,12 @@ class OnnxModel:
         }
         self._memory = {name: AgentMemory(width) for name, width in remembered.items() if name in self.signature.inputs}
         self._feeds = plan_feeds(self.signature, behavior_spec, self._memory)
-        self._noise, self._session = self._open(proto)
         self._continuous = self._output("continuous_actions", self._action_spec.continuous_size)
         self._discrete = self._output("discrete_actions", self._action_spec.discrete_size)
         self._recurrent = self._output("recurrent_out", self.signature.memory_size)
         outputs = (self._continuous, self._discrete, self._recurrent)
         self._outputs = [name for name in outputs if name is not None]
+        self._noise, self._session = self._open(proto)
 
     def act(self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator) -> ActionTuple:
         """Return one row of actions per waiting agent; see `Model.act`."""
@@ -106,6 +107,7 @@ class OnnxModel:
         if epsilon is not None:
             noise.append(NoiseInput(epsilon.name, self._action_spec.continuous_size, normal))
         try:
+            keep_outputs(proto, self._outputs)
             noise += noise_as_inputs(proto)
             return NoiseSource(noise), open_session(proto.SerializeToString())
         except Exception as error:  # those of ONNX Runtime have no narrower base

@@ -63,6 +63,8 @@ class Judge:
         env = self._source.make(0, [channel])
         try:
             tell(channel, for_worker(self._hardest().draw(), 0))
+            if not env.behavior_specs:
+                env.reset()
             specs = env.behavior_specs
             players = {name: load_model(models[_without_team(name)], spec) for name, spec in specs.items()}
             evaluation = Evaluation(env, players, EPISODES, deterministic=True, seed=SEED)

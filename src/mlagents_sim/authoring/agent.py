@@ -10,6 +10,7 @@ from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
 from mlagents_sim.authoring.behavior import BehaviorParameters, DecisionRequester
 from mlagents_sim.authoring.observations import ObservationWriter
 from mlagents_sim.authoring.sensors import AgentSensor
+from mlagents_sim.keys import Keys, write_actions
 
 if TYPE_CHECKING:
     from mlagents_sim.authoring.batch import ObjectBatch
@@ -49,7 +50,10 @@ class Agent:
       group: The group that the agent is registered with, or None.
       cumulative_reward: Earned in this episode.
       completed_episodes: How many have ended.
+      keys: What the keys of people mean who play; a subclass says so, the same for all agents of a behavior.
     """
+
+    keys: Sequence[Keys] = ()
 
     def __init__(
         self,
@@ -86,12 +90,16 @@ class Agent:
         """Do what was decided, and say what it was worth. `actions` cannot be written to."""
 
     def heuristic(self, actions_out: ActionBuffers) -> None:
-        """Decide by a rule of your own, or a player's keys: write into `actions_out`, which is zero.
+        """Decide by a rule of your own: write into `actions_out`, which is zero. Here the player's keys decide.
 
         Raises:
-          UnityPolicyException: The subclass has no such rule.
+          UnityPolicyException: The subclass has neither a rule nor keys.
         """
-        raise UnityPolicyException(f"{self.described}: no heuristic; define {type(self).__name__}.heuristic().")
+        if not self.keys:
+            raise UnityPolicyException(
+                f"{self.described}: no heuristic; define {type(self).__name__}.heuristic() or its keys."
+            )
+        write_actions(self.keys, self.held_keys, actions_out.continuous, actions_out.discrete)
 
     # What a subclass says back
 
@@ -154,6 +162,11 @@ class Agent:
         """What was decided last; zeros since the episode began."""
         batch, row = self.located()
         return batch.actions_of(row)
+
+    @property
+    def held_keys(self) -> Sequence[str]:
+        """Names of the keys that the player holds now, the newest last."""
+        return self.located().batch.held_keys
 
     @property
     def described(self) -> str:

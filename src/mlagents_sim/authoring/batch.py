@@ -68,6 +68,7 @@ class ObjectBatch(AgentBatch):
         self._agents = tuple(agents)
         self._numbers = numbers
         self._behavior = agents[0].behavior
+        self.keys = agents[0].keys
         self._check_agents()
         sensors = self._make_sensors(agents[0])
         super().__init__(self._behavior.qualified_name, len(agents), sensors, self._behavior.action_spec)

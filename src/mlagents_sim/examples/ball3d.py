@@ -14,6 +14,7 @@ from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.compiled import compiled, mj_step
 from mlagents_sim.physics.episodes import count_step, interrupt
@@ -200,6 +201,13 @@ class Ball3DAgents(AgentBatch):
       parameters: `PARAMETERS`; mass and scale are read at every reset, or only once if it is hard.
       hard: 3DBallHard: no velocity, but the last frames.
     """
+
+    keys = (
+        Keys(("up", "w"), "let it roll away from you", number=(1, 1.0)),
+        Keys(("down", "s"), "let it roll towards you", number=(1, -1.0)),
+        Keys(("left", "a"), "let it roll left", number=(0, 1.0)),
+        Keys(("right", "d"), "let it roll right", number=(0, -1.0)),
+    )
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.academy import World
 from mlagents_sim.agent import AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import VectorSensor
@@ -50,6 +51,12 @@ class BasicAgents(AgentBatch):
       position: [agents].
     """
 
+    keys = (
+        Keys(("left", "a"), "go left", choice=(0, 1)),
+        Keys(("right", "d"), "go right", choice=(0, 2)),
+        Keys(("space",), "stay", choice=(0, 0)),
+    )
+
     def __init__(self, count: int) -> None:
         sensors = [VectorSensor(OBSERVATION_SIZE)]
         super().__init__("Basic?team=0", count, sensors, ActionSpec.create_discrete((len(_MOVES),)))
@@ -78,6 +85,7 @@ class BasicWorld(World):
     """Lines, and a decision on every step."""
 
     step_seconds = 0.15
+    turn_based = True
 
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.lines = BasicAgents(areas)

@@ -15,6 +15,7 @@ from mlagents_envs.exception import UnitySideChannelException
 from mlagents_sim.academy import World
 from mlagents_sim.agent import AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.rows import Rows
@@ -134,6 +135,14 @@ class GridAgents(AgentBatch):
       position: int64 [agents, 2], x and z of the agent.
     """
 
+    keys = (
+        Keys(("up", "w"), "go up", choice=(0, UP)),
+        Keys(("down", "s"), "go down", choice=(0, DOWN)),
+        Keys(("left", "a"), "go left", choice=(0, LEFT)),
+        Keys(("right", "d"), "go right", choice=(0, RIGHT)),
+        Keys(("space",), "stay", choice=(0, STAY)),
+    )
+
     def __init__(self, count: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         sensors = [ImageSensor(HEIGHT, WIDTH, name="CameraSensor")]
         super().__init__("GridWorld?team=0", count, sensors, ActionSpec.create_discrete((len(_MOVES),)), MAX_STEP)
@@ -201,6 +210,7 @@ class GridWorld(World):
     """Grids, and a decision on every step."""
 
     step_seconds = STEP_SECONDS
+    turn_based = True
 
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.grids = GridAgents(areas, rng, parameters)

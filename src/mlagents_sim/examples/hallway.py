@@ -13,6 +13,7 @@ from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.keys import RUN_OR_TURN
 from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
@@ -154,6 +155,8 @@ class HallwayAgents(AgentBatch):
     Attributes:
       shows_o: Bool [agents], whether the sign in the hall is O.
     """
+
+    keys = RUN_OR_TURN
 
     def __init__(self, boxes: Boxes, rng: np.random.Generator) -> None:
         count = len(boxes.yaw)

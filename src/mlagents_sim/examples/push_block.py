@@ -13,6 +13,7 @@ from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.keys import RUN_OR_TURN, Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
@@ -166,6 +167,12 @@ class PushBlockAgents(AgentBatch):
       rng: Source of start positions.
       parameters: `PARAMETERS`, read at every reset.
     """
+
+    keys = (
+        *RUN_OR_TURN,
+        Keys(("q",), "step to the left", choice=(0, 5)),
+        Keys(("e",), "step to the right", choice=(0, 6)),
+    )
 
     def __init__(self, boxes: Boxes, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         count = len(boxes.yaw)

@@ -18,6 +18,7 @@ MODERN = """
     --results-dir --torch-device --deterministic --num-areas --timeout-wait --max-lifetime-restarts
     --restarts-rate-limit-n --restarts-rate-limit-period-s --no-graphics-monitor --torch --tensorflow
 """
+OURS = "--device --bind --jsonl --keep-best --export-format --export-profile"
 EXAMPLES = {str: "text", int: "3", float: "0.5"}
 
 
@@ -26,7 +27,7 @@ def typed(*words: str) -> dict[str, object]:
 
 
 def test_every_flag_of_both_generations_is_there():
-    assert {flag.name for flag in FLAGS} == {*OLD.split(), *MODERN.split(), "--device", "--bind", "--jsonl"}
+    assert {flag.name for flag in FLAGS} == {*OLD.split(), *MODERN.split(), *OURS.split()}
 
 
 def test_only_what_was_typed_is_reported():

@@ -10,7 +10,7 @@ import pytest
 from mlagents.barracuda import Activation, LayerType, parse, read_barracuda, serialized
 from mlagents.export import ExportError
 from mlagents.export.barracuda import barracuda_model
-from mlagents.export.barracuda_parity import ROWS, check_barracuda_parity
+from mlagents.export.barracuda_parity import check_barracuda_parity
 from mlagents.export.barracuda_policy import export_barracuda
 from mlagents.inference import BarracudaModel
 from mlagents.nn.build import make_policy
@@ -50,6 +50,7 @@ def policy_for(spec, squashed=False, **network):
     return policy
 
 
+ROWS = 16
 MEMORY = {"memory": {"memory_size": 8, "sequence_length": 4}}
 CASES = {
     "continuous": (spec_of([(5,), (3,)], 2), {}),
@@ -71,7 +72,8 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_file_does_what_the_policy_does(case, tmp_path):
     spec, network = CASES[case]
-    errors = export_barracuda(policy_for(spec, **network), spec, tmp_path / "folder" / "model.nn")
+    report = export_barracuda(policy_for(spec, **network), spec, tmp_path / "folder" / "model.nn")
+    errors = report.max_error
     assert set(errors) == {"action"} | ({"recurrent_out_c", "recurrent_out_h"} if "memory" in network else set())
     assert max(errors.values()) <= (3e-5 if network.get("squashed") else 1e-5)
 
@@ -119,8 +121,8 @@ def test_rare_actions_are_exact():
     policy = policy_for(spec)
     policy = eqx.tree_at(lambda p: p.head.logits[0].weight, policy, 0 * policy.head.logits[0].weight)
     policy = eqx.tree_at(lambda p: p.head.logits[0].bias, policy, np.log(np.float32([1e-6, 1])))
-    errors = check_barracuda_parity(serialized(barracuda_model(policy, spec)), policy, spec, seed=0)
-    assert errors["action"] <= 1e-7
+    report = check_barracuda_parity(serialized(barracuda_model(policy, spec)), policy, spec, seed=0)
+    assert report.max_error["action"] <= 1e-7
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_a_wrong_weight_is_noticed(case):
         try:
             check_barracuda_parity(data.replace(original, changed.tobytes()), policy, spec, seed=0)
         except ExportError as error:
-            assert "of the written .nn model differs from the policy by" in str(error)  # noqa: PT017
+            assert "of the written model differs from the policy by" in str(error)  # noqa: PT017
             continue
         unnoticed.append(layer.name)
     assert not unnoticed

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlagents.export import ExportError, export_policy
+from mlagents.export import PROFILES, ExportError, Profile, export_policy
 from mlagents.export.parity import SQUASHED_TOLERANCE, TOLERANCE
+from toys.policies import KINDS, MEMORY, behavior, seasoned_policy, sensor
 
 
 def ports(values):
@@ -52,43 +53,87 @@ def test_the_file_looks_like_unitys(
     assert ours.producer_name == "mlagents"
 
 
-@settings(max_examples=25, deadline=None)
+SENSORS = st.one_of(
+    st.tuples(st.integers(1, 4)),
+    st.tuples(st.integers(1, 4), st.integers(1, 3)),
+    st.tuples(st.integers(1, 2), st.integers(5, 8), st.integers(5, 7)),
+)
+NETWORKS = st.fixed_dictionaries(
+    {
+        "hidden_units": st.integers(1, 20),
+        "num_layers": st.integers(1, 3),
+        "normalize": st.booleans(),
+        "vis_encode_type": st.sampled_from(["match3", "fully_connected"]),
+        "memory": st.sampled_from([None, {"memory_size": 6, "sequence_length": 4}]),
+        "goal_conditioning_type": st.sampled_from(["hyper", "none"]),
+        "squashed": st.booleans(),
+        "gain": st.sampled_from([1.0, 30.0]),
+        "seed": st.integers(0, 2**16),
+    }
+)
+
+
+@settings(max_examples=12, deadline=None)
 @given(
-    sizes=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    shapes=st.lists(SENSORS, min_size=1, max_size=3),
+    goals=st.lists(st.booleans(), min_size=3, max_size=3),
     continuous=st.integers(0, 3),
     branches=st.lists(st.integers(1, 5), max_size=3),
-    hidden_units=st.integers(1, 40),
-    num_layers=st.integers(1, 3),
-    normalize=st.booleans(),
-    gain=st.sampled_from([1.0, 30.0]),
-    seed=st.integers(0, 2**16),
-    squashed=st.booleans(),
+    network=NETWORKS,
+    api_version=st.sampled_from([2, 3]),
 )
 def test_the_file_does_what_the_policy_does(
-    tmp_path_factory,
-    make_spec,
-    make_random_policy,
-    sizes,
-    continuous,
-    branches,
-    hidden_units,
-    num_layers,
-    normalize,
-    gain,
-    seed,
-    squashed,
+    tmp_path_factory, shapes, goals, continuous, branches, network, api_version
 ):
+    """Any network for any behavior, in every operator set."""
     assume(continuous or branches)
-    spec = make_spec(sizes, continuous, branches)
-    policy = make_random_policy(spec, hidden_units, num_layers, normalize, seed, gain, squashed)
+    sensors = [sensor(*x, goal=goal and len(x) != 2) for x, goal in zip(shapes, goals, strict=False)]
+    spec = behavior(*sensors, continuous=continuous, branches=branches)
+    policy = seasoned_policy(spec, **network)
     path = tmp_path_factory.mktemp("export") / "model.onnx"
-    report = export_policy(policy, spec, path, seed=seed)
-    onnx.checker.check_model(str(path), full_check=True)
-    outputs = ["deterministic_continuous_actions"] * bool(continuous)
-    outputs += ["deterministic_discrete_actions"] * bool(branches)
-    assert list(report.max_error) == outputs
-    assert max(report.max_error.values()) <= (SQUASHED_TOLERANCE if squashed else TOLERANCE)
-    assert report.opset == 9
+    for opset in (9, 11, 13, 15, 18):
+        report = export_policy(policy, spec, path, profile=Profile(opset, api_version), seed=network["seed"])
+        onnx.checker.check_model(str(path), full_check=True)
+        assert onnx.load(path).opset_import[0].version == report.opset == opset
+        prefix = "deterministic_" if api_version == 3 else ""
+        outputs = {f"{prefix}continuous_actions"} if continuous else set()
+        outputs |= {f"{prefix}discrete_actions", "discrete_actions"} if branches else set()
+        assert set(report.max_error) == outputs | ({"recurrent_out"} if network["memory"] else set())
+        assert max(report.max_error.values()) <= (SQUASHED_TOLERANCE if network["squashed"] else TOLERANCE)
+        assert report.steps == (4 if network["memory"] else 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_in_the_oldest_and_newest_form(tmp_path, kind):
+    spec, network = KINDS[kind]
+    policy = seasoned_policy(spec, **network)
+    for profile in (Profile(9, 2), Profile(9, 3), Profile(18, 3)):
+        report = export_policy(policy, spec, tmp_path / "model.onnx", profile=profile)
+        assert 0 <= max(report.max_error.values()) <= 1e-5
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profiles(tmp_path, make_spec, make_random_policy, name):
+    """Sets as the packages' manuals give them; one file, with the batch axis open."""
+    spec = make_spec([3], continuous=1)
+    export_policy(make_random_policy(spec), spec, tmp_path / "model.onnx", profile=PROFILES[name])
+    model = onnx.load(tmp_path / "model.onnx", load_external_data=False)
+    opset, version = {"barracuda1": (9, 2), "sentis1": (15, 3), "inference2": (15, 3)}.get(name, (9, 3))
+    assert model.opset_import[0].version == opset
+    assert model.ir_version == {9: 4, 15: 8}[opset]
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert session.run(["version_number"], {session.get_inputs()[0].name: np.zeros((5, 3), np.float32)})[0] == version
+
+
+def test_a_critics_memory_stays_at_home(tmp_path, make_spec):
+    spec = make_spec([3], continuous=1)
+    policy = seasoned_policy(spec, **MEMORY)
+    with_critic = eqx.tree_at(lambda p: p.critic_body, policy, policy.body, is_leaf=lambda x: x is None)
+    assert with_critic.memory_size == 2 * policy.memory_size
+    for name, one in (("a", policy), ("b", with_critic)):
+        export_policy(one, spec, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_squashed_samples_follow_the_distribution(tmp_path, make_spec, make_random_policy):

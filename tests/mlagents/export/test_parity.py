@@ -9,10 +9,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mlagents.export import DEFAULT, ExportError
+from mlagents.export import DEFAULT, ExportError, Profile
 from mlagents.export.onnx import onnx_model
 from mlagents.export.parity import check_parity
 from mlagents.export.policy_graph import policy_graph
+from toys.policies import KINDS, seasoned_policy
 
 
 @pytest.fixture
@@ -62,10 +63,9 @@ def test_exchanged_logits_are_found(case):
 
 def test_a_mask_that_the_samples_ignore_is_found(case):
     model = case[2]
-    for branch in (0, 1):  # sample from uniform log-probabilities, masked actions included
+    for branch in (0, 1):  # take probabilities for their logarithms: masked actions get 1, others more
         (sample,) = (node for node in model.graph.node if node.output[0] == f"branch.{branch}.sample")
-        (log,) = (node for node in model.graph.node if node.output[0] == sample.input[0])
-        log.CopyFrom(onnx.helper.make_node("Sub", [f"branch.{branch}.log_probs.probs"] * 2, log.output))
+        sample.input[0] = f"branch.{branch}.probs"
     with pytest.raises(ExportError, match=r"discrete_actions .* branch 0; expected an action that is not masked, of 3"):
         check(case)
 
@@ -98,3 +98,43 @@ def test_a_squashed_policy_passes_and_one_that_is_clipped_instead_is_found(make_
             node.op_type = "Identity"
     with pytest.raises(ExportError, match="deterministic_continuous_actions"):
         check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=3)
+
+
+@pytest.mark.parametrize("kind", ["simple", "resnet", "memory", "entities", "goal, one layer"])
+@pytest.mark.parametrize("api_version", [2, 3])
+def test_every_weight_matters(kind, api_version):
+    """All numbers of each weight, bias and other constant, one tensor at a time, off by a tenth."""
+    spec, network = KINDS[kind]
+    policy, profile = seasoned_policy(spec, **network), Profile(9, api_version)
+    model = onnx_model(policy_graph(policy, spec, api_version))
+    unnoticed = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor).copy()
+        if values.dtype != np.float32 or tensor.name.endswith(IMMATERIAL):
+            continue
+        original = tensor.SerializeToString()
+        values += 0.1 + 0.1 * np.abs(values)
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+        try:
+            check_parity(model.SerializeToString(), policy, spec, profile, seed=0)
+        except ExportError as error:
+            assert "of the written model differs from the policy by" in str(error)  # noqa: PT017
+        else:
+            unnoticed.append(tensor.name)
+        tensor.ParseFromString(original)
+    assert not unnoticed
+
+
+IMMATERIAL = (".value", "std", "penalty", "masked_logit", "least_probability", "key.bias", "padding_norm")
+"""Facts; the noise; penalties, of which only the order matters; and keys' bias, which attention does not see."""
+
+
+def test_a_memory_that_is_exchanged_is_found():
+    """[cell, hidden] instead of [hidden, cell]: in the first step, by the memory afterwards."""
+    spec, network = KINDS["memory"]
+    policy = seasoned_policy(spec, **network)
+    model = onnx_model(policy_graph(policy, spec))
+    (after,) = (node for node in model.graph.node if node.output[0] == "body.lstm.after")
+    after.input.extend(reversed([after.input.pop(), after.input.pop()][::-1]))
+    with pytest.raises(ExportError, match=r"output recurrent_out .* differs .* in step 0"):
+        check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import onnxruntime
@@ -12,13 +13,8 @@ from mlagents.export import ExportError
 from mlagents.export.onnx import onnx_model
 from mlagents.export.policy_graph import policy_graph
 from mlagents.nn.layers import Dense
-from mlagents_envs.base_env import (
-    ActionSpec,
-    BehaviorSpec,
-    DimensionProperty,
-    ObservationSpec,
-    ObservationType,
-)
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec
+from toys.policies import KINDS, MEMORY, behavior, seasoned_policy, sensor
 
 
 def run(policy, spec, **feeds):
@@ -118,9 +114,108 @@ def test_ports_are_in_the_order_unity_reads_them(make_spec, make_random_policy):
     ]
 
 
-def test_every_name_is_made_before_it_is_used(make_spec, make_random_policy):
-    spec = make_spec([2, 3], continuous=2, branches=(3, 4))
-    graph = policy_graph(make_random_policy(spec), spec)
+def ports(graph):
+    """Name -> shape of inputs and of outputs, in their order."""
+    return tuple([(port.name, port.shape) for port in group] for group in (graph.inputs, graph.outputs))
+
+
+EVERYTHING = behavior(
+    sensor(2, name="position"), sensor(3, 5, 7), sensor(4, 6), sensor(3), sensor(1, 8, 6), branches=(2,)
+)
+
+
+def test_version_3_has_an_input_for_every_sensor():
+    graph = policy_graph(seasoned_policy(EVERYTHING, vis_encode_type="match3", **MEMORY), EVERYTHING, 3)
+    assert ports(graph) == (
+        [
+            ("obs_0", (None, 2)),
+            ("obs_1", (None, 3, 5, 7)),
+            ("obs_2", (None, 4, 6)),
+            ("obs_3", (None, 3)),
+            ("obs_4", (None, 1, 8, 6)),
+            ("action_masks", (None, 2)),
+            ("recurrent_in", (None, 1, 8)),
+        ],
+        [
+            ("version_number", (1,)),
+            ("memory_size", (1,)),
+            ("discrete_actions", (None, 1)),
+            ("discrete_action_output_shape", (1, 1)),
+            ("deterministic_discrete_actions", (None, 1)),
+            ("recurrent_out", (None, 1, 8)),
+        ],
+    )
+    assert graph.constants["memory_size"].tolist() == [8]
+
+
+def test_version_2_joins_vectors_and_counts_images():
+    graph = policy_graph(seasoned_policy(EVERYTHING, vis_encode_type="match3", **MEMORY), EVERYTHING, 2)
+    assert ports(graph) == (
+        [
+            ("vector_observation", (None, 5)),
+            ("visual_observation_0", (None, 3, 5, 7)),
+            ("visual_observation_1", (None, 1, 8, 6)),
+            ("obs_2", (None, 4, 6)),
+            ("action_masks", (None, 2)),
+            ("recurrent_in", (None, 1, 8)),
+        ],
+        [
+            ("action", (None, 2)),
+            ("discrete_actions", (None, 2)),
+            ("version_number", (1,)),
+            ("memory_size", (1,)),
+            ("is_continuous_control", (1,)),
+            ("action_output_shape", (1,)),
+            ("discrete_action_output_shape", (1, 1)),
+            ("recurrent_out", (None, 1, 8)),
+        ],
+    )
+    facts = {name: graph.constants[name].ravel().tolist() for name in ("is_continuous_control", "action_output_shape")}
+    assert facts == {"is_continuous_control": [0], "action_output_shape": [2]}
+
+
+def test_version_2_with_both_kinds_of_actions_leaves_out_the_older_outputs(make_spec, make_random_policy):
+    spec = make_spec([2], continuous=2, branches=(3, 4))
+    _, outputs = ports(policy_graph(make_random_policy(spec), spec, 2))
+    assert outputs == [
+        ("continuous_actions", (None, 2)),
+        ("discrete_actions", (None, 7)),
+        ("version_number", (1,)),
+        ("memory_size", (1,)),
+        ("continuous_action_output_shape", (1,)),
+        ("discrete_action_output_shape", (1, 2)),
+    ]
+
+
+def test_log_probabilities_by_hand(make_spec, make_random_policy):
+    """Version 2, logits 1.761594, 0, -1.761594 at x = 1, whose exponentials are 5.8217, 1, 0.17177."""
+    spec = make_spec([1], branches=(3,))
+    policy = tiny_policy(make_random_policy, spec)
+    model = onnx_model(policy_graph(policy, spec, 2)).SerializeToString()
+    masks = np.array([[1, 1, 1], [0, 1, 1]], np.float32)
+    session = onnxruntime.InferenceSession(model)
+    (found,) = session.run(["action"], {"vector_observation": column(1, 1), "action_masks": masks})
+    np.testing.assert_allclose(np.exp(found), [[0.83245, 0.14299, 0.02456], [0, 0.85341, 0.14659]], atol=1e-5)
+    assert np.isfinite(found).all()
+
+
+def test_one_step_of_memory_by_hand():
+    """One cell, all weights 0 and biases 0: gates 1/2, candidate 0, so c' = c / 2 and h' = tanh(c / 2) / 2."""
+    spec = behavior((1,), continuous=1)
+    network = {"memory": {"memory_size": 2, "sequence_length": 4}, "hidden_units": 1, "num_layers": 1}
+    policy = seasoned_policy(spec, **network)
+    zeros = jax.tree.map(np.zeros_like, policy.body.lstm)
+    policy = eqx.tree_at(lambda p: p.body.lstm, policy, zeros)
+    memory = np.array([[[0.3, 1.0]], [[-0.2, -4.0]]], np.float32)  # h, c
+    after = run(policy, spec, obs_0=column(1, 2), recurrent_in=memory)["recurrent_out"]
+    np.testing.assert_allclose(after, [[[0.231059, 0.5]], [[-0.482014, -2.0]]], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("api_version", [2, 3])
+def test_every_name_is_made_before_it_is_used(kind, api_version):
+    spec, network = KINDS[kind]
+    graph = policy_graph(seasoned_policy(spec, **network), spec, api_version)
     known = {port.name for port in graph.inputs} | graph.constants.keys()
     for operation in graph.operations:
         fields = {name: value for name, value in vars(operation).items() if name not in ("output", "kind", "after")}
@@ -134,5 +229,6 @@ def test_every_name_is_made_before_it_is_used(make_spec, make_random_policy):
 
 def test_a_policy_of_another_behavior_is_refused(make_spec, make_random_policy):
     policy = make_random_policy(make_spec([2], continuous=1))
-    with pytest.raises(ExportError, match=r"are \(\(2,\), 0, 0, 1, \(\)\) in the policy and \(\(2,\), 0, 0, 0, \(3,\)\)"):
+    message = r"are \(\(2,\), 0, 0, 1, \(\)\) in the policy and \(\(2,\), 0, 0, 0, \(3,\)\) in the behavior"
+    with pytest.raises(ExportError, match=message):
         policy_graph(policy, BehaviorSpec(make_spec([2]).observation_specs, ActionSpec(0, (3,))))

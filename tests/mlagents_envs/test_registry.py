@@ -55,6 +55,21 @@ def test_an_unknown_name_is_a_key_error_with_the_nearest_names():
         registry["zzz"]
 
 
+def test_environments_of_other_libraries_need_no_registration():
+    registry = UnityEnvRegistry()
+    assert "gym:CartPole-v1" in registry
+    assert "pettingzoo:pettingzoo.butterfly.pistonball_v6" in registry
+    for name in ("gym", "jim:CartPole-v1", "CartPole-v1"):
+        assert name not in registry
+    assert list(registry) == []
+    entry = registry["gym:CartPole-v1"]
+    assert (entry.identifier, entry.description) == ("gym:CartPole-v1", "CartPole-v1 of Gymnasium")
+    pytest.importorskip("gymnasium")
+    with entry.make(seed=1, num_areas=1, worker_id=5) as env:
+        env.reset()
+        assert len(env.get_steps("CartPole?team=0")[0]) == 1
+
+
 @pytest.fixture
 def offered(tmp_path, monkeypatch):
     """A registry of one installed package's entry points: one good, three that fail in different ways."""

@@ -122,6 +122,7 @@ class Game:
         if not self._has_begun:
             self._begin()
         if self._env.turn_based:
+            self._show()
             while not self._pressed:
                 self._pressed += self._seat.wait(TURN_POLL_S)
             return [self._pressed.pop(0)]
@@ -131,12 +132,11 @@ class Game:
         return tapped + held
 
     def end_episode(self) -> None:
-        """Leave time to see how it ended, and show how the next one begins."""
+        """Leave time to see how it ended."""
         self._show()  # the picture is still of the end: it was taken before the next episode began
         self._seat.wait(PAUSE_AFTER_EPISODE_S)
         self._pressed.clear()
         self._picture = self._env.picture(*self._seat.size)
-        self._show()
         self._due = time.perf_counter()
 
     def _begin(self) -> None:
@@ -153,16 +153,17 @@ class Game:
 
     def _look(self) -> None:
         """Keep pace and show what there is; called by the environment."""
+        if self._env.turn_based:
+            self._picture = self._env.picture(*self._seat.size)
+            return
         now = time.perf_counter()
-        if self._env.turn_based or now >= self._next_picture:
+        if now >= self._next_picture:
             self._picture = self._env.picture(*self._seat.size)
             self._show()
-            shown = time.perf_counter()
-            apart = max(1.0 / self._seat.pictures_per_second, (shown - now) / LARGEST_SHARE_OF_DRAWING)
-            self._next_picture = now + apart
-        if not self._env.turn_based:
-            self._due = max(self._due + self._seconds_per_look, time.perf_counter())  # who is late does not hurry
-            self._pressed += self._seat.wait(self._due - time.perf_counter())
+            cost = time.perf_counter() - now
+            self._next_picture = now + max(1.0 / self._seat.pictures_per_second, cost / LARGEST_SHARE_OF_DRAWING)
+        self._due = max(self._due + self._seconds_per_look, time.perf_counter())  # who is late does not hurry
+        self._pressed += self._seat.wait(self._due - time.perf_counter())
 
     def _show(self) -> None:
         self._seat.show(self._picture, (self.status, self._keys))

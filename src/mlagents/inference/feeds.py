@@ -46,9 +46,10 @@ def plan_feeds(signature: Signature, spec: BehaviorSpec, memory: Mapping[str, Ag
         if name == EPSILON:
             continue
         if name not in offers:
+            there = [f"{each} {_text(offer.shape)}" for each, offer in offers.items() if offer.shape is not None]
             raise ModelMismatch(
-                f"{signature.path}: nothing in this behavior fits the model's input {name!r}; it has"
-                f" {', '.join(offers)}"
+                f"{signature.path}: nothing in this behavior fits the model's input {name!r} of shape"
+                f" {_text(tensor.shape[1:])}; it has {', '.join(there)}"
             )
         feeds[tensor.name] = _fitted(signature, name, tensor, offers[name])
     _check_all_observed(signature, spec)

@@ -136,6 +136,19 @@ def test_of_two_formats_onnx_is_taken(entry, capsys, tmp_path):
     assert "Chooser.onnx: this is not an ONNX model" in message
 
 
+def test_an_environment_of_another_library(capsys):
+    pytest.importorskip("gymnasium")
+    assert main(["play", "gym:CartPole-v1", "--model", "random", "--episodes", "3", "--num-areas", "2", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["environment"] == "gym:CartPole-v1"
+    behavior = report["behaviors"]["CartPole?team=0"]
+    assert behavior["mean"] == behavior["mean_length"] >= 8  # a reward of 1 for every step
+    assert main(["play", "gym:CartPole-v1"]) == 2
+    assert "no trained model comes with gym:CartPole-v1; give --model" in capsys.readouterr().err
+    assert main(["play", "gym:CartPol-v1", "--model", "random"]) == 1
+    assert "CartPole" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("option", "value"), [("--episodes", "0"), ("--episodes", "many"), ("--seed", "-1")])
 def test_numbers_are_checked(capsys, option, value):
     with pytest.raises(SystemExit) as raised:

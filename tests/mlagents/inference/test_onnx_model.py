@@ -135,7 +135,12 @@ def test_memory_belongs_to_the_agent_until_its_episode_ends(counter, make_spec, 
     [
         ([(3,), (2,)], 2, (), r"input obs_0 expects shape \[2\] for each agent; the behavior gives \[3\]"),
         ([(2,), (2, 2)], 2, (), r"input obs_1 expects shape \[2\] for each agent; the behavior gives \[2, 2\]"),
-        ([(2,)], 2, (), r"nothing in this behavior fits the model's input 'obs_1'; it has obs_0, vector_obs"),
+        (
+            [(2,)],
+            2,
+            (),
+            r"nothing in this behavior fits the model's input 'obs_1' of shape \[2\]; it has obs_0 \[2\], vec",
+        ),
         (
             [(2,), (2,), (1, 4, 4)],
             2,

@@ -1,0 +1,50 @@
+"""From settings to a run: what a run is made of follows what was asked for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlagents.settings import parse_run_settings
+from mlagents.training.build import build
+
+
+@pytest.fixture
+def make_run(tmp_path, monkeypatch):
+    """Build runs that are closed at the end."""
+    monkeypatch.chdir(tmp_path)
+    runs = []
+
+    def make(text, results_dir=None):
+        runs.append(build(parse_run_settings(f"default_settings: {{}}\n{text}"), results_dir))
+        return runs[-1]
+
+    yield make
+    for run in runs:
+        run.pool.close()
+        run.statistics.close()
+
+
+@pytest.mark.parametrize(("setting", "agents"), [("num_areas: 1", 1), ("num_areas: 3", 3), ("num_areas: null", 12)])
+def test_one_area_is_one_area_and_none_given_as_many_as_usual(make_run, setting, agents):
+    pool = make_run(f"env_settings: {{env_path: 3DBall, seed: 1, {setting}}}").pool
+    pool.reset({})
+    (report,) = pool.receive()
+    ((decision, _),) = report.steps.values()
+    assert len(decision) == agents
+
+
+@pytest.mark.parametrize(
+    ("results_dir", "file"), [(None, "summaries/ppo.jsonl"), ("results", "results/ppo/statistics.jsonl")]
+)
+def test_statistics_as_json_lines(make_run, tmp_path, results_dir, file):
+    folder = None if results_dir is None else tmp_path / results_dir
+    env = "env_settings: {env_path: Basic}\n"
+    for switch, expected in (("false", []), ("true", [5000])):
+        statistics = make_run(f"{env}checkpoint_settings: {{jsonl: {switch}, force: true}}", folder).statistics
+        statistics.add("Basic", "tag", 2.0)
+        statistics.write("Basic", 5000)
+        path = tmp_path / file
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        assert [line["step"] for line in lines] == expected

@@ -29,7 +29,7 @@ class SimEntry(BaseRegistryEntry):
       make_world: Makes the world; the place to import what is heavy.
       num_areas: How many areas there are if `make` is not told.
       parameters: What trainers may change.
-      model: Where an .onnx model lies if one is shipped.
+      model: Where an .onnx model lies if one is shipped; a folder with one <behavior>.onnx each for several behaviors.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SimEntry(BaseRegistryEntry):
             identifier,
             expected_reward,
             description,
-            pretrained=model if model and model.is_file() else None,
+            pretrained=model if model and model.exists() else None,
             parameters={name: str(parameter) for name, parameter in parameters.items()},
         )
         self._make_world = make_world

@@ -49,3 +49,27 @@ def test_variables_of_the_user_stay(order):
         "OMP_NUM_THREADS": "3",
     }
     assert configured(order, **variables) == ["cpu", "elsewhere", 7.0, "3"]
+
+
+ONE_THREAD = """
+import os
+from mlagents.cli import {module}
+try:
+    {module}.main({arguments})
+except SystemExit:
+    pass
+import numpy
+numpy.ones((600, 600)) @ numpy.ones((600, 600))
+print(os.environ["OPENBLAS_NUM_THREADS"], len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+@pytest.mark.parametrize(("module", "arguments"), [("learn", ["missing.yaml"]), ("main", ["envs", "missing"])])
+def test_numpy_multiplies_in_one_thread_whatever_command_runs(module, arguments):
+    """On a machine with one core there is one thread anyway, and only the variable tells."""
+    names = ("OPENBLAS_", "OMP_", "MKL_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(names)}
+    code = ONE_THREAD.format(module=module, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "1 1", done.stderr

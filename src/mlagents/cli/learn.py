@@ -25,9 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _learn(config: str | None, flags: dict[str, object]) -> None:
     # Everything heavy is imported here, after the flags are known to be right and the process is configured.
     from mlagents import process
+
+    process.use_one_thread()  # before anything imports numpy
     from mlagents.settings import load_run_settings
 
-    process.use_one_thread()  # plug-ins that settings name may import numpy
     settings = load_run_settings(Path(config) if config else None, flags)
     process.configure(settings.device)
     results_dir = settings.checkpoint_settings.results_dir

@@ -15,6 +15,9 @@ class Lanes:
 
     An agent keeps its lane from episode to episode. Lanes of agents that ended and have not decided since are given
     to newcomers, longest idle first, before the number of lanes grows.
+
+    Attributes:
+      count: number of lanes so far.
     """
 
     def __init__(self) -> None:

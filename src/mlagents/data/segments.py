@@ -52,7 +52,13 @@ class Rows:
     always one row on. Unused rows are closing rows, too. R = 2 x capacity rows are enough for segments of a single
     decision each.
 
+    Args:
+      spec: observations and actions.
+      capacity: decisions to make room for; if more come, all arrays grow.
+      memory_size: of the networks; 0 without memory.
+
     Attributes:
+      capacity: decisions that surely fit.
       columns: [R, ...].
       ended: bool [R], the episode ended with this decision; interrupted: bool [R], it was cut by a limit.
       closing: bool [R].

@@ -14,7 +14,12 @@ from mlagents_envs.base_env import BehaviorSpec
 
 
 class Episode(NamedTuple):
-    """A finished episode: the undiscounted return of the environment's rewards, and its decisions."""
+    """A finished episode.
+
+    Attributes:
+      total_reward: undiscounted sum of the environment's rewards.
+      length: in decisions.
+    """
 
     total_reward: float
     length: int
@@ -26,6 +31,17 @@ class Trajectories:
     Agents decide at different times, so each lane has a position of its own. Row t takes what was decided; what
     came of it goes to reward row t, observation row t + 1 and memory row t + 1. A lane that reaches the horizon, or
     whose episode ends, is a finished segment: contiguous, because time is the second axis.
+
+    Args:
+      spec: observations and actions.
+      horizon: longest segment, in decisions.
+      memory_size: of the networks; 0 without memory.
+
+    Attributes:
+      columns: [lanes, horizon + 1, ...].
+      length: intp [lanes], decisions in the open segment.
+      waiting: bool [lanes], has decided, and what came of it is not known yet.
+      total_reward: float64 [lanes], of the episode so far. decisions: int64 [lanes], likewise.
     """
 
     def __init__(self, spec: BehaviorSpec, horizon: int, memory_size: int = 0):

@@ -76,10 +76,13 @@ class Evaluation:
         """
         self._env.reset()
         while True:
-            for behavior in list(self._env.behavior_specs):
-                self._decide(behavior)
+            behaviors = list(self._env.behavior_specs)
+            for behavior in behaviors:
+                self._count(behavior)
             if self._tallies and all(tally.complete for tally in self._tallies.values()):
-                return True
+                return True  # before anybody decides: a person is not asked in vain
+            for behavior in behaviors:
+                self._decide(behavior)
             if stop():
                 return False
             self._env.step()
@@ -88,7 +91,7 @@ class Evaluation:
         """Return the averages so far; after an interrupted `run`, short episodes are over-represented."""
         return {behavior: tally.result() for behavior, tally in self._tallies.items()}
 
-    def _decide(self, behavior: str) -> None:
+    def _count(self, behavior: str) -> None:
         decision_steps, terminal_steps = self._env.get_steps(behavior)
         if len(decision_steps) == 0 and len(terminal_steps) == 0:
             return
@@ -97,10 +100,13 @@ class Evaluation:
         tally = self._tallies.setdefault(behavior, _Tally(self._episodes))
         tally.add_terminals(terminal_steps)
         tally.add_decisions(decision_steps)
-        model = self._models[behavior]
-        model.forget(terminal_steps.agent_id)
+        self._models[behavior].forget(terminal_steps.agent_id)
+
+    def _decide(self, behavior: str) -> None:
+        decision_steps = self._env.get_steps(behavior)[0]
         if len(decision_steps):
-            self._env.set_actions(behavior, model.act(decision_steps, self._deterministic, self._rng))
+            action = self._models[behavior].act(decision_steps, self._deterministic, self._rng)
+            self._env.set_actions(behavior, action)
 
 
 def evaluate(

@@ -215,7 +215,7 @@ def test_no_agents(discrete, make_spec, make_steps, rng):
             [(1, 3, 3)],
             3,
             (),
-            r"nothing in this behavior fits the model's input 'vector_observation'; it has obs_0, visual_observation_0",
+            r"nothing in this behavior fits the model's input 'vector_observation' of shape \[3\]; it has obs_0 \[",
         ),
         (
             [(3,), (1, 4, 5)],

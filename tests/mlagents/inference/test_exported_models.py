@@ -104,7 +104,7 @@ def test_every_kind_plays_like_its_policy(tmp_path, make_steps, rng, kind, profi
         ),
         (
             behavior((4,), (3, 20, 24), continuous=1),
-            r"nothing in this behavior fits the model's input 'obs_2' of shape \[3, 2\]; it has obs_0 \[4\], obs_1 \[3, 20",
+            r"nothing in this behavior fits the model's input 'obs_2' of shape \[3, 2\]; it has obs_0 \[4\], ",
         ),
     ],
 )

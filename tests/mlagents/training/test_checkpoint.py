@@ -48,6 +48,31 @@ def test_the_newest_is_loaded_and_the_oldest_are_deleted(layout):
     assert [n.split("-")[1] for n in names] == ["3.onnx", "3.safetensors", "4.onnx", "4.safetensors"]
 
 
+def test_the_best_stay_beside_the_newest(layout):
+    """Of 1 to 5, 2 and 3 do best; of equally good ones the newer stays."""
+    checkpoints = Checkpoints(layout)
+    for steps, rating in ((1, 7.0), (2, 9.0), (3, 7.0), (4, 1.0), (5, None), (6, -2.0)):
+        ratings = {} if rating is None else {"Ball/1": rating}
+        checkpoints.save({"Ball/1": state(steps)}, {}, {"Ball/1": 2}, ratings=ratings, keep_best=2)
+    folder = layout.checkpoint("Ball/1", 1, ".safetensors").parent
+    assert [p.stem.split("-")[1] for p in sorted(folder.iterdir())] == ["2", "3", "5", "6"]
+    reopened = Checkpoints.open(layout)
+    assert reopened.best("Ball/1") == (2, 9.0)
+    assert reopened.load("Ball/1", 3)["steps"] == 3
+    assert reopened.load("Ball/1")["steps"] == 6
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint of step 4 for behavior 'Ball/1' \(saved steps: 2, 3, 5, 6\)"
+    ):
+        reopened.load("Ball/1", 4)
+
+
+def test_without_ratings_there_is_no_best(layout):
+    checkpoints = Checkpoints(layout)
+    save(checkpoints, 1)
+    assert checkpoints.best("Ball/1") is None
+    assert checkpoints.best("Other") is None
+
+
 def test_provisional_checkpoints_make_way_and_push_nothing_out(layout):
     checkpoints = Checkpoints(layout)
     save(checkpoints, 1, keep=2)

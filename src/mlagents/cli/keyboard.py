@@ -24,6 +24,7 @@ ESCAPE: Final = "escape"
 LOOK_EVERY_S: Final = 0.04
 TURN_POLL_S: Final = 0.02
 PAUSE_AFTER_EPISODE_S: Final = 0.7
+MAKES_UP_FOR_S: Final = 0.3  # of time that drawing took; what is beyond is lost
 LARGEST_SHARE_OF_DRAWING: Final = 0.5
 
 
@@ -162,8 +163,9 @@ class Game:
             self._show()
             cost = time.perf_counter() - now
             self._next_picture = now + max(1.0 / self._seat.pictures_per_second, cost / LARGEST_SHARE_OF_DRAWING)
-        self._due = max(self._due + self._seconds_per_look, time.perf_counter())  # who is late does not hurry
-        self._pressed += self._seat.wait(self._due - time.perf_counter())
+        now = time.perf_counter()
+        self._due = max(self._due + self._seconds_per_look, now - MAKES_UP_FOR_S)
+        self._pressed += self._seat.wait(self._due - now)
 
     def _show(self) -> None:
         self._seat.show(self._picture, (self.status, self._keys))

@@ -87,9 +87,13 @@ class Evaluation:
                 return False
             self._env.step()
 
-    def result(self) -> EvaluationResult:
-        """Return the averages so far; after an interrupted `run`, short episodes are over-represented."""
-        return {behavior: tally.result() for behavior, tally in self._tallies.items()}
+    def result(self, unfinished: bool = False) -> EvaluationResult:
+        """Return the averages so far.
+
+        After a `run` that was stopped, short episodes are over-represented, unless the unfinished ones count too, with
+        what they have earned so far.
+        """
+        return {behavior: tally.result(unfinished) for behavior, tally in self._tallies.items()}
 
     def _count(self, behavior: str) -> None:
         decision_steps, terminal_steps = self._env.get_steps(behavior)
@@ -154,11 +158,12 @@ class _Tally:
             episode.reward += reward
             episode.decisions += 1
 
-    def result(self) -> BehaviorResult:
-        if not self._rewards:
+    def result(self, unfinished: bool) -> BehaviorResult:
+        running = [episode for episode in self._running.values() if episode.counts and unfinished]
+        rewards = np.array(self._rewards + [episode.reward for episode in running])
+        if not rewards.size:
             return BehaviorResult(np.nan, np.nan, 0, np.nan)
-        rewards = np.array(self._rewards)
-        mean_length = float(np.mean(self._lengths))
+        mean_length = float(np.mean(self._lengths + [episode.decisions for episode in running]))
         return BehaviorResult(float(rewards.mean()), float(rewards.std()), len(rewards), mean_length)
 
     def _begin(self) -> _Episode:

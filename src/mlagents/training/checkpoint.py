@@ -112,7 +112,7 @@ class Checkpoints:
         if step is not None and step not in steps:
             there = ", ".join(map(str, steps))
             raise CheckpointError(
-                f"{self._layout.run}: no checkpoint of step {step} for {behavior!r}; there is {there}."
+                f"{self._layout.run}: no checkpoint of step {step} for behavior {behavior!r} (saved steps: {there})."
             )
         path = self._state_file(behavior, steps[-1] if step is None else step)
         try:

@@ -18,6 +18,9 @@ from mlagents_envs.side_channel.environment_parameters_channel import Environmen
 _log = get_logger(__name__)
 
 EPISODES = 20
+MOST_STEPS = 5000
+"""Of the environment: then unfinished episodes count with what they have earned. Greedy agents may stand still forever."""
+
 SEED = 20_001
 """Of the environment and its parameters; the same in every run, so that ratings can be compared."""
 
@@ -68,27 +71,21 @@ class Judge:
             specs = env.behavior_specs
             players = {name: load_model(models[_without_team(name)], spec) for name, spec in specs.items()}
             evaluation = Evaluation(env, players, EPISODES, deterministic=True, seed=SEED)
-            is_whole = evaluation.run(stop)
+            interrupted = _play(evaluation, stop)
         finally:
             env.close()
         spent = self._clock() - before
         self._seconds += spent
-        if not is_whole:
+        if interrupted:
             return {}
         teams: dict[str, list[float]] = {}
-        for name, result in evaluation.result().items():
+        for name, result in evaluation.result(unfinished=True).items():
             teams.setdefault(_without_team(name), []).append(result.mean)
         ratings = {name: sum(means) / len(means) for name, means in teams.items()}
         share = 100 * self._seconds / max(self._clock() - self._started, 1e-9)
         for name, rating in ratings.items():
-            _log.info(
-                "%s: mean reward %.3f in %d episodes of its own (%.1f s; so far %.1f %% of the run's time).",
-                name,
-                rating,
-                EPISODES,
-                spent,
-                share,
-            )
+            message = "%s: mean reward %.3f in episodes of its own (%.1f s; so far %.1f %% of the run's time)."
+            _log.info(message, name, rating, spent, share)
         return ratings
 
     def _hardest(self) -> ParameterSchedule:
@@ -96,6 +93,20 @@ class Judge:
         last = {n: len(p.curriculum) - 1 for n, p in self._parameters.items() if isinstance(p, CurriculumSettings)}
         schedule.load_state_dict({"lessons": {"number": last}})
         return schedule
+
+
+def _play(evaluation: Evaluation, stop: Callable[[], bool]) -> bool:
+    """Play to the end, or for `MOST_STEPS`; return whether `stop` ended it."""
+    steps, interrupted = 0, False
+
+    def is_over() -> bool:
+        nonlocal steps, interrupted
+        steps += 1
+        interrupted = stop()
+        return interrupted or steps > MOST_STEPS
+
+    evaluation.run(is_over)
+    return interrupted
 
 
 def _without_team(behavior: str) -> str:

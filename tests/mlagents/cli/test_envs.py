@@ -59,6 +59,7 @@ def test_json(registry, capsys):
         "observations": [{"name": "", "shape": [3]}, {"name": "camera", "shape": [1, 4, 5]}],
         "continuous_actions": 0,
         "discrete_branches": [3, 2],
+        "keys": {},
     }
 
 

@@ -102,4 +102,4 @@ def test_a_checkpoint_of_an_older_version(run, capsys):
 
 
 def test_all_profiles_are_offered():
-    assert OFFERED == tuple(PROFILES)
+    assert tuple(PROFILES) == OFFERED

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 demo: $(STAMP)
 	$(BIN)/mlagents-learn config/ppo/3DBall.yaml --env=3DBall --run-id=demo --force --results-dir=results
-	$(BIN)/mlagents play 3DBall --model results/demo/3DBall.onnx --episodes 12
+	$(BIN)/mlagents play 3DBall --model results/demo/3DBall.onnx --episodes 12 --deterministic
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"

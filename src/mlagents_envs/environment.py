@@ -13,21 +13,12 @@ from typing import Any
 
 import mlagents_envs
 from mlagents_envs import diagnosis
-from mlagents_envs.base_env import (
-    ActionTuple,
-    BaseEnv,
-    BehaviorMapping,
-    BehaviorName,
-    BehaviorSpec,
-    DecisionSteps,
-    TerminalSteps,
-)
+from mlagents_envs.base_env import BehaviorName
 from mlagents_envs.communicator import Communicator, PollCallback
 from mlagents_envs.communicator_objects.command_pb2 import RESET
 from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
 from mlagents_envs.communicator_objects.unity_input_pb2 import UnityInputProto
 from mlagents_envs.exception import (
-    UnityActionException,
     UnityCommunicatorStoppedException,
     UnityEnvironmentException,
     UnityTimeOutException,
@@ -39,6 +30,7 @@ from mlagents_envs.rpc.codec import StepsDecoder, decoder_from_proto, encode_act
 from mlagents_envs.rpc_communicator import RpcCommunicator
 from mlagents_envs.side_channel import DefaultTrainingAnalyticsSideChannel, SideChannel
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
+from mlagents_envs.stepped_env import SteppedEnv
 from mlagents_envs.timers import hierarchical_timer
 
 logger = get_logger(__name__)
@@ -47,7 +39,7 @@ _ANALYTICS_ID = DefaultTrainingAnalyticsSideChannel.CHANNEL_ID
 _EXIT_S = 2.0  # for a player that dropped its connection to be gone
 
 
-class UnityEnvironment(BaseEnv):
+class UnityEnvironment(SteppedEnv):
     """Starts a Unity player, or waits for the Unity editor, and steps it.
 
     ```
@@ -106,6 +98,7 @@ class UnityEnvironment(BaseEnv):
         docker_training: bool | None = None,
         bind: str = "localhost",
     ) -> None:
+        super().__init__()
         if docker_training is not None:
             logger.warning("docker_training has no effect any more.")
         if file_name is None and worker_id != 0:
@@ -123,9 +116,6 @@ class UnityEnvironment(BaseEnv):
         self._additional_args = list(additional_args or args or [])
         self._log_folder = log_folder
         self._side_channel_manager = self._manage(side_channels if side_channels is not None else [])
-        self._env_specs: dict[BehaviorName, BehaviorSpec] = {}
-        self._env_state: dict[BehaviorName, tuple[DecisionSteps, TerminalSteps]] = {}
-        self._env_actions: dict[BehaviorName, ActionTuple] = {}
         self._decoders: dict[BehaviorName, StepsDecoder] = {}
         self._package_version: str | None = None
         self._is_first_message = True
@@ -139,11 +129,6 @@ class UnityEnvironment(BaseEnv):
         except BaseException:  # Ctrl-C included: nothing may stay behind
             self._close(0)
             raise
-
-    @property
-    def behavior_specs(self) -> BehaviorMapping:
-        """Behavior name -> spec; grows when the environment announces one."""
-        return BehaviorMapping(self._env_specs)
 
     @property
     def _process(self) -> subprocess.Popen[bytes] | None:
@@ -172,43 +157,10 @@ class UnityEnvironment(BaseEnv):
             return
         command = EnvelopeProto.Input()
         actions = command.rl_input.agent_actions  # STEP is the default command
-        for name, (decision_steps, _) in self._env_state.items():
-            n = len(decision_steps)
-            if n:
-                chosen = self._env_actions.get(name) or self._env_specs[name].action_spec.empty_action(n)
-                actions[name] = encode_actions(chosen)
+        for name, action in self._take_actions().items():
+            if len(action.discrete):
+                actions[name] = encode_actions(action)
         self._exchange(command)
-
-    def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
-        """See `BaseEnv.set_actions`; does nothing before the first `reset()`."""
-        spec = self._spec(behavior_name)
-        if behavior_name in self._env_state:
-            n = len(self._env_state[behavior_name][0])
-            self._env_actions[behavior_name] = spec.action_spec._validate_action(action, n, behavior_name)
-
-    def set_action_for_agent(self, behavior_name: BehaviorName, agent_id: int, action: ActionTuple) -> None:
-        """See `BaseEnv.set_action_for_agent`; does nothing before the first `reset()`."""
-        spec = self._spec(behavior_name).action_spec
-        if behavior_name not in self._env_state:
-            return
-        action = spec._validate_action(action, 1, behavior_name)
-        decision_steps = self._env_state[behavior_name][0]
-        row = decision_steps.agent_id_to_index.get(agent_id)
-        if row is None:
-            raise IndexError(
-                f"Agent {agent_id} of behavior {behavior_name!r} waits for no action; "
-                f"those that do: {decision_steps.agent_id.tolist()}."
-            )
-        actions = spec.empty_action(len(decision_steps))
-        if (before := self._env_actions.get(behavior_name)) is not None:
-            actions.continuous[:], actions.discrete[:] = before.continuous, before.discrete
-        actions.continuous[row], actions.discrete[row] = action.continuous[0], action.discrete[0]
-        self._env_actions[behavior_name] = actions
-
-    def get_steps(self, behavior_name: BehaviorName) -> tuple[DecisionSteps, TerminalSteps]:
-        """See `BaseEnv.get_steps`; a `KeyError` before the first `reset()`."""
-        self._spec(behavior_name)
-        return self._env_state[behavior_name]
 
     def close(self) -> None:
         """Asks the environment to leave, and kills a player that does not within `timeout_wait` seconds.
@@ -285,7 +237,7 @@ class UnityEnvironment(BaseEnv):
     def _exchange(self, command: Any) -> None:
         """Sends a command (`EnvelopeProto.Input`) and takes in what comes of it."""
         command.rl_input.side_channel = bytes(self._side_channel_manager.generate_side_channel_messages())
-        self._env_actions.clear()
+        self._pending.clear()
         with hierarchical_timer("communicator.exchange"):
             output = self._ask(self._communicator.exchange_envelope, command)
         if output is None:
@@ -298,7 +250,7 @@ class UnityEnvironment(BaseEnv):
         infos = output.rl_output.agentInfos
         for name, decoder in self._decoders.items():
             # A look-up would add the name to the map.
-            self._env_state[name] = decoder.decode_list(infos[name]) if name in infos else decoder.decode(())
+            self._reports[name] = decoder.decode_list(infos[name]) if name in infos else decoder.decode(())
         self._side_channel_manager.process_side_channel_message(output.rl_output.side_channel)
 
     def _learn_behaviors(self, output: Any) -> None:
@@ -312,16 +264,8 @@ class UnityEnvironment(BaseEnv):
             if messages:
                 decoder = decoder_from_proto(brain, messages[0], self._package_version)
                 self._decoders[name] = decoder
-                self._env_specs[name] = decoder.spec
+                self._specs[name] = decoder.spec
                 logger.info(f"Connected new brain: {name}")
-
-    def _spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
-        try:
-            return self._env_specs[behavior_name]
-        except KeyError:
-            raise UnityActionException(
-                f"The environment has no behavior {behavior_name!r}; it has {list(self._env_specs)}."
-            ) from None
 
     def _check_loaded(self) -> None:
         if not self._loaded:

@@ -5,23 +5,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_envs.base_env import (
-    ActionTuple,
-    AgentId,
-    BaseEnv,
-    BehaviorMapping,
-    BehaviorName,
-    BehaviorSpec,
-    DecisionSteps,
-    TerminalSteps,
-)
-from mlagents_envs.exception import UnityActionException, UnityEnvironmentException
+from mlagents_envs.base_env import ActionTuple, BehaviorName
+from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.side_channel.default_training_analytics_side_channel import (
     DefaultTrainingAnalyticsSideChannel,
 )
@@ -34,8 +24,9 @@ from mlagents_envs.side_channel.framing import iter_frames, pack_frame
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel, encode_stat
+from mlagents_envs.stepped_env import SteppedEnv
 from mlagents_sim import state
-from mlagents_sim.academy import Academy, Report, World
+from mlagents_sim.academy import Academy, World
 from mlagents_sim.actuators import check_action_values
 from mlagents_sim.keys import Keys
 
@@ -45,8 +36,11 @@ logger = logging.getLogger(__name__)
 _WITHOUT_EFFECT = {EngineConfigurationChannel.CHANNEL_ID, DefaultTrainingAnalyticsSideChannel.CHANNEL_ID}
 
 
-class SimEnvironment(BaseEnv):
+class SimEnvironment(SteppedEnv):
     """Runs a world in this process. Behavior specs are known before the first `reset()`.
+
+    Actions are refused (`UnityActionException`) also for a number that is not finite, or a choice that its branch
+    does not have.
 
     Args:
       world: What is simulated.
@@ -61,23 +55,17 @@ class SimEnvironment(BaseEnv):
         side_channels: list[SideChannel] | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
+        super().__init__()
         self._world = world
         self._rng = rng
         self._academy = Academy(world)
         self._batches = {batch.behavior: batch for batch in world.agents if batch.policy is None}
-        self._specs = BehaviorMapping({name: batch.spec for name, batch in self._batches.items()})
-        self._reports: dict[BehaviorName, Report] = {}
-        self._pending: dict[BehaviorName, ActionTuple] = {}
+        self._specs = {name: batch.spec for name, batch in self._batches.items()}
         self._side_channel_manager = SideChannelManager(side_channels)
         self._channel_ids = {channel.channel_id for channel in side_channels or ()}
         self._unheard: set[uuid.UUID] = set()
         self._has_begun = False
         self._closed = False
-
-    @property
-    def behavior_specs(self) -> Mapping[BehaviorName, BehaviorSpec]:
-        """Behavior name -> spec."""
-        return self._specs
 
     def reset(self) -> None:
         """Begin a new episode for every agent.
@@ -102,11 +90,9 @@ class SimEnvironment(BaseEnv):
             self.reset()
             return
         self._receive()
-        for name, batch in self._batches.items():
-            if waiting := len(self._reports[name][0]):
-                action = self._pending.get(name)
-                batch.decide(batch.spec.action_spec.empty_action(waiting) if action is None else action)
-        self._pending.clear()
+        for name, action in self._take_actions().items():
+            if len(action.discrete):
+                self._batches[name].decide(action)
         self._academy.step()
         self._send()
 
@@ -157,57 +143,10 @@ class SimEnvironment(BaseEnv):
         """No more steps; may be called again."""
         self._closed = True
 
-    def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
-        """Set what all agents of the last DecisionSteps do in the next step, in the order of its rows.
-
-        Raises:
-          UnityActionException: Unknown behavior, wrong shapes, a number that is not finite, or a choice that
-            its branch does not have.
-        """
-        spec = self._spec(behavior_name).action_spec
-        if not self._reports:
-            return  # nobody waits for it
-        decision_steps = self._reports[behavior_name][0]
-        action = spec._validate_action(action, len(decision_steps), behavior_name)
-        check_action_values(spec, action, behavior_name, decision_steps.agent_id)
-        self._pending[behavior_name] = action
-
-    def set_action_for_agent(self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple) -> None:
-        """Set what one agent does in the next step; the others of its behavior get zeros unless set too.
-
-        Raises:
-          UnityActionException: As `set_actions`.
-          IndexError: The agent has no pending decision.
-        """
-        spec = self._spec(behavior_name).action_spec
-        if not self._reports:
-            return
-        decision_steps = self._reports[behavior_name][0]
-        if agent_id not in decision_steps:
-            raise IndexError(
-                f"Agent {agent_id} of behavior {behavior_name!r} has no pending decision; waiting are agents "
-                f"{decision_steps.agent_id.tolist()}."
-            )
-        row = decision_steps.agent_id_to_index[agent_id]
-        action = spec._validate_action(action, 1, behavior_name)
-        check_action_values(spec, action, behavior_name, decision_steps.agent_id[row : row + 1])
-        pending = self._pending.get(behavior_name) or spec.empty_action(len(decision_steps))
-        continuous, discrete = pending.continuous.copy(), pending.discrete.copy()
-        continuous[row], discrete[row] = action.continuous[0], action.discrete[0]
-        self._pending[behavior_name] = ActionTuple(continuous, discrete)
-
-    def get_steps(self, behavior_name: BehaviorName) -> tuple[DecisionSteps, TerminalSteps]:
-        """What the agents of a behavior reported in the last `step()` or `reset()`.
-
-        Raises:
-          UnityActionException: Unknown behavior.
-          KeyError: Nothing was reported yet; call `reset()`.
-        """
-        report = self._reports.get(behavior_name)
-        if report is None:
-            self._spec(behavior_name)
-            raise KeyError(f"{behavior_name!r} has not reported yet; call reset() first.")
-        return report
+    def _checked(self, action: ActionTuple, behavior_name: BehaviorName, agent_id: NDArray[np.int32]) -> ActionTuple:
+        action = super()._checked(action, behavior_name, agent_id)
+        check_action_values(self._specs[behavior_name].action_spec, action, behavior_name, agent_id)
+        return action
 
     def heuristic(self, behavior_name: BehaviorName) -> ActionTuple:
         """What the agents of the last DecisionSteps would do by their author's own rule, in the order of its rows.
@@ -234,16 +173,6 @@ class SimEnvironment(BaseEnv):
     def turn_based(self) -> bool:
         """Whether time stands still until a person who plays has decided."""
         return self._world.turn_based
-
-    def _spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
-        try:
-            return self._specs[behavior_name]
-        except KeyError:
-            near = get_close_matches(behavior_name, self._specs, n=1, cutoff=0.5)  # "?team=0" left out
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UnityActionException(
-                f"There is no behavior {behavior_name!r} in this environment.{hint} Its behaviors: {list(self._specs)}."
-            ) from None
 
     def _receive(self) -> None:
         """Act on what the side channels have queued."""

@@ -17,8 +17,12 @@ from interop import official_package
 from interop.player import recorded_messages
 
 FOLDER = Path(__file__).parent
-PARAMETERS = {"3DBall": ("gravity", "mass", "scale"), "scene": ("size", "color", "speed")}
-STEPS = {"3DBall": 100, "scene": 12}
+PARAMETERS = {
+    "3DBall": ("gravity", "mass", "scale"),
+    "GridWorld": ("gridSize", "numObstacles", "numGoals"),
+    "scene": ("size", "color", "speed"),
+}
+STEPS = {"3DBall": 100, "GridWorld": 12, "scene": 12}
 
 
 @pytest.hookimpl(tryfirst=True)

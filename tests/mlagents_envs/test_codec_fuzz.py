@@ -201,6 +201,7 @@ def test_damaged_side_channels_and_actions():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_many_damaged_messages(monkeypatch):
     before = psutil.Process().memory_info().rss
     fuzz_messages(100_000, 3, monkeypatch)

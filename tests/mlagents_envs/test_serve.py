@@ -240,5 +240,5 @@ def test_the_editor_serves_one_trainer_after_the_other(port):
                 env.reset()
                 assert env.get_steps(CHOOSER)[0].obs[0][0, 1] == seed
         editor.send_signal(signal.SIGINT)
-        _, errors = editor.communicate(timeout=20)
+        _, errors = editor.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")

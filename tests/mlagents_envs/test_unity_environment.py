@@ -73,6 +73,11 @@ def start(executable):
         env.__exit__()
 
 
+def impatient(env):
+    """From now on the player gets 1 second; it had all the time that a busy machine may need to start it."""
+    env._timeout_wait = env._communicator.timeout_wait = 1
+
+
 @pytest.fixture
 def quiet():
     """As `mlagents-learn` sets it: what players print is kept, not shown."""
@@ -268,7 +273,7 @@ def test_crash(start, scenario, message):
     started = time.monotonic()
     with pytest.raises(UnityEnvironmentException, match=message):
         env.step()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15  # of 20
     env.close()
 
 
@@ -280,21 +285,22 @@ def test_crash_before_connecting(start, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("scenario", "message"),
-    [("silent", "did not connect within 1 seconds"), ("half", "is connected, but sent nothing for 1 seconds")],
+    ("scenario", "timeout_wait", "message"),
+    [("silent", 1, "did not connect within 1 seconds"), ("half", 5, "is connected, but sent nothing for 5 seconds")],
 )
-def test_silence_at_the_start(start, scenario, message):
+def test_silence_at_the_start(start, scenario, timeout_wait, message):
     port = free_port()
     with pytest.raises(UnityTimeOutException, match=message):
-        start(scenario, timeout_wait=1, base_port=port)
+        start(scenario, timeout_wait=timeout_wait, base_port=port)
     children = [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
     assert not any(str(port) in child.cmdline() for child in children)
 
 
 def test_hang(start):
-    env = start("hang", timeout_wait=1)
+    env = start("hang")
     env.reset()
     env.step()
+    impatient(env)
     with pytest.raises(UnityTimeOutException, match=r"(?s)sent nothing for 1 seconds.*It hangs"):
         env.step()
     process = env._process
@@ -303,8 +309,9 @@ def test_hang(start):
 
 
 def test_player_that_will_not_leave_is_killed(start, caplog):
-    env = start("stubborn", timeout_wait=1)
+    env = start("stubborn")
     env.reset()
+    impatient(env)
     process = env._process
     env.close()
     assert process.returncode == -signal.SIGKILL
@@ -323,9 +330,10 @@ def test_player_that_leaves(start):
 
 
 def test_dropped_connection(start):
-    env = start("drop", timeout_wait=2)
+    env = start("drop")
     env.reset()
     env.step()
+    impatient(env)
     with pytest.raises((UnityTimeOutException, UnityEnvironmentException)):  # no way to leave: it may be restarted
         env.step()
 
@@ -349,7 +357,7 @@ def test_garbage_and_nan(start):
 
 def test_another_version(start):
     with pytest.raises(UnityEnvironmentException, match=r"speaks version '2\.0\.0'.*this program 1\.5\.0"):
-        start("legacy", ["--api", "2.0.0", "--package", "9.0.0"], timeout_wait=3)
+        start("legacy", ["--api", "2.0.0", "--package", "9.0.0"])
 
 
 def test_editor_has_no_workers():
@@ -405,7 +413,7 @@ START = """
 @pytest.mark.parametrize("end", ["", "    os.kill(os.getpid(), signal.SIGKILL)\n", "    raise KeyError\n"])
 def test_player_ends_with_the_program(executable, end):
     with run_python(START + end, executable, free_port()) as program:
-        output, _ = program.communicate(timeout=20)
+        output, _ = program.communicate(timeout=60)
     assert is_gone(int(output.partition("pid ")[2].split()[0]))
 
 
@@ -425,7 +433,7 @@ def test_threads_may_end_before_their_environment(start):
     """
     env = start()  # only for the executable's sake
     with run_python(program, env._file_name, free_port()) as running:
-        output, errors = running.communicate(timeout=20)
+        output, errors = running.communicate(timeout=60)
     assert "fine" in output, errors
 
 
@@ -447,8 +455,8 @@ def test_ctrl_c_while_waiting(executable, file_name):
         children = psutil.Process(running.pid).children(recursive=True)
         running.send_signal(signal.SIGINT)
         started = time.monotonic()
-        output, errors = running.communicate(timeout=20)
-        assert time.monotonic() - started < 4
+        output, errors = running.communicate(timeout=60)
+        assert time.monotonic() - started < 15  # of 60
     assert (output, running.returncode) == ("interrupted\n", 0), errors
     assert all(is_gone(child.pid) for child in children)
 

@@ -22,6 +22,7 @@ EXAMPLES = {
     "GridWorld": {"up": 1, "w": 1, "down": 2, "s": 2, "left": 3, "a": 3, "right": 4, "d": 4, "space": 0},
     "PushBlock": {"up": 1, "w": 1, "down": 2, "s": 2, "right": 3, "d": 3, "left": 4, "a": 4, "q": 5, "e": 6},
     "Hallway": {"up": 1, "w": 1, "down": 2, "s": 2, "right": 3, "d": 3, "left": 4, "a": 4},
+    "Pyramids": {"up": 1, "w": 1, "down": 2, "s": 2, "right": 3, "d": 3, "left": 4, "a": 4},
 }
 BALL = {"up": (0, 1), "w": (0, 1), "down": (0, -1), "s": (0, -1), "left": (1, 0), "a": (1, 0), "right": (-1, 0)}
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from mlagents.barracuda import Evaluator, parse
 from mlagents.export.barracuda import ACTION, API_VERSION
-from mlagents.export.parity import ParityReport, checked, tolerance_of
-from mlagents.export.trials import Expected, FloatArray, Trial, expected, random_memory, random_trials
+from mlagents.export.parity import SQUASHED_TOLERANCE, TOLERANCE, Comparison, ParityReport, tolerance
+from mlagents.export.trials import Expected, FloatArray, Rounding, Trial, random_memory, random_trials, references
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -20,7 +20,7 @@ def check_barracuda_parity(model: bytes, policy: Policy, spec: BehaviorSpec, see
     Policies with memory take several steps; the model and the policy each go on with their own memory.
 
     Raises:
-      ExportError: an output differs by more than 1e-5 (a squashed action by more than 3e-5).
+      ExportError: an output differs by more than `mlagents.export.parity.tolerance`.
     """
     rng = np.random.default_rng(seed)
     trials = random_trials(rng, policy, spec)
@@ -28,17 +28,23 @@ def check_barracuda_parity(model: bytes, policy: Policy, spec: BehaviorSpec, see
     evaluator = Evaluator(file, [ACTION, *(item.output for item in file.memories)])
     memory = random_memory(rng, policy, trials[0])
     theirs = _memory_parts(memory, _MEMORY)
-    errors: dict[str, float] = {}
-    for step, trial in enumerate(trials):
+    comparison, rows = Comparison(seed), len(memory)
+    for trial, (wanted, rounding) in zip(trials, references(rng, policy, trials, memory), strict=True):
         found = evaluator(_feeds(policy, trial, theirs))
-        results = {name: values.reshape(len(memory), -1) for name, values in found.items()}
-        wanted = expected(policy, trial, memory)
+        results = {name: values.reshape(rows, -1) for name, values in found.items()}
         for output, error in _errors(results, wanted).items():
-            greatest = checked(output, error, tolerance_of(policy, output == ACTION), step, seed)
-            errors[output] = max(errors.get(output, 0.0), greatest)
-        memory = wanted.memory
+            comparison.add(output, error, _tolerance_of(policy, output, rounding))
+        comparison.steps += 1
         theirs = {name.replace(_MEMORY_AFTER, _MEMORY): x for name, x in results.items() if name != ACTION}
-    return ParityReport(errors, len(memory), len(trials), "nn", API_VERSION, None)
+    return comparison.report(rows, "nn", API_VERSION, None)
+
+
+def _tolerance_of(policy: Policy, output: str, rounding: Rounding) -> float:
+    if output != ACTION:
+        return tolerance(TOLERANCE, rounding.memory)
+    if policy.head.logits:
+        return tolerance(TOLERANCE, rounding.probability)
+    return tolerance(SQUASHED_TOLERANCE if policy.head.squashed else TOLERANCE, rounding.action)
 
 
 def _feeds(policy: Policy, trial: Trial, memory: dict[str, FloatArray]) -> dict[str, FloatArray]:

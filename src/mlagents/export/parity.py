@@ -15,7 +15,7 @@ from mlagents.export.body_graph import MEMORY, MEMORY_AFTER
 from mlagents.export.errors import ExportError
 from mlagents.export.policy_graph import log_probs_of
 from mlagents.export.profiles import Profile
-from mlagents.export.trials import Expected, Trial, expected, random_memory, random_trials
+from mlagents.export.trials import Expected, Rounding, Trial, random_memory, random_trials, references
 from mlagents.inference.noise import NoiseSource, noise_as_inputs
 from mlagents.inference.session import open_session
 from mlagents.nn.distributions import CLIP
@@ -25,6 +25,8 @@ from mlagents_envs.base_env import BehaviorSpec
 TOLERANCE = 1e-5
 SQUASHED_TOLERANCE = CLIP * TOLERANCE
 """The same error of the mean: clipping divides it by `CLIP`, tanh passes small means on as they are."""
+
+_MOST_TOLERANCE = 1e-3
 
 FloatArray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -36,6 +38,7 @@ class ParityReport:
     """How closely a model file agrees with its policy.
 
     Attributes:
+      allowed: output -> greatest error that was allowed, see `tolerance`.
       max_error: output -> greatest error. For continuous actions and memory it is the difference; for discrete
         actions, the difference of their probabilities; for deterministic discrete actions, how much less
         log-probability the file's choice has than the best action.
@@ -47,6 +50,7 @@ class ParityReport:
     """
 
     max_error: Mapping[str, float]
+    allowed: Mapping[str, float]
     rows: int
     steps: int
     format: str
@@ -64,24 +68,66 @@ def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, profile: Prof
     Policies with memory take several steps; the model and the policy each go on with their own memory.
 
     Raises:
-      ExportError: an output differs by more than 1e-5 (a squashed action by more than 3e-5), or a sampled action is
-        outside its range or masked.
+      ExportError: an output differs by more than `tolerance`, or a sampled action is outside its range or masked.
     """
     rng = np.random.default_rng(seed)
     trials = random_trials(rng, policy, spec)
     branches = tuple(spec.action_spec.discrete_branches)
     models = _Models(model, profile, len(branches))
-    memory = theirs = random_memory(rng, policy, trials[0])
-    errors: dict[str, float] = {}
-    for step, trial in enumerate(trials):
-        results = models.run(_feeds(policy, trial, theirs, profile))
-        wanted = expected(policy, trial, memory)
+    memory = random_memory(rng, policy, trials[0])
+    comparison = Comparison(seed)
+    for trial, (wanted, rounding) in zip(trials, references(rng, policy, trials, memory), strict=True):
+        results = models.run(_feeds(policy, trial, memory, profile))
+        tolerances = _tolerances(policy, rounding)
         for output, error in _errors(results, wanted, profile).items():
-            greatest = checked(output, error, tolerance_of(policy, output != MEMORY_AFTER), step, seed)
-            errors[output] = max(errors.get(output, 0.0), greatest)
+            comparison.add(output, error, tolerances[output])
+        comparison.steps += 1
         _check_samples(results, trial, branches, profile)
-        memory, theirs = wanted.memory, results.get(MEMORY_AFTER, theirs).reshape(memory.shape)
-    return ParityReport(errors, len(memory), len(trials), "onnx", profile.api_version, profile.opset)
+        memory = results.get(MEMORY_AFTER, memory).reshape(memory.shape)
+    return comparison.report(len(memory), "onnx", profile.api_version, profile.opset)
+
+
+def tolerance(usual: float, rounding: float) -> float:
+    """Return the error that is allowed: the usual one, or where rounding alone makes more, four times that, to 1e-3."""
+    return max(usual, min(4 * rounding, _MOST_TOLERANCE))
+
+
+class Comparison:
+    """Errors of outputs as they gather.
+
+    Args:
+      seed: of what is compared, for messages.
+
+    Attributes:
+      steps: compared so far.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.steps = 0
+        self._seed = seed
+        self._errors: dict[str, float] = {}
+        self._allowed: dict[str, float] = {}
+
+    def add(self, output: str, error: FloatArray, allowed: float) -> None:
+        """Take in the errors [rows, columns] of an output in the present step.
+
+        Raises:
+          ExportError: one is greater than what is allowed, or NaN.
+        """
+        wrong = ~(error <= allowed)  # so that NaN is wrong too
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise ExportError(
+                f"output {output} of the written model differs from the policy by {error[row, column]:.3g}"
+                f" (allowed: {allowed:.3g}) in row {row}, column {column}; {wrong.sum()} of {wrong.size} values"
+                f" differ, in step {self.steps}, with observations drawn with seed {self._seed}"
+            )
+        self._errors[output] = max(self._errors.get(output, 0.0), float(error.max()))
+        self._allowed[output] = max(self._allowed.get(output, 0.0), allowed)
+
+    def report(self, rows: int, format: str, api_version: int, opset: int | None) -> ParityReport:
+        """Return what was compared."""
+        return ParityReport(self._errors, self._allowed, rows, self.steps, format, api_version, opset)
 
 
 class _Models:
@@ -158,26 +204,15 @@ def _choice_error(results: Results, wanted: Expected) -> FloatArray:
     return np.concatenate(columns, axis=1)
 
 
-def tolerance_of(policy: Policy, is_action: bool) -> float:
-    """Return how much an output of the policy's model may differ."""
-    return SQUASHED_TOLERANCE if policy.head.squashed and is_action else TOLERANCE
-
-
-def checked(output: str, error: FloatArray, tolerance: float, step: int, seed: int) -> float:
-    """Return the output's greatest error if that is small enough.
-
-    Raises:
-      ExportError: it is not, or is NaN.
-    """
-    wrong = ~(error <= tolerance)  # so that NaN is wrong too
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise ExportError(
-            f"output {output} of the written model differs from the policy by {error[row, column]:.3g}"
-            f" (allowed: {tolerance:g}) in row {row}, column {column}; {wrong.sum()} of {wrong.size} values differ, in"
-            f" step {step}, with observations drawn with seed {seed}"
-        )
-    return float(error.max())
+def _tolerances(policy: Policy, rounding: Rounding) -> dict[str, float]:
+    action = tolerance(SQUASHED_TOLERANCE if policy.head.squashed else TOLERANCE, rounding.action)
+    return {
+        "continuous_actions": action,
+        "deterministic_continuous_actions": action,
+        "discrete_actions": tolerance(TOLERANCE, rounding.probability),
+        "deterministic_discrete_actions": tolerance(TOLERANCE, rounding.log_prob),
+        MEMORY_AFTER: tolerance(TOLERANCE, rounding.memory),
+    }
 
 
 def _check_samples(results: Results, trial: Trial, branches: tuple[int, ...], profile: Profile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ ROWS = 64
 ROWS_WITH_IMAGES = 16
 STEPS = 4
 """Of policies with memory, one after the other."""
+
+_IMPOSSIBLE = -1e7
+"""Log-probabilities below are those of masked actions."""
 
 FloatArray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -61,6 +65,54 @@ def random_trials(rng: np.random.Generator, policy: Policy, spec: BehaviorSpec) 
 def random_memory(rng: np.random.Generator, policy: Policy, trial: Trial) -> FloatArray:
     """Return float32 [rows, memory size] from -1 to 1, which is where hidden states are."""
     return rng.uniform(-1, 1, (len(trial.observations[0]), policy.body.memory_size)).astype(np.float32)
+
+
+class Rounding(NamedTuple):
+    """By how much the policy itself differs, at most, when its weights are rounded otherwise.
+
+    Where it is much, because numbers inside are large, two right computations of it differ by as much.
+    """
+
+    action: float
+    probability: float
+    log_prob: float
+    memory: float
+
+
+def references(
+    rng: np.random.Generator, policy: Policy, trials: list[Trial], memory: FloatArray
+) -> Iterator[tuple[Expected, Rounding]]:
+    """Yield what the policy would do in one trial after the other, beginning with this memory."""
+    other, others_memory = _rounded_otherwise(rng, policy), memory
+    for trial in trials:
+        wanted, near = expected(policy, trial, memory), expected(other, trial, others_memory)
+        yield wanted, _rounding(wanted, near)
+        memory, others_memory = wanted.memory, near.memory
+
+
+def _rounded_otherwise(rng: np.random.Generator, policy: Policy) -> Policy:
+    """Return the policy with every weight moved by up to one part in 2^23, the precision of float32."""
+
+    def moved(leaf: FloatArray) -> FloatArray:
+        return np.asarray(leaf * (1 + 2.0**-23 * rng.uniform(-1, 1, np.shape(leaf))), np.float32)
+
+    found: Policy = jax.tree.map(moved, policy)
+    return found
+
+
+def _rounding(wanted: Expected, near: Expected) -> Rounding:
+    pairs = list(zip(wanted.log_probs, near.log_probs, strict=True))
+    likely = [(a[a > _IMPOSSIBLE], b[a > _IMPOSSIBLE]) for a, b in pairs]
+    return Rounding(
+        _greatest([(wanted.action, near.action)]),
+        _greatest([(np.exp(a), np.exp(b)) for a, b in pairs]),
+        _greatest(likely),
+        _greatest([(wanted.memory, near.memory)]),
+    )
+
+
+def _greatest(pairs: list[tuple[FloatArray, FloatArray]]) -> float:
+    return max((float(np.max(np.abs(a - b), initial=0.0)) for a, b in pairs), default=0.0)
 
 
 def expected(policy: Policy, trial: Trial, memory: FloatArray) -> Expected:

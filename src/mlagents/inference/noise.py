@@ -156,5 +156,5 @@ def _without_randomness(node: NodeProto, source: str, noise: str) -> list[NodePr
 
 def _widths(graph: GraphProto) -> dict[str, int]:
     """Return the size of the last axis of every tensor for which it is known."""
-    shapes = {item.name: item.type.tensor_type.shape.dim for item in (*graph.value_info, *graph.output)}
+    shapes = {item.name: item.type.tensor_type.shape.dim for item in (*graph.input, *graph.value_info, *graph.output)}
     return {name: dims[-1].dim_value for name, dims in shapes.items() if dims and dims[-1].dim_value > 0}

@@ -19,8 +19,8 @@ _log = get_logger(__name__)
 
 EPISODES = 20
 MOST_STEPS = 5000
-"""Of the environment: then unfinished episodes count with what they have earned. Greedy agents may stand still forever."""
-
+"""Of the environment: then unfinished episodes count with what they have earned. Greedy agents may stand still for
+ever."""
 SEED = 20_001
 """Of the environment and its parameters; the same in every run, so that ratings can be compared."""
 

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.envs.encoding import MASK_KEY, ActionDecoder, ObservationEncoder, forbidden, has_mask
-from mlagents_envs.envs.local_env import LocalEnv, Report
+from mlagents_envs.envs.local_env import LocalEnv
 from mlagents_envs.envs.modules import import_module
 from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.side_channel.side_channel import SideChannel
+from mlagents_envs.stepped_env import Report
 
 DEFAULT_NUM_AREAS = 8
 

@@ -136,17 +136,7 @@ def move(boxes: Boxes, gravity: float) -> None:
       gravity: m/s^2, downwards.
     """
     areas, movers, count = boxes.touches.shape
-    points = 2 * movers * count
-    contacts = _Contacts(
-        np.zeros(1, np.int64),
-        np.empty((points, 2), np.int64),
-        np.empty(points, np.int64),
-        np.empty((points, 3)),
-        np.empty((points, 2, 2)),
-        np.empty(points),
-        np.empty((points, 2)),
-        np.empty((points, 3)),
-    )
+    contacts = _make_contacts(movers, count)
     for i in range(areas):
         area = Boxes(
             boxes.position[i],
@@ -161,21 +151,49 @@ def move(boxes: Boxes, gravity: float) -> None:
             boxes.friction[i],
             boxes.touches[i],
         )
-        area.touches[:] = 0
-        travel = 0.0
+        _move_area(area, contacts, gravity)
+
+
+@compiled
+def move_few(area: Boxes, gravity: float) -> None:
+    """As `move`, for boxes of one area: every array lacks the first axis."""
+    movers, count = area.touches.shape
+    _move_area(area, _make_contacts(movers, count), gravity)
+
+
+@compiled
+def _make_contacts(movers: int, count: int) -> _Contacts:
+    points = 2 * movers * count
+    return _Contacts(
+        np.zeros(1, np.int64),
+        np.empty((points, 2), np.int64),
+        np.empty(points, np.int64),
+        np.empty((points, 3)),
+        np.empty((points, 2, 2)),
+        np.empty(points),
+        np.empty((points, 2)),
+        np.empty((points, 3)),
+    )
+
+
+@compiled
+def _move_area(area: Boxes, contacts: _Contacts, gravity: float) -> None:
+    movers = len(area.touches)
+    area.touches[:] = 0
+    travel = 0.0
+    for mover in range(movers):
+        apply_gravity_and_drag(area, mover, gravity)
+        velocity = area.velocity[mover]
+        speed = math.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2)
+        travel = max(travel, TIME_STEP_S * speed)
+    parts = max(1, math.ceil(travel / MAX_TRAVEL_M))
+    for _ in range(parts):
+        _find_contacts(area, contacts, TIME_STEP_S / parts)
+        _solve(area, contacts, TIME_STEP_S / parts)
         for mover in range(movers):
-            apply_gravity_and_drag(area, mover, gravity)
-            velocity = area.velocity[mover]
-            speed = math.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2)
-            travel = max(travel, TIME_STEP_S * speed)
-        parts = max(1, math.ceil(travel / MAX_TRAVEL_M))
-        for _ in range(parts):
-            _find_contacts(area, contacts, TIME_STEP_S / parts)
-            _solve(area, contacts, TIME_STEP_S / parts)
-            for mover in range(movers):
-                for axis in range(3):
-                    area.position[mover, axis] += TIME_STEP_S / parts * area.velocity[mover, axis]
-                area.yaw[mover] += TIME_STEP_S / parts * area.spin[mover]
+            for axis in range(3):
+                area.position[mover, axis] += TIME_STEP_S / parts * area.velocity[mover, axis]
+            area.yaw[mover] += TIME_STEP_S / parts * area.spin[mover]
 
 
 @compiled

@@ -84,9 +84,10 @@ def test_a_heuristic_plays(tmp_path, capsys):
     assert behavior == {"mean": 1.0, "std": 0.0, "episodes": 3, "mean_length": 5.0}
 
 
-def test_agents_without_a_heuristic(capsys):
-    assert main(["play", "Basic", "--heuristic"]) == 1
-    assert "'Basic?team=0' has no heuristic" in capsys.readouterr().err
+def test_agents_without_a_heuristic(tmp_path, capsys):
+    (tmp_path / "game.py").write_text(GAME.replace("def heuristic(", "def rule("))
+    assert main(["play", str(tmp_path / "game.py"), "--heuristic"]) == 1
+    assert "no heuristic; define Walker.heuristic() or its keys" in capsys.readouterr().err
 
 
 def test_an_environment_without_heuristics(entry, capsys):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import onnx
 import pytest
 
@@ -103,3 +108,37 @@ def test_a_checkpoint_of_an_older_version(run, capsys):
 
 def test_all_profiles_are_offered():
     assert tuple(PROFILES) == OFFERED
+
+
+CONFIG = """
+behaviors:
+  Basic:
+    trainer_type: ppo
+    hyperparameters: {batch_size: 32, buffer_size: 256}
+    network_settings: {hidden_units: 8, num_layers: 1, memory: {memory_size: 8, sequence_length: 8}}
+    max_steps: 900
+    time_horizon: 3
+    checkpoint_interval: 400
+    keep_checkpoints: 1
+"""
+
+
+def test_a_run_writes_keeps_its_best_and_exports_again(tmp_path, monkeypatch):
+    """Through the processes that a user starts: a policy with memory, whose checkpoints play episodes of their own."""
+    (tmp_path / "basic.yaml").write_text(CONFIG)
+    flags = ["--env=Basic", "--run-id=r", "--seed=1", "--keep-best=2", "--export-profile=sentis1"]
+    learn = [sys.executable, "-m", "mlagents.cli.learn", "basic.yaml", *flags]
+    result = subprocess.run(learn, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    listed = json.loads((tmp_path / "models/r/training_status.json").read_text())["Basic"]["checkpoints"]
+    assert 2 <= len(listed) <= 3
+    ratings = [entry["rating"] for entry in listed]
+    assert result.stdout.count("in episodes of its own") >= 3
+    assert f"mean reward {max(ratings):.3f}: models/r/Basic/Basic-" in result.stdout
+    models = [Path(entry["file_path"]).relative_to("models/r").as_posix() for entry in listed]
+    noted = json.loads((tmp_path / "models/r/exports.json").read_text())
+    assert set(noted) >= {"Basic.onnx", "Basic.nn", *models}
+    assert onnx.load(tmp_path / "models/r/Basic.onnx").opset_import[0].version == 15
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "r", "--profile", "sentis1", "-o", "again.onnx"]) == 0
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "models/r/Basic.onnx").read_bytes()

@@ -203,7 +203,6 @@ class Seat:
 
 def test_physics_runs_in_real_time_however_slowly_pictures_are_drawn():
     env = default_registry["Hallway"].make(num_areas=1)
-    (behavior,) = env.behavior_specs
     env._world.picture = lambda width, height: np.zeros((height, width, 3), np.uint8)
     seat = Seat(cost_s=0.03)
     game = Game(env, seat)

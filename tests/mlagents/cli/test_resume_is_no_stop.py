@@ -46,10 +46,34 @@ environment_parameters:
 RESAMPLED = """\
 env_settings: {resampling_interval: 300}
 """
+HALLWAY = """\
+behaviors:
+  Hallway:
+    trainer_type: ppo
+    hyperparameters: {batch_size: 64, buffer_size: 1000}
+    network_settings: {hidden_units: 16, memory: {sequence_length: 16, memory_size: 8}}
+    max_steps: 10000
+    time_horizon: 40
+    summary_freq: 1000
+    checkpoint_interval: 5000
+"""
+GRID_WORLD = """\
+behaviors:
+  GridWorld:
+    trainer_type: sac
+    hyperparameters: {batch_size: 8, buffer_size: 400, buffer_init_steps: 100, steps_per_update: 100}
+    network_settings: {hidden_units: 8, num_layers: 1}
+    max_steps: 10000
+    time_horizon: 5
+    summary_freq: 1000
+    checkpoint_interval: 5000
+"""
 CASES = {
     "Basic": BASIC,
     "3DBall": BALL % {"name": "3DBall"},
     "3DBallHard": BALL % {"name": "3DBallHard"} + RESAMPLED,
+    "Hallway": HALLWAY,
+    "GridWorld": GRID_WORLD,
 }
 
 
@@ -88,7 +112,7 @@ def final_state(folder, environment, run):
 
 @pytest.mark.parametrize(
     "environment",
-    ["Basic", *(pytest.param(name, marks=pytest.mark.slow) for name in ("3DBall", "3DBallHard"))],
+    ["Basic", *(pytest.param(name, marks=pytest.mark.slow) for name in CASES if name != "Basic")],
 )
 def test_bit_for_bit(tmp_path, environment):
     (tmp_path / f"{environment}.yaml").write_text(CASES[environment])

@@ -138,3 +138,26 @@ def test_a_memory_that_is_exchanged_is_found():
     after.input.extend(reversed([after.input.pop(), after.input.pop()][::-1]))
     with pytest.raises(ExportError, match=r"output recurrent_out .* differs .* in step 0"):
         check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=0)
+
+
+def test_where_rounding_alone_makes_more_more_is_allowed():
+    """Means a hundred thousand times as large, from terms that all but cancel: 1e-5 is then beyond float32."""
+    spec, network = KINDS["vectors, both kinds of actions"]
+    policy = seasoned_policy(spec, **network | {"normalize": False})
+    weight = np.zeros_like(policy.head.mean.weight)
+    weight[:, 0], weight[:, 1] = 3e4, -3e4
+    policy = eqx.tree_at(lambda p: p.head.mean.weight, policy, weight)
+    last = policy.body.dense.layers[-1]
+    twins = np.array(last.weight)
+    twins[1] = twins[0] * np.float32(1 + 1e-5)
+    bias = np.array(last.bias)
+    bias[1] = bias[0]
+    policy = eqx.tree_at(
+        lambda p: (p.body.dense.layers[-1].weight, p.body.dense.layers[-1].bias), policy, (twins, bias)
+    )
+    model = onnx_model(policy_graph(policy, spec))
+    allowed = check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=0).allowed
+    assert 1e-5 < allowed["deterministic_continuous_actions"] <= 1e-3
+    change_constant(model, "head.mean.bias", lambda bias: bias + np.float32(0.1))
+    with pytest.raises(ExportError, match=r"deterministic_continuous_actions .* differs"):
+        check_parity(model.SerializeToString(), policy, spec, DEFAULT, seed=0)

@@ -136,6 +136,17 @@ def test_a_behavior_without_model(make_env):
         evaluate(make_env({"A": {0: [1]}, "B": {0: [1]}}), {"A": Still()}, 2)
 
 
+def test_a_play_that_is_stopped_may_count_what_is_unfinished(make_env):
+    """Stopped at the third question, after two steps: agent 1 has done 1 and 1, agent 0 is at 2 of 5."""
+    answers = iter([False, False, True])
+    evaluation = Evaluation(make_env({"B": {0: [5], 1: [1]}}), {"B": Still()}, 4)
+    assert not evaluation.run(lambda: next(answers))
+    finished, all_begun = evaluation.result()["B"], evaluation.result(unfinished=True)["B"]
+    assert (finished.mean, finished.episodes) == (1, 2)
+    assert (all_begun.episodes, all_begun.mean) == (4, pytest.approx((1 + 1 + 2 + 0) / 4))
+    assert Evaluation(make_env({"B": {0: [1]}}), {"B": Still()}, 1).run(lambda: False)
+
+
 def test_what_was_played_before_an_interruption(make_env):
     env = make_env({"B": {0: [2]}})
     evaluation = Evaluation(env, {"B": Still()}, 100)

@@ -190,8 +190,15 @@ def test_trainers_that_do_not_exist():
 
 
 def test_what_has_no_effect_any_more_is_said(caplog):
-    behavior("A:" + PPO + "  burn_in_ratio: 0.5\n  summary_path: x\n")
-    assert [message.split(": ")[1] for message in caplog.messages] == ["A.burn_in_ratio", "A.summary_path"]
+    behavior("A:" + PPO + "  model_path: y\n  summary_path: x\n")
+    assert [message.split(": ")[1] for message in caplog.messages] == ["A.summary_path", "A.model_path"]
+
+
+def test_burn_in_belongs_to_memory():
+    recurrent = "  use_recurrent: true\n  sequence_length: 8\n  memory_size: 16\n  burn_in_ratio: 0.5\n"
+    memory = behavior("A:" + PPO + recurrent).network_settings.memory
+    assert memory is not None
+    assert memory.burn_in_ratio == 0.5
 
 
 def test_no_layers_are_one_layer():

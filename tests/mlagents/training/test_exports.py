@@ -69,6 +69,7 @@ def test_reports_are_kept_as_long_as_their_models(in_tmp):
     assert set(noted) == {"Ball%2F1/Ball%2F1-20.onnx", "Ball%2F1.onnx", "Ball%2F1.nn"}
     report = noted["Ball%2F1.onnx"]
     assert 0 < report.pop("max_error")["deterministic_continuous_actions"] <= 3e-5
+    assert report.pop("allowed") == {"deterministic_continuous_actions": pytest.approx(3e-5)}
     assert report == {"rows": 64, "steps": 1, "format": "onnx", "api_version": 3, "opset": 9}
     assert noted["Ball%2F1.nn"]["format"] == "nn"
 

@@ -18,6 +18,7 @@ from mlagents_sim.examples.ball3d import Ball3DWorld
 from mlagents_sim.physics.boxes import Boxes
 
 AHEAD, RIGHT = 1, 3
+RECORDING, DEFINITION, BENCHMARK, PLAY = "recording", "definition", "benchmark", "play"
 STEPS_TO_TOP_SPEED = 600
 
 
@@ -27,15 +28,15 @@ class Row(NamedTuple):
     Attributes:
       environment: its name.
       figure: what it is, with its unit.
-      unity: what it is in Unity.
-      here: what it is here; a float, or the nan of what could not be measured.
-      source: how Unity's value is known: "recording", "definition" (computed from what the environment is said to
-        be made of) or "play" (returns of agents).
+      unity: what it is in Unity; None if nobody knows.
+      here: what it is here.
+      source: how Unity's value is known: RECORDING, DEFINITION (computed from what the environment is made of),
+        BENCHMARK (what a good agent is to reach) or PLAY.
     """
 
     environment: str
     figure: str
-    unity: float
+    unity: float | None
     here: float
     source: str
 
@@ -68,10 +69,10 @@ class Cube(NamedTuple):
 
 
 CUBES = (
-    Cube("PushBlock", "push_block", (0.0, 0.5, 0.0), [AHEAD], [RIGHT], 20.0, 0.2708, 31.1, 4.0, "definition"),
-    Cube("Hallway", "hallway", (0.0, 1.0, 0.0), [AHEAD], [RIGHT], 18.0, 0.4520, 24.7, 2.0, "recording"),
-    Cube("Pyramids", "pyramids", (15.5, 0.5, 0.0), [AHEAD], [RIGHT], 20.0, 0.2260, 42.3, 2.0, "recording"),
-    Cube("WallJump", "wall_jump", (0.0, 0.95, -10.0), [1, 0, 0, 0], [0, 2, 0, 0], 30.0, 0.6216, 56.5, 2.0, "definition"),
+    Cube("PushBlock", "push_block", (0.0, 0.5, 0.0), [AHEAD], [RIGHT], 20.0, 0.2708, 31.1, 4.0, DEFINITION),
+    Cube("Hallway", "hallway", (0.0, 1.0, -20.0), [AHEAD], [RIGHT], 18.0, 0.4520, 24.7, 2.0, RECORDING),
+    Cube("Pyramids", "pyramids", (15.5, 0.5, 0.0), [AHEAD], [RIGHT], 20.0, 0.2260, 42.3, 2.0, RECORDING),
+    Cube("WallJump", "wall_jump", (0.0, 0.95, -10.0), [1, 0, 0, 0], [0, 2, 0, 0], 30.0, 0.6216, 56.5, 2.0, DEFINITION),
 )
 
 
@@ -104,7 +105,7 @@ class Runner:
 
     def place(self, velocity: Sequence[float] | NDArray[np.floating] = (0.0, 0.0, 0.0), height: float = 0.0) -> None:
         """Put the cube on its spot, or so high above it, looking along +z."""
-        self.boxes.position[0, 0] = self.spot + (0.0, height, 0.0)
+        self.boxes.position[0, 0] = self.spot + np.array((0.0, height, 0.0))
         self.boxes.velocity[0, 0] = velocity
         self.boxes.yaw[0, 0] = self.boxes.spin[0, 0] = 0.0
 
@@ -140,29 +141,27 @@ def cube_rows(cube: Cube) -> list[Row]:
     for _ in range(STEPS_TO_TOP_SPEED):
         speed = float(runner.step(cube.ahead)[2])
     return [
-        Row(name, "turn of a decision, degrees", cube.turn_deg, turned, "definition"),
+        Row(name, "turn of a decision, degrees", cube.turn_deg, turned, DEFINITION),
         Row(name, "speed lost to friction in a step, m/s", cube.lost, lost, cube.source),
         Row(name, "top speed, m/s", cube.top_speed, speed, cube.source),
     ]
 
 
 def hallway_rows(cube: Cube) -> list[Row]:
-    """d' = a d + b for the distances of two decisions of running ahead."""
+    """A line through the distances of each decision of running ahead and of the next."""
     runner = Runner(cube)
     runner.place()
     covered = []
     for _ in range(12):
-        start = runner.boxes.position[0, 0, 2]
-        runner.spot[2] = -20.0 if runner.boxes.position[0, 0, 2] > 10.0 else start
-        runner.boxes.position[0, 0, 2] = start = runner.spot[2]
+        start = float(runner.boxes.position[0, 0, 2])
         for _ in range(runner.world.decision_period):
             runner.step(cube.ahead, on_the_spot=False)
-        covered.append(runner.boxes.position[0, 0, 2] - start)
+        covered.append(float(runner.boxes.position[0, 0, 2]) - start)
     slope, intercept = np.polyfit(covered[1:-1], covered[2:], 1)
     figure = "distances of two decisions, d' = a d + b:"
     return [
-        Row(cube.environment, f"{figure} a", 0.96**6, float(slope), "recording"),
-        Row(cube.environment, f"{figure} b, m", 0.644, float(intercept), "recording"),
+        Row(cube.environment, f"{figure} a", 0.96**6, float(slope), RECORDING),
+        Row(cube.environment, f"{figure} b, m", 0.644, float(intercept), RECORDING),
     ]
 
 
@@ -176,8 +175,8 @@ def pyramids_rows(cube: Cube) -> list[Row]:
     for _ in range(5):
         falling = float(runner.step(runner.nothing)[1])
     return [
-        Row(cube.environment, "coasting at 28.27 m/s, after a decision, m/s", 22.01, coasting, "recording"),
-        Row(cube.environment, "falling from rest, after a decision, m/s", -0.8694, falling, "recording"),
+        Row(cube.environment, "coasting at 28.27 m/s, after a decision, m/s", 22.01, coasting, RECORDING),
+        Row(cube.environment, "falling from rest, after a decision, m/s", -0.8694, falling, RECORDING),
     ]
 
 
@@ -189,7 +188,7 @@ def wall_jump_rows(cube: Cube) -> list[Row]:
     for step in range(60):
         runner.step([0, 0, 0, 1 if step < 5 else 0], on_the_spot=False)
         heights.append(runner.boxes.position[0, 0, 1])
-    return [Row(cube.environment, "height of a jump, m", 2.75, float(max(heights)) - cube.spot[1], "definition")]
+    return [Row(cube.environment, "height of a jump, m", 2.75, float(max(heights)) - cube.spot[1], DEFINITION)]
 
 
 def ball_rows(world: Ball3DWorld) -> list[Row]:
@@ -202,10 +201,14 @@ def ball_rows(world: Ball3DWorld) -> list[Row]:
     world.advance(5)
     dropped = 4.0 - float(areas.position[0, 1] - areas.origin[0, 1])
     return [
-        Row("3DBall", "free fall of a decision from rest, m", 0.05886, dropped, "recording"),
-        Row("3DBall", "speed after it, m/s", -0.981, float(areas.velocity[0, 1]), "recording"),
+        Row("3DBall", "free fall of a decision from rest, m", 0.05886, dropped, RECORDING),
+        Row("3DBall", "speed after it, m/s", -0.981, float(areas.velocity[0, 1]), RECORDING),
         Row(
-            "3DBall", "turn of a decision, degrees", 10.0, float(2.0 * np.degrees(np.arcsin(areas.quat[0, 3]))), "recording"
+            "3DBall",
+            "turn of a decision, degrees",
+            10.0,
+            float(2.0 * np.degrees(np.arcsin(areas.quat[0, 3]))),
+            RECORDING,
         ),
     ]
 
@@ -226,9 +229,11 @@ def grid_rows() -> list[Row]:
     ):
         found = np.argwhere((np.abs(picture - np.reshape(color, (3, 1, 1)) / 255.0) < 1e-6).all(0))
         edges = (found[:, 0].min(), found[:, 0].max(), found[:, 1].min(), found[:, 1].max())
-        for edge, pixel, unity in zip(("top row", "bottom row", "left column", "right column"), edges, expected, strict=True):
+        for edge, pixel, unity in zip(
+            ("top row", "bottom row", "left column", "right column"), edges, expected, strict=True
+        ):
             if unity is not None:
-                rows.append(Row("GridWorld", f"{edge} of the {name}, pixel", unity, float(pixel), "recording"))
+                rows.append(Row("GridWorld", f"{edge} of the {name}, pixel", unity, float(pixel), RECORDING))
     return rows
 
 

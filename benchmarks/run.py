@@ -26,6 +26,7 @@ BENCHMARKS = (
     "acting",
     "bookkeeping",
     "simulation",
+    "fidelity",
     "update",
     "sac_update",
     "encoders",

@@ -11,9 +11,8 @@ from mlagents_envs.registry import default_registry
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "environments.md").read_text()
-DECLARED = re.search(
-    r'\[project\.entry-points\."mlagents\.environments"\]\n(.+?)\n\n', (DOCS.parent / "pyproject.toml").read_text(), re.S
-)
+PROJECT = (DOCS.parent / "pyproject.toml").read_text()
+DECLARED = re.search(r'\[project\.entry-points\."mlagents\.environments"\]\n(.+?)\n\n', PROJECT, re.DOTALL)
 assert DECLARED
 NAMES = sorted(line.partition(" = ")[0] for line in DECLARED[1].splitlines())
 
@@ -23,7 +22,7 @@ def table_row(*cells: object) -> str:
 
 
 def observations_of(spec) -> str:
-    return ", ".join(f"`{each.name}` {' × '.join(map(str, each.shape))}" for each in spec.observation_specs)
+    return ", ".join(f"`{each.name}` {' x '.join(map(str, each.shape))}" for each in spec.observation_specs)
 
 
 def actions_of(spec) -> str:

@@ -170,11 +170,6 @@ def stubborn(player, args):
     time.sleep(600)
 
 
-def half(player, _args):
-    """Nothing after the first message."""
-    time.sleep(600)
-
-
 def legacy(args):
     """Unity package 1.0.8: API 1.0.0, images (height, width, channels), one list of actions, picky about versions."""
     connection = Connection(args.mlagents_port)
@@ -222,7 +217,7 @@ def main():
     args, _ = parser.parse_known_args()
     if args.logFile:
         Path(args.logFile).write_text("Initialize engine\nNullReferenceException: no camera\n")
-    scenarios = {"ball": ball, "grid": grid, "images": images, "big": big, "stubborn": stubborn, "half": half}
+    scenarios = {"ball": ball, "grid": grid, "images": images, "big": big, "stubborn": stubborn}
     match args.scenario:
         case "legacy":
             return legacy(args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.testing import check_env
 from mlagents_sim.academy import World
+from mlagents_sim.entry import SimEntry
 from mlagents_sim.environment import SimEnvironment
 from mlagents_sim.examples.wall_jump import (
     AGENT,
@@ -81,6 +83,14 @@ def test_specs() -> None:
             ("StackingSensor_size6_VectorSensor_size4", (24,)),
         ]
         assert (spec.action_spec.continuous_size, spec.action_spec.discrete_branches) == (0, (3, 3, 3, 2))
+
+
+def test_models_of_several_behaviors_lie_in_a_folder(tmp_path: Path) -> None:
+    def entry(model: Path) -> SimEntry:
+        return SimEntry("Two", 0.8, "Two behaviors.", WallJumpWorld, num_areas=1, model=model)
+
+    assert entry(tmp_path).pretrained == tmp_path
+    assert entry(tmp_path / "missing").pretrained is None
 
 
 # What is seen

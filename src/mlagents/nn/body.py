@@ -5,8 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
 from mlagents.arrays import Array
 from mlagents.nn.attention import EntityAttention
@@ -54,7 +53,7 @@ class Body(eqx.Module):
 
     def encode(self, inputs: Inputs, action: Float[Array, "rows c"] | None = None) -> Float[Array, "rows h"]:
         """Return the activations after the hidden layers, before the memory."""
-        images = [encoder(_unit(image)) for encoder, image in zip(self.encoders, inputs.images, strict=True)]
+        images = [encoder(image) for encoder, image in zip(self.encoders, inputs.images, strict=True)]
         parts = [inputs.vector, *images]
         if self.attention is not None:
             parts.append(self.attention(jnp.concatenate(parts, axis=1), inputs.entities))
@@ -85,8 +84,3 @@ class Body(eqx.Module):
         steps = x.reshape(len(memory), -1, x.shape[1])
         outputs, after = self.lstm.sequences(steps, memory)
         return outputs.reshape(len(x), -1), after
-
-
-def _unit(image: Num[Array, "rows c h w"]) -> Float[Array, "rows c h w"]:
-    """Return the image with values from 0 to 1."""
-    return image.astype(np.float32) / 255.0 if image.dtype == np.uint8 else image

@@ -1,11 +1,10 @@
-"""Convolutions and pooling over images, written as matrix products.
+"""Convolutions and pooling over images.
 
-XLA's own convolutions are about ten times slower inside a compiled loop on the CPU than outside of one. Matrix products
-are fast in both places. So on the CPU an image is first cut into blocks as large as the stride (space-to-depth), which
-leaves a convolution of stride 1 with M x M taps. Then the M neighbours in a row are put side by side and multiplied by
-the weights of all taps at once, which gives the shares of M rows of outputs; shifted, they are added up. Compared with
-M^2 neighbours or M^2 shares (im2col and its transpose), less memory is written, and the matrices are squarer. The
-gradients are the same products transposed. Other devices have fast convolutions, and use them.
+On the CPU, XLA has fast convolutions of stride 1 for one order of dimensions: images [rows, height, width, channels],
+kernels [height, width, in, out]. Outside of loops it brings others to that order; inside of compiled loops, where
+updates run, it does not, and takes up to sixty times as long. The gradients that JAX derives are in other orders. So
+here an image is cut into blocks as large as the stride (space-to-depth), which leaves a convolution of stride 1, and
+its gradients are written as convolutions in the fast order, too. Other devices need none of this.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from mlagents.arrays import Array
 
 Images = Float[Array, "rows _ _ _"]
 """Images with channels last, [rows, height, width, channels]."""
-Taps = Float[Array, "m block m out"]
-"""Weights by column, input channel, row and output channel."""
+Taps = Float[Array, "m m block out"]
+"""Weights by row, column, input channel and output channel."""
 
 
 class Convolution(eqx.Module):
@@ -51,12 +50,6 @@ class Convolution(eqx.Module):
         kernel = self.weight.shape[-1]
         height, width = ((side + 2 * self.padding - kernel) // self.stride + 1 for side in shape[1:])
         return len(self.weight), height, width
-
-    def matrix_size(self, shape: tuple[int, int, int]) -> int:
-        """Return how many numbers the largest matrix of this convolution has per image (channels, height, width)."""
-        outputs, height, width = self.output_shape(shape)
-        m = taps_of(self.weight.shape[-1], self.stride)
-        return (height + m - 1) * width * m * max(shape[0] * self.stride**2, outputs)
 
 
 def make_convolution(
@@ -91,15 +84,9 @@ def convolve(x: Images, weight: Float[Array, "out c k k"], stride: int, padding:
             2 * [(padding, padding)],
             dimension_numbers=("NHWC", "OIHW", "NHWC"),
         )
-    kernel = weight.shape[-1]
     if stride > 1:
-        x, padding = _blocks(_framed(x, padding), kernel, stride), 0
+        x, padding = _blocks(_framed(x, padding), weight.shape[-1], stride), 0
     return _convolve_blocks(x, _block_taps(weight, stride), padding)
-
-
-def taps_of(kernel: int, stride: int) -> int:
-    """Return how many blocks of the stride's size the kernel reaches over."""
-    return -(-kernel // stride)
 
 
 def _framed(x: Images, width: int) -> Images:
@@ -109,7 +96,7 @@ def _framed(x: Images, width: int) -> Images:
 def _blocks(x: Images, kernel: int, stride: int) -> Images:
     """Return the image as blocks of stride x stride pixels, as many as windows reach, [rows, h, w, stride^2 c]."""
     rows, *sides, c = x.shape
-    height, width = ((side - kernel) // stride + taps_of(kernel, stride) for side in sides)
+    height, width = ((side - kernel) // stride + -(-kernel // stride) for side in sides)
     short = [(0, max(0, blocks * stride - side)) for blocks, side in zip((height, width), sides, strict=True)]
     x = jnp.pad(x, ((0, 0), *short, (0, 0)))
     x = x[:, : height * stride, : width * stride].reshape(rows, height, stride, width, stride, c)
@@ -119,49 +106,45 @@ def _blocks(x: Images, kernel: int, stride: int) -> Images:
 def _block_taps(weight: Float[Array, "out c k k"], stride: int) -> Taps:
     """Return the kernel for blocks, with zeros where it ends inside of one."""
     outputs, c, kernel, _ = weight.shape
-    m = taps_of(kernel, stride)
+    m = -(-kernel // stride)
     end = m * stride - kernel
     weight = jnp.pad(weight, ((0, 0), (0, 0), (0, end), (0, end))).reshape(outputs, c, m, stride, m, stride)
-    return weight.transpose(4, 3, 5, 1, 2, 0).reshape(m, stride * stride * c, m, outputs)
+    return weight.transpose(2, 4, 3, 5, 1, 0).reshape(m, m, stride * stride * c, outputs)
+
+
+def _fast(x: Images, kernel: Float[Array, "k_h k_w in out"], padding: int) -> Images:
+    """Return the convolution of stride 1, in the order of dimensions that is fast."""
+    return lax.conv_general_dilated(
+        jnp.asarray(x),
+        jnp.asarray(kernel),
+        (1, 1),
+        2 * [(padding, padding)],
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve_blocks(x: Images, taps: Taps, padding: int) -> Images:
     """Return the convolution of stride 1 with taps, after padding with zeros."""
-    m, c, _, outputs = taps.shape
-    beside = _beside(_framed(x, padding), m)
-    rows, h, width, _ = beside.shape
-    shares = (beside.reshape(-1, m * c) @ taps.reshape(m * c, m * outputs)).reshape(rows, h, width, m, outputs)
-    height = h - m + 1
-    y: Images = shares[:, :height, :, 0]
-    for i in range(1, m):
-        y = y + shares[:, i : i + height, :, i]
-    return y
-
-
-def _beside(x: Images, m: int) -> Float[Array, "rows _ _ _"]:
-    """Return each pixel with its m - 1 right neighbours."""
-    width = x.shape[2] - m + 1
-    return jnp.concatenate([x[:, :, j : j + width] for j in range(m)], axis=-1)
+    return _fast(x, taps, padding)
 
 
 def _convolve_blocks_forward(x: Images, taps: Taps, padding: int) -> tuple[Images, tuple[Images, Taps]]:
-    return _convolve_blocks(x, taps, padding), (x, taps)
+    return _fast(x, taps, padding), (x, taps)
 
 
 def _convolve_blocks_backward(padding: int, inputs: tuple[Images, Taps], dy: Images) -> tuple[Images, Taps]:
+    """Return the gradients of x, with the taps turned round, and of the taps, with channels and rows exchanged.
+
+    With y[n, h, w, o] = sum_ijc x[n, h + i, w + j, c] taps[i, j, c, o], and dx, dy, dtaps the gradients:
+
+        dx[n, h, w, c]    = sum_ijo dy[n, h - i, w - j, o] taps[i, j, c, o]
+        dtaps[i, j, c, o] = sum_hwn x[n, h + i, w + j, c] dy[n, h, w, o]
+    """
     x, taps = inputs
-    m, c, _, outputs = taps.shape
-    rows, height, width, _ = dy.shape
-    h = height + m - 1
-    shifted = [jnp.pad(dy, ((0, 0), (i, m - 1 - i), (0, 0), (0, 0))) for i in range(m)]
-    d_shares = jnp.concatenate(shifted, axis=-1).reshape(-1, m * outputs)
-    d_taps = (_beside(_framed(x, padding), m).reshape(-1, m * c).T @ d_shares).reshape(taps.shape)
-    d_beside = (d_shares @ taps.reshape(m * c, m * outputs).T).reshape(rows, h, width, m, c)
-    dx = jnp.pad(d_beside[..., 0, :], ((0, 0), (0, 0), (0, m - 1), (0, 0)))
-    for j in range(1, m):
-        dx = dx + jnp.pad(d_beside[..., j, :], ((0, 0), (0, 0), (j, m - 1 - j), (0, 0)))
-    return dx[:, padding : h - padding, padding : width + m - 1 - padding], d_taps
+    dx = _fast(dy, taps[::-1, ::-1].swapaxes(2, 3), len(taps) - 1 - padding)
+    d_taps = _fast(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), padding)
+    return dx, d_taps.transpose(1, 2, 0, 3)
 
 
 _convolve_blocks.defvjp(_convolve_blocks_forward, _convolve_blocks_backward)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from mlagents.arrays import Array
 from mlagents.nn.convolution import Convolution, Images, MaxPool, make_convolution
@@ -29,8 +29,8 @@ Shape: TypeAlias = tuple[int, int, int]
 LEAK = 0.01
 """Slope of the leaky rectifier below 0."""
 
-_LARGEST_MATRIX = 2**20
-_MOST_IMAGES = 16
+_CHUNK = 16
+"""Images at a time: few enough for the caches, and enough for the product that is the gradient of the weights."""
 
 
 class Activation(eqx.Module):
@@ -85,11 +85,11 @@ class ImageEncoder(eqx.Module):
     activation: Activation
     chunk: int = eqx.field(static=True)
 
-    def __call__(self, images: Float[Array, "rows c h w"]) -> Float[Array, "rows out"]:
-        """Return the encodings; images are float32 from 0 to 1, channels first."""
+    def __call__(self, images: Num[Array, "rows c h w"]) -> Float[Array, "rows out"]:
+        """Return the encodings; images are float32 from 0 to 1 or uint8 from 0 to 255, channels first."""
         return self.activation(self.dense(self._features(images)))
 
-    def _features(self, images: Float[Array, "rows c h w"]) -> Float[Array, "rows features"]:
+    def _features(self, images: Num[Array, "rows c h w"]) -> Float[Array, "rows features"]:
         rows = len(images)
         if rows <= self.chunk or not self.layers or jax.default_backend() != "cpu":
             return self._chunk_features(images)
@@ -100,11 +100,24 @@ class ImageEncoder(eqx.Module):
         features: Array = lax.map(self._chunk_features, images.reshape(chunks, size, *images.shape[1:]))
         return features.reshape(chunks * size, -1)[:rows]
 
-    def _chunk_features(self, images: Float[Array, "rows c h w"]) -> Float[Array, "rows features"]:
-        x = images.transpose(0, 2, 3, 1)
-        for layer in self.layers:
+    def _chunk_features(self, images: Num[Array, "rows c h w"]) -> Float[Array, "rows features"]:
+        if not self.layers:
+            return _unit(images).reshape(len(images), -1)
+        x: Images = _first(self.layers[0], images)
+        for layer in self.layers[1:]:
             x = layer(x)
         return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
+
+
+@jax.checkpoint
+def _first(layer: Layer, images: Num[Array, "rows c h w"]) -> Images:
+    """Return a layer's output; its rearranged input is not kept for the way back, but made again from the images."""
+    return layer(_unit(images).transpose(0, 2, 3, 1))
+
+
+def _unit(images: Num[Array, "rows c h w"]) -> Float[Array, "rows c h w"]:
+    """Return the images with values from 0 to 1."""
+    return images.astype(np.float32) / 255.0 if images.dtype == np.uint8 else images
 
 
 def _chunk_size(rows: int, largest: int) -> int:
@@ -132,15 +145,12 @@ def make_image_encoder(
     if min(shape[1:]) < smallest:
         raise NetworkError(_too_small(kind, shape, name, smallest))
     layers = _make_layers(rng, kind, shape[0])
-    matrix, features = 1, shape
+    features = shape
     for layer in layers:
-        if isinstance(layer, Convolution):
-            matrix = max(matrix, layer.matrix_size(features))
         features = _output_shape(layer, features)
     dense = scaled_normal_dense(rng, math.prod(features), outputs, scale=1.41)
     activation = Activation("relu" if kind == "resnet" else "leaky_relu")
-    chunk = min(_MOST_IMAGES, max(1, _LARGEST_MATRIX // matrix))
-    return ImageEncoder(layers, dense, activation, chunk)
+    return ImageEncoder(layers, dense, activation, _CHUNK)
 
 
 def smallest_side(kind: VisualEncoder) -> int:

@@ -146,12 +146,19 @@ class Run:
         return models
 
     def _rate(self, judge: Judge, models: dict[str, Path]) -> dict[str, float]:
-        """Return the ratings of these models, which play with the present models of the other behaviors."""
+        """Return the ratings of these models, which play with the present models of the other behaviors.
+
+        There are none if a behavior's model could not be written.
+        """
         if not models:
             return {}
         with tempfile.TemporaryDirectory() as folder:
             others = {n: b for n, b in self._behaviors.items() if n not in models}
-            present = {n: self.exports.temporary(b, Path(folder)) for n, b in others.items()}
+            try:
+                present = {n: self.exports.temporary(b, Path(folder)) for n, b in others.items()}
+            except ExportError as error:
+                _log.error("The checkpoints are not rated: %s", error)
+                return {}
             ratings = judge.rate({**models, **present}, self._stop)
         return {name: rating for name, rating in ratings.items() if name in models}
 

@@ -22,7 +22,7 @@ from mlagents_sim.physics.piles import ASLEEP, Piles, drop_pile, make_piles, mov
 from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
 from mlagents_sim.physics.rules import run_or_turn, write_yaw
 from mlagents_sim.rows import Rows
-from mlagents_sim.sensors import RaySensor, VectorSensor
+from mlagents_sim.sensors import RaySensor, Sensor, VectorSensor
 from mlagents_sim.solids import (
     AGENT_BLUE,
     FLOOR_GREY,
@@ -264,7 +264,7 @@ class PyramidsAgents(AgentBatch):
             RaySensor(name, TAGS, RAYS_PER_DIRECTION, degrees, RAY_LENGTH_M, end_height=height)
             for name, degrees, height in SENSORS
         ]
-        sensors = [*self._rays, VectorSensor(4)]
+        sensors: list[Sensor] = [*self._rays, VectorSensor(4)]
         super().__init__("Pyramids?team=0", count, sensors, ActionSpec.create_discrete((5,)), MAX_STEP)
         heights = np.zeros(FLOOR)
         heights[STONES:] = [*np.tile(REST_HEIGHTS, STONE_PILES + 1), REST_HEIGHTS[-1] + 1.5]

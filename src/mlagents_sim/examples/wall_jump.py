@@ -22,7 +22,7 @@ from mlagents_sim.physics.episodes import count_step, interrupt
 from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
 from mlagents_sim.physics.rules import TIME_STEP_S
 from mlagents_sim.rows import Rows
-from mlagents_sim.sensors import RaySensor, StackingSensor, VectorSensor
+from mlagents_sim.sensors import RaySensor, Sensor, StackingSensor, VectorSensor
 from mlagents_sim.solids import (
     AGENT_BLUE,
     FLOOR_GREY,
@@ -138,7 +138,7 @@ def _overlaps(boxes: Boxes, area: int, half: float, cx: float, cz: float, hx: fl
     if abs(dx) >= hx + reach or abs(dz) >= hz + reach:
         return False
     across = abs(c) * hx + abs(s) * hz, abs(s) * hx + abs(c) * hz
-    return abs(c * dx - s * dz) < half + across[0] and abs(s * dx + c * dz) < half + across[1]
+    return bool(abs(c * dx - s * dz) < half + across[0] and abs(s * dx + c * dz) < half + across[1])
 
 
 @compiled
@@ -189,7 +189,7 @@ def _is_in_goal(boxes: Boxes, area: int) -> bool:
 def _is_above(boxes: Boxes, area: int, mover: int, box: int) -> bool:
     """Whether the middle of a mover is above another box."""
     position, center, half = boxes.position[area, mover], boxes.position[area, box], boxes.half_size[area, box]
-    return (
+    return bool(
         position[1] >= center[1] + half[1]
         and abs(position[0] - center[0]) <= half[0]
         and abs(position[2] - center[2]) <= half[2]
@@ -410,7 +410,8 @@ class WallJumpAgents(AgentBatch):
             RaySensor(name, TAGS, RAYS_PER_DIRECTION, MAX_DEGREES, RAY_LENGTH_M, start_height=start, end_height=end)
             for name, start, end in heights
         ]
-        stacks = [StackingSensor(sensor, STACKED_FRAMES, count) for sensor in (*self._rays, VectorSensor(4))]
+        sensors: list[Sensor] = [*self._rays, VectorSensor(4)]
+        stacks = [StackingSensor(sensor, STACKED_FRAMES, count) for sensor in sensors]
         behavior = f"{'Big' if big else 'Small'}WallJump?team=0"
         super().__init__(behavior, count, stacks, ActionSpec.create_discrete((3, 3, 3, 2)), MAX_STEP)
         self._areas = areas

@@ -129,10 +129,10 @@ def _moves_into(boxes: Boxes, piles: Piles, area: int, mover: int, pile: int) ->
     for axis in range(3):
         if position[axis] < low[axis] - reach or position[axis] > high[axis] + reach:
             return False
+    near = False
     for other in range(piles.first[pile], piles.first[pile + 1]):
-        if _come_near(boxes, area, mover, other):
-            return True
-    return False
+        near |= _come_near(boxes, area, mover, other)
+    return near
 
 
 @compiled

@@ -92,21 +92,14 @@ def cast(rays: Rays, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> N
     result = np.zeros((len(agents), count * width), np.float32)
     length = math.sqrt(rays.path[0, 0] ** 2 + rays.path[0, 1] ** 2 + rays.path[0, 2] ** 2)
     shape_count = shapes.center.shape[1]
-    near = np.empty(shape_count, np.int64)
+    near, reaches = np.empty(shape_count, np.int64), np.empty(shape_count)
     start, path = np.empty(3), np.empty(3)
     for row in range(len(agents)):
         agent = agents[row]
         area, rotation = eyes.area[agent], eyes.rotation[agent]
         for axis in range(3):
             start[axis] = eyes.position[agent, axis] + rotation[axis, 1] * rays.start_height
-        near_count = 0
-        for shape in range(shape_count):
-            if shapes.tag[area, shape] == ABSENT or shape == eyes.shape[agent]:
-                continue
-            half_size, reach = shapes.half_size[area, shape], shapes.rounding[area, shape] + rays.radius
-            if _is_near(start, length, shapes.center[area, shape], half_size, reach):
-                near[near_count] = shape
-                near_count += 1
+        near_count = _find_near(shapes, area, eyes.shape[agent], start, length, rays.radius, near, reaches)
         for ray in range(count):
             for axis in range(3):
                 path[axis] = (
@@ -117,6 +110,8 @@ def cast(rays: Rays, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> N
             first, tag = 2.0, UNTAGGED
             for i in range(near_count):
                 shape = near[i]
+                if _passes_by(start, path, length, shapes.center[area, shape], reaches[i]):
+                    continue
                 fraction = sphere_cast(
                     start,
                     path,
@@ -146,11 +141,47 @@ def turn_eyes(eyes: Eyes, yaw_rad: NDArray[np.float64]) -> None:
 
 
 @compiled
-def _is_near(start: Vector, length: float, center: Vector, half_size: Vector, reach: float) -> bool:
-    """Whether a path of that length may come within reach of a box, however it is turned."""
+def _find_near(
+    shapes: Shapes,
+    area: int,
+    own: int,
+    start: Vector,
+    length: float,
+    radius: float,
+    near: NDArray[np.int64],
+    reaches: Vector,
+) -> int:
+    """List the shapes that paths from `start` may touch, and how far each reaches; returns how many there are."""
+    count = 0
+    for shape in range(shapes.center.shape[1]):
+        if shapes.tag[area, shape] == ABSENT or shape == own:
+            continue
+        reach = shapes.rounding[area, shape] + radius + _half_diagonal(shapes.half_size[area, shape])
+        if _is_near(start, length, shapes.center[area, shape], reach):
+            near[count], reaches[count] = shape, reach
+            count += 1
+    return count
+
+
+@compiled
+def _half_diagonal(half_size: Vector) -> float:
+    return math.sqrt(half_size[0] ** 2 + half_size[1] ** 2 + half_size[2] ** 2)
+
+
+@compiled
+def _is_near(start: Vector, length: float, center: Vector, reach: float) -> bool:
+    """Whether a path of that length may come within reach of a centre."""
     dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
-    size = math.sqrt(half_size[0] ** 2 + half_size[1] ** 2 + half_size[2] ** 2)
-    return bool(dx * dx + dy * dy + dz * dz <= (length + size + reach) ** 2)
+    return bool(dx * dx + dy * dy + dz * dz <= (length + reach) ** 2)
+
+
+@compiled
+def _passes_by(start: Vector, path: Vector, length: float, center: Vector, reach: float) -> bool:
+    """Whether a path stays out of reach of a centre; some that do are not told apart."""
+    dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
+    ahead = (dx * path[0] + dy * path[1] + dz * path[2]) / length
+    aside_squared = dx * dx + dy * dy + dz * dz - ahead * ahead
+    return bool(ahead < -reach or aside_squared > reach * reach + 1e-6)
 
 
 @compiled

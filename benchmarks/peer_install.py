@@ -27,8 +27,12 @@ def python() -> Path:
         # torch first and alone, then named again, so that nothing else decides which torch it is
         _pip(interpreter, _TORCH)
         _pip(interpreter, "-c", str(ROOT / "constraints.txt"), _TORCH, *_PEERS, *_ENVIRONMENT_NEEDS)
-        _pip(interpreter, "--no-deps", "-e", str(ROOT))
         stamp.touch()
+    registered = _FOLDER / ".registered"
+    project = ROOT / "pyproject.toml"
+    if not registered.exists() or registered.stat().st_mtime < project.stat().st_mtime:
+        _pip(interpreter, "--no-deps", "-e", str(ROOT))  # its entry points are the environments that can be named
+        registered.touch()
     return interpreter
 
 

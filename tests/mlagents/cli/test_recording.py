@@ -44,6 +44,9 @@ def test_a_gif_has_a_picture_of_every_move(tmp_path, capsys) -> None:
     assert 2 < len(durations) <= 1 + moves
 
 
+@pytest.mark.filterwarnings(
+    "ignore:os.fork:RuntimeWarning"
+)  # other tests have imported jax, ffmpeg is started by a fork
 def test_an_mp4_has_25_pictures_per_second_of_physics(opengl, tmp_path, capsys) -> None:
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "play.mp4"

@@ -117,14 +117,14 @@ def final_state(folder, environment, run):
 def test_bit_for_bit(tmp_path, environment):
     (tmp_path / f"{environment}.yaml").write_text(CASES[environment])
     whole = start(tmp_path, environment, "whole")
-    output, _ = whole.communicate(timeout=120)
+    output, _ = whole.communicate(timeout=600)
     assert whole.returncode == 0, output
     first = stop_after_step(start(tmp_path, environment, "parts"), 2000)
     assert "interrupted" in first
     second = stop_after_step(start(tmp_path, environment, "parts", "--resume"), 6000)
     assert "goes on where it was stopped" in second
     last = start(tmp_path, environment, "parts", "--resume")
-    output, _ = last.communicate(timeout=120)
+    output, _ = last.communicate(timeout=600)
     assert last.returncode == 0, output
     one, other = (final_state(tmp_path, environment, run) for run in ("whole", "parts"))
     tensors, others = one.pop("tensors"), other.pop("tensors")

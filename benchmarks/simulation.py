@@ -23,10 +23,20 @@ from numpy.typing import NDArray
 from mlagents_envs.base_env import ActionTuple, BaseEnv
 from mlagents_envs.registry import default_registry
 from mlagents_sim.examples.ball3d import DECISION_PERIOD, SUBSTEPS
+from mlagents_sim.physics.cells import fill
+from mlagents_sim.physics.ray_casts import Eyes, Shapes
+from mlagents_sim.rows import ALL
+from mlagents_sim.sensors import GridSensor
+from mlagents_sim.solids import yaw_rotations
 
 AREAS = (1, 12, 64, 256)
 COMPARED_AREAS = 12
-RANDOMLY_PLAYED = ("Basic", "PushBlock", "Hallway")
+RANDOMLY_PLAYED = {"Basic": 500_000, "GridWorld": 20_000, "PushBlock": 10_000, "Hallway": 10_000, "WallJump": 10_000}
+"""What is aimed at with PLAYED_AREAS areas, decisions per CPU-second."""
+PLAYED_AREAS = 64
+STEPS = 100
+GRID_AGENTS, GRID_CELLS, GRID_TAGS = 64, 20, "abcdef"
+GRID_MOVERS, GRID_BALLS, GRID_FIELD_M = 11, 3, 25.0
 GRAVITY = (0.0, -9.81, 0.0)
 
 
@@ -96,18 +106,48 @@ def _decide(env: BaseEnv, behavior: str, action: NDArray[np.float32]) -> None:
 def random_cost(environment: str, areas: int, seconds: float) -> float:
     """Return CPU microseconds per decision of one agent that chooses at random, observations included."""
     env = default_registry[environment].make(seed=1, num_areas=areas)
-    behavior, spec = next(iter(env.behavior_specs.items()))
-    actions = [spec.action_spec.random_action(areas) for _ in range(100)]
+    actions = {
+        name: [spec.action_spec.random_action(areas) for _ in range(STEPS)] for name, spec in env.behavior_specs.items()
+    }
     env.reset()
 
     def decisions() -> None:
-        for action in actions:
-            env.set_actions(behavior, action)
+        for step in range(STEPS):
+            for behavior, chosen in actions.items():  # an area's agent may play as one or another
+                waiting = len(env.get_steps(behavior)[0])
+                env.set_actions(behavior, ActionTuple(discrete=chosen[step].discrete[:waiting]))
             env.step()
-            while not len(env.get_steps(behavior)[0]):
+            while not any(len(env.get_steps(behavior)[0]) for behavior in actions):
                 env.step()
 
-    return measure.cpu_us({environment: decisions}, seconds)[environment] / len(actions) / areas
+    return measure.cpu_us({environment: decisions}, seconds)[environment] / STEPS / areas
+
+
+def grid_cost(seconds: float) -> float:
+    """Return CPU microseconds per agent and observation of a grid sensor: boxes, some balls, and four walls."""
+    rng = np.random.default_rng(1)
+    half = 0.5 * GRID_FIELD_M
+    across, along = (half, 1.0, 0.25), (0.25, 1.0, half)
+    walls = np.array([(half, 0.0, 0.0), (-half, 0.0, 0.0), (0.0, 0.0, half), (0.0, 0.0, -half)])
+    movers = rng.uniform(-half, half, (GRID_AGENTS, GRID_MOVERS, 3)) * (1.0, 0.0, 1.0)
+    sizes = rng.uniform(0.5, 1.5, movers.shape)
+    sizes[:, :GRID_BALLS] = 0.0
+    center, half_size = (
+        np.concatenate([moving, np.tile(fixed, (GRID_AGENTS, 1, 1))], axis=1)
+        for moving, fixed in ((movers, walls), (sizes, np.array([along, along, across, across])))
+    )
+    shape = center.shape[:2]
+    yaw = np.zeros(shape)
+    yaw[:, :GRID_MOVERS] = rng.uniform(-np.pi, np.pi, sizes.shape[:2])
+    rounding = np.zeros(shape)
+    rounding[:, :GRID_BALLS] = 0.5
+    tag = rng.integers(0, len(GRID_TAGS), shape)
+    shapes = Shapes(center, yaw_rotations(yaw), half_size, rounding, tag)
+    agents, own = np.arange(GRID_AGENTS), np.full(GRID_AGENTS, GRID_BALLS)
+    eyes = Eyes(agents, own, center[:, GRID_BALLS], shapes.rotation[:, GRID_BALLS])
+    sensor = GridSensor("GridSensor-OneHot", GRID_TAGS, (GRID_CELLS, 1, GRID_CELLS), (1.0, 0.5, 1.0))
+    observe = lambda: sensor.observe(ALL, fill(sensor.grid, shapes, eyes, agents))  # noqa: E731
+    return measure.cpu_us({"grid": observe}, seconds)["grid"] / GRID_AGENTS
 
 
 def figures_of(measured: Callable[[int], Cost]) -> list[Figure]:
@@ -130,10 +170,15 @@ def figures_of(measured: Callable[[int], Cost]) -> list[Figure]:
 def main() -> None:
     seconds = 0.5 if measure.arguments(__doc__).quick else 5.0
     figures = figures_of(lambda areas: ball_cost(areas, seconds))
-    for environment in RANDOMLY_PLAYED:
-        for areas in (1, 64, 640):
+    for environment, aim in RANDOMLY_PLAYED.items():
+        for areas in (1, PLAYED_AREAS, 10 * PLAYED_AREAS):
             rate = 1e6 / random_cost(environment, areas, seconds)
-            figures.append(Figure(f"{environment}, {areas} areas: agent decisions per CPU-second", rate, "1/s"))
+            target = aim if areas == PLAYED_AREAS else None
+            name = f"{environment}, {areas} areas: agent decisions per CPU-second"
+            figures.append(Figure(name, rate, "1/s", at_least=target))
+    objects = GRID_MOVERS + 4
+    name = f"grid sensor, {GRID_CELLS} x {GRID_CELLS} cells, {objects} objects: agent observations per CPU-second"
+    figures.append(Figure(name, 1e6 / grid_cost(seconds), "1/s", at_least=10_000))
     measure.emit("simulation", figures)
 
 

@@ -143,7 +143,7 @@ class A2CLearner:
         self.steps = 0
         self._behavior, self._settings, self._signals = behavior, settings, signals
         self._hyperparameters = hp = settings.hyperparameters
-        rng = np.random.default_rng(seed)
+        self._rng = rng = np.random.default_rng(seed)
         policy = make_policy(rng, spec, settings.network_settings)
         critic = make_critic(rng, spec, settings.network_settings, len(signals.names))
         parameters, self._networks_of = flattened(Networks(policy.body, policy.head, critic))
@@ -153,7 +153,7 @@ class A2CLearner:
 
     @property
     def compile_seconds(self) -> float:
-        return self._update.seconds
+        return self._update.seconds + self._signals.compile_seconds
 
     @property
     def policy(self) -> Policy:
@@ -188,18 +188,20 @@ class A2CLearner:
     def update(self) -> dict[str, float]:
         hp, rows, signals = self._hyperparameters, self._rows, self._signals
         columns, progress = rows.columns, self.steps / self._settings.max_steps
+        rewards = signals.rewards(rows)
         rollout = Rollout(
             tuple(columns.observations),
             columns.continuous,
             columns.discrete,
             columns.allowed,
-            signals.rewards(rows),
+            rewards,
             signals.ended(rows),
             rows.closing,
         )
         learning_rate = np.float32(scheduled(hp.learning_rate_schedule, hp.learning_rate, 1e-10, progress))
         self._state, parts, finite = self._update(self._state, rollout, signals.gamma, learning_rate)
         policy_loss, value_loss, entropy, *values = np.asarray(parts).tolist()
+        learned = signals.learn(rows, rewards, self._rng, 1, hp.batch_size)
         rows.clear()
         if not finite:
             raise NonFiniteUpdate(
@@ -215,16 +217,23 @@ class A2CLearner:
                 f"Policy/{name.capitalize()} Value Estimate": value
                 for name, value in zip(signals.names, values, strict=True)
             },
+            **learned,
         }
 
     # What a checkpoint keeps
 
     def state_dict(self) -> dict[str, Any]:
-        return {"tensors": named_tensors(self._named()), "steps": self.steps}
+        return {
+            "tensors": named_tensors(self._named()),
+            "steps": self.steps,
+            "rng": self._rng.bit_generator.state,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         named = with_tensors(self._named(), state["tensors"], f"behavior {self._behavior}")
         self._state = State(flattened(named["weights"])[0], adam.restored(named["adam"]), named["normalizer"])
+        self._signals.restore(named["signals"])
+        self._rng.bit_generator.state = state["rng"]
         self.steps = state["steps"]
         self.forget()
 
@@ -232,7 +241,7 @@ class A2CLearner:
         """Weights and normaliser of another run; Adam and steps stay as they are in a new learner."""
         own = named_tensors({"adam": self._named()["adam"]})
         others = {name: tensor for name, tensor in state["tensors"].items() if not name.startswith("adam.")}
-        self.load_state_dict({"tensors": others | own, "steps": 0})
+        self.load_state_dict(self.state_dict() | {"tensors": others | own})
 
     def _named(self) -> dict[str, Any]:
         state = jax.tree.map(np.array, self._state)
@@ -240,13 +249,14 @@ class A2CLearner:
             "weights": self._networks_of(state.parameters),
             "adam": adam.named(state.adam, self._networks_of),
             "normalizer": state.normalizer,
+            "signals": self._signals.named(),
         }
 
 
 def make_learner(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> A2CLearner:
     if settings.network_settings.memory is not None:
         raise SettingsError(f"behaviors.{behavior}.network_settings.memory: A2C has none; leave it out, or use ppo")
-    return A2CLearner(behavior, spec, settings, RewardSignals(settings.reward_signals), seed)
+    return A2CLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 
 TRAINER = TrainerType(A2CSettings, make_learner)

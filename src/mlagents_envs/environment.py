@@ -66,6 +66,8 @@ class UnityEnvironment(SteppedEnv):
       args: Older name of `additional_args`.
       docker_training: Has no meaning any more.
       bind: The network address to listen on; by default only this machine can connect.
+      check_finite: Raise UnityNotFiniteException where an observation or reward is NaN or infinite, rather than hand
+        it on.
 
     Attributes:
       academy_capabilities: `UnityRLCapabilitiesProto` of the environment.
@@ -97,6 +99,7 @@ class UnityEnvironment(SteppedEnv):
         args: list[str] | None = None,
         docker_training: bool | None = None,
         bind: str = "localhost",
+        check_finite: bool = True,
     ) -> None:
         super().__init__()
         if docker_training is not None:
@@ -116,6 +119,7 @@ class UnityEnvironment(SteppedEnv):
         self._additional_args = list(additional_args or args or [])
         self._log_folder = log_folder
         self._side_channel_manager = self._manage(side_channels if side_channels is not None else [])
+        self._check_finite = check_finite
         self._decoders: dict[BehaviorName, StepsDecoder] = {}
         self._package_version: str | None = None
         self._is_first_message = True
@@ -262,7 +266,7 @@ class UnityEnvironment(SteppedEnv):
             name = brain.brain_name
             messages = infos[name].value if name in infos else ()
             if messages:
-                decoder = decoder_from_proto(brain, messages[0], self._package_version)
+                decoder = decoder_from_proto(brain, messages[0], self._package_version, self._check_finite)
                 self._decoders[name] = decoder
                 self._specs[name] = decoder.spec
                 logger.info(f"Connected new brain: {name}")

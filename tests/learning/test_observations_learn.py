@@ -55,8 +55,10 @@ def test_a_position_shown_as_pixels(algorithm):
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_a_position_shown_as_pixels_to_every_encoder(algorithm, encoder):
+    """At 1e-3, PPO with nature_cnn settled for three of the four answers, or two, with two seeds of five."""
+    rate = {"ppo": 3e-4, "sac": 1e-3}[algorithm]
     question = pixels(ENCODERS[encoder], channels=3)
-    assert solved(question, settings(algorithm, 5_000, vis_encode_type=encoder)) >= 0.98
+    assert solved(question, settings(algorithm, 5_000, rate, vis_encode_type=encoder)) >= 0.98
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])

@@ -411,6 +411,17 @@ def test_not_finite_numbers_name_agent_and_place(value):
             steps_from_proto([info], spec)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_finite_numbers_are_handed_on_where_another_looks_at_them(value):
+    decoder = StepsDecoder(BehaviorSpec([VECTOR], ActionSpec(1, ())), [False], check_finite=False)
+    for numbers in ([1.0, value, 2.0], [1.0, 2.0, 3.0], [value, 2.0, 3.0]):
+        info = one_agent(numbers)
+        info.reward = value
+        decision, _ = decoder.decode([info.SerializeToString()])
+        np.testing.assert_array_equal(decision.obs[0], np.float32([numbers]))
+        np.testing.assert_array_equal(decision.reward, np.float32([value]))
+
+
 def test_huge_claims_allocate_nothing():
     info = one_agent([1.0], [30000, 8000])
     with pytest.raises(UnityObservationException, match="1 numbers"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
-from mlagents_sim.physics.rules import apply_drag, push_forward, push_right, rub_on_floor, run_or_turn
+from mlagents_sim.physics.rules import push_forward, push_right, run_or_turn
 
 FLOOR = ((0.0, -0.5, 0.0), (4000.0, 1.0, 4000.0))
 CUBE = (1.0, 1.0, 1.0)
@@ -70,18 +70,6 @@ def test_distance_per_decision_as_recorded() -> None:
         covered.append(boxes.position[0, 0, 2] - before)
     np.testing.assert_allclose(covered[1:], 0.96**6 * np.array(covered[:-1]) + 0.644, atol=3e-4)
     assert boxes.spin[0, 0] == pytest.approx(0.0, abs=1e-9)
-
-
-def test_the_rule_for_a_floor_is_what_the_contact_does() -> None:
-    """`rub_on_floor`, for bodies that other physics moves."""
-    boxes = boxes_at((0.0, 0.5, 0.0), FLOOR, drag=2.0, friction=0.6)
-    boxes.velocity[0, 0] = velocity = np.array((3.0, 0.0, 4.0))
-    for _ in range(20):
-        move(boxes, 9.81)
-        apply_drag(velocity, 2.0)
-        rub_on_floor(velocity, 0.6, 9.81 * 0.02 * 0.96)
-        np.testing.assert_allclose(boxes.velocity[0, 0], velocity, atol=1e-9)
-    assert np.linalg.norm(velocity) < 0.1
 
 
 def test_friction_stops_and_does_not_turn_back() -> None:

@@ -12,15 +12,19 @@ from mlagents.process import release_unused_memory
 
 
 class Compiled:
-    """A function that is compiled when arguments of new shapes or dtypes come; the first argument is donated.
+    """A function that is compiled when arguments of new shapes or dtypes come.
+
+    Args:
+      function: of arrays and trees of them.
+      donate: let the result take the memory of the first argument, which is lost by that.
 
     Attributes:
       seconds: spent compiling so far.
     """
 
-    def __init__(self, function: Callable[..., Any]):
+    def __init__(self, function: Callable[..., Any], donate: bool = True):
         self.seconds = 0.0
-        self._function = jax.jit(function, donate_argnums=0)
+        self._function = jax.jit(function, donate_argnums=(0,) if donate else ())
         self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def __call__(self, *args: Any) -> Any:

@@ -22,7 +22,7 @@ from mlagents.cli.table import print_table
 
 if TYPE_CHECKING:
     from mlagents.inference import EvaluationResult, Model
-    from mlagents_envs.base_env import BaseEnv
+    from mlagents_envs.base_env import BaseEnv, BehaviorSpec
     from mlagents_envs.registry import BaseRegistryEntry
 
 RANDOM = "random"
@@ -162,14 +162,23 @@ def _recording(env: BaseEnv, entry: BaseRegistryEntry, video: Path | None, scree
 
 def _models(env: BaseEnv, entry: BaseRegistryEntry, wanted: str | None) -> dict[str, Model]:
     """Return a model for each behavior. Teams of one behavior play with the same file."""
-    from mlagents.inference import RandomPolicy, load_model
+    from mlagents.inference import RandomPolicy
 
     specs = env.behavior_specs
     if wanted == RANDOM:
         return {behavior: RandomPolicy(spec) for behavior, spec in specs.items()}
     names = {behavior: behavior.split("?")[0] for behavior in specs}
     files = _files(entry, wanted, sorted(set(names.values())))
-    return {behavior: load_model(files[names[behavior]], spec) for behavior, spec in specs.items()}
+    return {behavior: _load(behavior, files[names[behavior]], spec) for behavior, spec in specs.items()}
+
+
+def _load(behavior: str, file: Path, spec: BehaviorSpec) -> Model:
+    from mlagents.inference import ModelError, load_model
+
+    try:
+        return load_model(file, spec)
+    except ModelError as error:
+        raise type(error)(f"behavior {behavior!r}: {error}") from error
 
 
 def _files(entry: BaseRegistryEntry, wanted: str | None, names: list[str]) -> dict[str, Path]:

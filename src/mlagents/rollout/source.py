@@ -112,6 +112,7 @@ class EnvironmentSource:
                     num_areas=self.num_areas or 1,
                     no_graphics_monitor=self.no_graphics_monitor,
                     bind=self.bind,
+                    check_finite=False,  # the trainer's guard does: it repairs and goes on
                 )
             except UnityWorkerInUseException:
                 if self.env is None:

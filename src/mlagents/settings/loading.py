@@ -146,7 +146,7 @@ def _settings(
     checkpoints = settle_start(settings.checkpoint_settings, flags, report)
     for warning in report.warnings:
         _logger.warning(warning)
-    return settings.model_copy(update={"checkpoint_settings": checkpoints})
+    return settings.model_copy(update={"checkpoint_settings": checkpoints}).written_in(tree)
 
 
 def _advise(settings: RunSettings, tree: Section, report: Report) -> None:

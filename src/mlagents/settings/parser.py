@@ -166,6 +166,6 @@ def _problem(detail: dict[str, Any], path: KeyPath) -> str:
         expected = expected.removesuffix(" or null")
     if kind in _EMPTY:
         return f"empty (expected {expected})"
-    what = "out of bounds" if kind in _BOUNDS else "wrong type"
+    what = "out of bounds" if kind in _BOUNDS else "unknown value" if described else "wrong type"
     quotes = "; put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
     return f"{what} (got {shown(value)}, expected {expected}){quotes}"

@@ -116,6 +116,23 @@ def find(tree: Section, path: KeyPath) -> tuple[Place, int]:
     return place, len(path)
 
 
+class Origin:
+    """Where everything in a configuration was written. Any two are equal: settings do not depend on their places."""
+
+    def __init__(self, tree: Section | None = None) -> None:
+        self._tree = Section(Place("", ())) if tree is None else tree
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin)
+
+    __hash__ = object.__hash__
+
+    def of(self, path: KeyPath) -> Place:
+        """The place of an entry, named by all of its keys even if it was not written and only its section was."""
+        place, depth = find(self._tree, path)
+        return place.below(*path[depth:])
+
+
 def parent_of(tree: Section, path: KeyPath) -> Any:
     """What contains the entry at a path that exists."""
     node: Any = tree

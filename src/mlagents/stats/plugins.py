@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from mlagents import plugins
 from mlagents.stats.reporter import Writer
 
 GROUP = "mlagents.stats_writer"
@@ -42,9 +43,7 @@ def plugin_writers(run: RunInfo) -> list[Writer]:
 
 
 def _writers_of(entry_point: EntryPoint, run: RunInfo) -> list[Writer]:
-    package = entry_point.dist.name if entry_point.dist else "an unknown package"
-    where = f"Statistics plug-in '{entry_point.name} = {entry_point.value}' of {package} (group {GROUP})"
-    advice = f"Repair it, or uninstall {package}."
+    where, advice = plugins.described(entry_point), f"Repair it, or uninstall {plugins.package(entry_point)}."
     try:
         writers = list(entry_point.load()(run))
     except Exception as error:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 
+from mlagents.reward_signals.stack import AVAILABLE
 from mlagents.settings import BehaviorSettings, RunSettings, SettingsError
+from mlagents.settings.report import KeyPath
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
 
-_SIGNALS = ("extrinsic",)
+
+Lacking = tuple[KeyPath, str]
+"""Where something stands that this version does not have, and what it is and there is instead."""
 
 
-def unavailable(behavior: BehaviorSettings, trainers: Collection[str]) -> Iterator[str]:
-    """Yield every key of a behavior that asks for something this version does not have, and what there is instead."""
+def unavailable(behavior: BehaviorSettings, trainers: Collection[str]) -> Iterator[Lacking]:
+    """Yield everything a behavior asks for that this version does not have."""
     if behavior.trainer_type not in trainers:
-        yield f"trainer_type {behavior.trainer_type!r} (available: {', '.join(trainers)})"
+        problem = f"{behavior.trainer_type!r} is not available in this version (available: {', '.join(trainers)})"
+        yield ("trainer_type",), problem
     for name in behavior.reward_signals:
-        if name not in _SIGNALS:
-            yield f"reward_signals.{name} (available: {', '.join(_SIGNALS)})"
-    if behavior.behavioral_cloning is not None:
-        yield "behavioral_cloning"
-    if behavior.self_play is not None:
-        yield "self_play"
+        if name not in AVAILABLE:
+            yield ("reward_signals", name), f"not available in this version (available: {', '.join(AVAILABLE)})"
+    for key in ("behavioral_cloning", "self_play"):
+        if getattr(behavior, key) is not None:
+            yield (key,), "not available in this version"
 
 
 def refuse_hopeless(settings: RunSettings, trainers: Collection[str]) -> None:
@@ -32,16 +36,17 @@ def refuse_hopeless(settings: RunSettings, trainers: Collection[str]) -> None:
     Raises:
       SettingsError: naming every key of every section.
     """
-    sections = {f"behaviors.{name}": behavior for name, behavior in settings.behaviors.items()}
+    sections: dict[KeyPath, BehaviorSettings] = {("behaviors", name): b for name, b in settings.behaviors.items()}
     if settings.default_settings is not None:
-        sections["default_settings"] = settings.default_settings
-    faults = {name: list(unavailable(section, trainers)) for name, section in sections.items()}
-    if faults and all(faults.values()):
-        raise SettingsError(*_not_available(f"{name}.{fault}" for name, found in faults.items() for fault in found))
+        sections[("default_settings",)] = settings.default_settings
+    lacking = {path: list(unavailable(section, trainers)) for path, section in sections.items()}
+    if lacking and all(lacking.values()):
+        faults = [fault for path, found in lacking.items() for fault in _faults(settings, path, found)]
+        raise SettingsError(*dict.fromkeys(faults))  # what was inherited is said once
 
 
-def _not_available(faults: Iterable[str]) -> list[str]:
-    return ["not available in this version:", *(f"  {fault}" for fault in faults)]
+def _faults(settings: RunSettings, section: KeyPath, lacking: Iterable[Lacking]) -> list[str]:
+    return [f"{settings.place((*section, *keys))}: {problem}" for keys, problem in lacking]
 
 
 class Coverage:
@@ -69,8 +74,9 @@ class Coverage:
         """
         self._compare()
         behavior = self._settings.behavior(name)
-        if faults := list(unavailable(behavior, self._trainers)):
-            raise SettingsError(*_not_available(f"behaviors.{name}.{fault}" for fault in faults))
+        if lacking := list(unavailable(behavior, self._trainers)):
+            section = ("behaviors", name) if name in self._settings.behaviors else ("default_settings",)
+            raise SettingsError(*_faults(self._settings, section, lacking))
         return behavior
 
     def _compare(self) -> None:

@@ -50,11 +50,11 @@ FindWeights = Callable[[str, BehaviorSettings], InitialState | None]
 
 
 def _ppo(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
-    return PPOLearner(behavior, spec, settings, RewardSignals(settings.reward_signals), seed)
+    return PPOLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 
 def _sac(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
-    return SACLearner(behavior, spec, settings, RewardSignals(settings.reward_signals), seed)
+    return SACLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 
 LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac}

@@ -1,4 +1,4 @@
-"""What is not a number: said with its place, kept out of learning, tolerated a few times."""
+"""What nothing can be learned from: said with its place, kept out of learning, tolerated a few times."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mlagents_envs.logging_util import get_logger
 _log = get_logger(__name__)
 
 MOST_FAULTS = 10
-"""So many times a behavior may meet numbers that are not finite; then its run stops."""
+"""So many times a behavior may meet numbers that are not finite, and the like; then its run stops."""
 
 
 class TooManyFaults(RuntimeError):
-    """Numbers that are not finite came again and again; the run is stopped, its last good weights are saved."""
+    """Numbers that are not finite, and the like, kept coming; the run is stopped, its last good weights are saved."""
 
 
 class Guard:
@@ -34,12 +34,18 @@ class Guard:
     def repair(self, worker: int, step: int, report: DecisionSteps | TerminalSteps) -> None:
         """Replace observations and rewards that are NaN or infinite by 0, and say where they were.
 
+        Where all choices of a branch are forbidden, no action has a probability: then all of them are permitted.
+
         Raises:
           TooManyFaults: it was once too often.
         """
         for i, name in enumerate(self._names):
             report.obs[i] = self._finite(name, report.obs[i], report.agent_id, worker, step)
         report.reward = self._finite("the reward", report.reward, report.agent_id, worker, step)
+        report.group_reward = self._finite("the group reward", report.group_reward, report.agent_id, worker, step)
+        if isinstance(report, DecisionSteps) and report.action_mask is not None:
+            for branch, mask in enumerate(report.action_mask):
+                report.action_mask[branch] = self._open(branch, mask, report.agent_id, worker, step)
 
     def _finite(
         self, name: str, values: NDArray[np.float32], agents: NDArray[np.int32], worker: int, step: int
@@ -55,6 +61,19 @@ class Guard:
             " instead. Look for divisions by zero and exploding physics in the environment"
         )
         return np.where(bad, np.float32(0.0), values)
+
+    def _open(
+        self, branch: int, mask: NDArray[np.bool_], agents: NDArray[np.int32], worker: int, step: int
+    ) -> NDArray[np.bool_]:
+        closed: NDArray[np.bool_] = np.all(mask, axis=1)
+        if not closed.any():
+            return mask
+        self._tolerate(
+            f"behavior {self._behavior}: all {mask.shape[1]} choices of branch {branch} are forbidden to agent"
+            f" {agents[closed.argmax()]} in environment {worker}, near step {step} ({closed.sum()} such agents in this"
+            " report); all are permitted instead. Permit at least one in the environment"
+        )
+        return mask & ~closed[:, None]
 
     def skip(self, error: Exception) -> None:
         """Say that an update was skipped.

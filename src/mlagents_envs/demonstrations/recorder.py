@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mlagents_envs.base_env import (
-    ActionTuple,
-    AgentId,
-    BaseEnv,
-    BehaviorName,
-    BehaviorSpec,
-    DecisionSteps,
-    TerminalSteps,
-)
+from mlagents_envs.base_env import ActionTuple, AgentId, BaseEnv, BehaviorName, DecisionSteps, TerminalSteps
 from mlagents_envs.demonstrations.writer import DemonstrationWriter
+from mlagents_envs.stepped_env import SteppedEnv
 
 
 @dataclass
@@ -77,7 +67,7 @@ class EpisodeRecorder:
         self._writer.close()
 
 
-class RecordedEnv(BaseEnv):
+class RecordedEnv(SteppedEnv):
     """An environment whose agents are recorded while somebody plays it; closing it finishes the files.
 
     Args:
@@ -93,16 +83,12 @@ class RecordedEnv(BaseEnv):
     """
 
     def __init__(self, env: BaseEnv, path: Path | str) -> None:
+        super().__init__()
         self._env = env
         self._path = Path(path)
         self._recorders: dict[BehaviorName, EpisodeRecorder] = {}
-        self._pending: dict[BehaviorName, ActionTuple] = {}
+        self._specs = dict(env.behavior_specs)
         self.paths: list[Path] = []
-
-    @property
-    def behavior_specs(self) -> Mapping[BehaviorName, BehaviorSpec]:
-        """Behavior name -> spec."""
-        return self._env.behavior_specs
 
     def reset(self) -> None:
         """Begin a new episode for every agent; unfinished ones are not recorded."""
@@ -110,18 +96,18 @@ class RecordedEnv(BaseEnv):
         for recorder in self._recorders.values():
             recorder.forget()
         self._env.reset()
+        self._listen()
 
     def step(self) -> None:
         """Record what the agents that wait were told to do, and advance."""
-        for behavior, spec in self.behavior_specs.items():
-            steps, _ = self._reported(behavior, spec)
-            if len(steps):
-                action = self._pending.get(behavior) or spec.action_spec.empty_action(len(steps))
-                self._recorder(behavior, spec).record_decisions(steps, action)
-        self._pending.clear()
+        for behavior, action in self._take_actions().items():
+            decisions, _ = self._reports[behavior]
+            if len(decisions):
+                self._recorder(behavior).record_decisions(decisions, action)
         self._env.step()
+        self._listen()
         for behavior, recorder in self._recorders.items():
-            recorder.record_ends(self._env.get_steps(behavior)[1])
+            recorder.record_ends(self._reports[behavior][1])
 
     def close(self) -> None:
         """Close the environment and finish the files."""
@@ -134,41 +120,29 @@ class RecordedEnv(BaseEnv):
     def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
         """As the environment's own; what it refuses is not recorded."""
         self._env.set_actions(behavior_name, action)
-        spec, waiting = self.behavior_specs[behavior_name].action_spec, len(self.get_steps(behavior_name)[0])
-        action = spec._validate_action(action, waiting, behavior_name)
-        self._pending[behavior_name] = ActionTuple(np.array(action.continuous), np.array(action.discrete))
+        super().set_actions(behavior_name, action)
 
     def set_action_for_agent(self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple) -> None:
         """As the environment's own; what it refuses is not recorded."""
         self._env.set_action_for_agent(behavior_name, agent_id, action)
-        spec, steps = self.behavior_specs[behavior_name].action_spec, self.get_steps(behavior_name)[0]
-        action = spec._validate_action(action, 1, behavior_name)
-        pending = self._pending.setdefault(behavior_name, spec.empty_action(len(steps)))
-        row = steps.agent_id_to_index[agent_id]
-        pending.continuous[row], pending.discrete[row] = action.continuous[0], action.discrete[0]
-
-    def get_steps(self, behavior_name: BehaviorName) -> tuple[DecisionSteps, TerminalSteps]:
-        """What the agents of a behavior reported in the last `step()` or `reset()`."""
-        return self._env.get_steps(behavior_name)
+        super().set_action_for_agent(behavior_name, agent_id, action)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._env, name)
 
-    def _reported(self, behavior: BehaviorName, spec: BehaviorSpec) -> tuple[DecisionSteps, TerminalSteps]:
-        try:
-            return self._env.get_steps(behavior)
-        except KeyError:  # before the first reset
-            return DecisionSteps.empty(spec), TerminalSteps.empty(spec)
+    def _listen(self) -> None:
+        self._specs = dict(self._env.behavior_specs)
+        self._reports = {behavior: self._env.get_steps(behavior) for behavior in self._specs}
 
-    def _recorder(self, behavior: BehaviorName, spec: BehaviorSpec) -> EpisodeRecorder:
+    def _recorder(self, behavior: BehaviorName) -> EpisodeRecorder:
         if behavior not in self._recorders:
             path = self._path_for(behavior)
-            self._recorders[behavior] = EpisodeRecorder(DemonstrationWriter(path, behavior, spec))
+            self._recorders[behavior] = EpisodeRecorder(DemonstrationWriter(path, behavior, self._specs[behavior]))
             self.paths.append(path)
         return self._recorders[behavior]
 
     def _path_for(self, behavior: BehaviorName) -> Path:
-        if len(self.behavior_specs) == 1 and not self._recorders:
+        if len(self._specs) == 1 and not self._recorders:
             return self._path
         name, _, team = behavior.partition("?team=")
         suffix = f"-team{team}" if team not in ("", "0") else ""

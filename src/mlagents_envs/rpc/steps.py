@@ -69,7 +69,9 @@ def steps_from_proto(agent_info_list: Iterable[Any], behavior_spec: BehaviorSpec
         len(spec.shape) == 3 and tuple(proto.shape) not in (spec.shape, ())
         for spec, proto in zip(behavior_spec.observation_specs, first, strict=False)
     ]
-    return _steps(_read_infos(infos, behavior_spec, channels_last), behavior_spec, _nobody(behavior_spec))
+    batches = _read_infos(infos, behavior_spec, channels_last)
+    _check_finite(batches, behavior_spec)
+    return _steps(batches, behavior_spec, _nobody(behavior_spec))
 
 
 class StepsDecoder:
@@ -78,11 +80,13 @@ class StepsDecoder:
     Args:
       spec: Of the behavior.
       channels_last: For each observation whether it is an image sent as (height, width, channels).
+      check_finite: Raise UnityNotFiniteException for numbers that are NaN or infinite, rather than hand them on.
     """
 
-    def __init__(self, spec: BehaviorSpec, channels_last: Sequence[bool]) -> None:
+    def __init__(self, spec: BehaviorSpec, channels_last: Sequence[bool], check_finite: bool = True) -> None:
         self.spec = spec
         self._channels_last = channels_last
+        self._check_finite = check_finite
         self._float_bytes = 4 * sum(prod(sensor.shape) for sensor in spec.observation_specs)
         self._layouts: dict[int, list[AgentLayout]] = {}  # by length of the message
         self._sequences: dict[int, list[tuple[AgentLayout, int]]] = {}  # by length of the list
@@ -104,6 +108,8 @@ class StepsDecoder:
                 batches = _in_order(groups)
         if not batches:
             batches = _read_infos([_parse(message) for message in agents.value], self.spec, self._channels_last)
+        if self._check_finite:
+            _check_finite(batches, self.spec)
         return _steps(batches, self.spec, self._nobody)
 
     def _by_sequence(self, data: bytes) -> Sequence[_Agents]:
@@ -167,7 +173,7 @@ class StepsDecoder:
 
     def _read(self, layout: AgentLayout, records: NDArray[np.void]) -> _Agents:
         """The agents of messages that fit the layout, [n] of `layout.record`."""
-        agents = _Agents(
+        return _Agents(
             layout.done,
             layout.floats(records, "reward"),
             layout.integers(records, "agent_id"),
@@ -181,17 +187,18 @@ class StepsDecoder:
                 )
             ],
         )
-        _check_finite(agents, self.spec)
-        return agents
 
 
-def decoder_from_proto(brain_param_proto: Any, first_message: bytes, package_version: str | None) -> StepsDecoder:
+def decoder_from_proto(
+    brain_param_proto: Any, first_message: bytes, package_version: str | None, check_finite: bool = True
+) -> StepsDecoder:
     """The decoder of a behavior that the environment announces.
 
     Args:
       brain_param_proto: `BrainParametersProto`.
       first_message: Any agent's `AgentInfoProto`.
       package_version: Of the Unity package.
+      check_finite: See `StepsDecoder`.
 
     Raises:
       UnityObservationException: The message is damaged, or an observation has an impossible shape or type.
@@ -200,9 +207,8 @@ def decoder_from_proto(brain_param_proto: Any, first_message: bytes, package_ver
     protos = _parse(first_message).observations
     observations = [observation_from_proto(proto, package_version) for proto in protos]
     specs = [spec for spec, _ in observations]
-    return StepsDecoder(
-        BehaviorSpec(specs, action_spec_from_proto(brain_param_proto)), [last for _, last in observations]
-    )
+    spec = BehaviorSpec(specs, action_spec_from_proto(brain_param_proto))
+    return StepsDecoder(spec, [last for _, last in observations], check_finite)
 
 
 def _parse(message: bytes) -> Any:
@@ -233,7 +239,7 @@ def _read_part(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence
             flags[row] = info.action_mask
         for column, proto, last in zip(obs, info.observations, channels_last, strict=True):
             column[row] = _values(proto, column.shape[1:], last)
-    agents = _Agents(
+    return _Agents(
         done,
         np.array([info.reward for info in infos], np.float32),
         np.array([info.id for info in infos], np.int32),
@@ -242,8 +248,6 @@ def _read_part(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence
         flags,
         obs,
     )
-    _check_finite(agents, spec)
-    return agents
 
 
 def _in_order(groups: Sequence[_Group]) -> list[_Agents]:
@@ -295,19 +299,23 @@ def _terminal_steps(agents: _Agents) -> TerminalSteps:
     return TerminalSteps([*obs], reward, interrupted, agent_id, group_id, group_reward)
 
 
-def _check_finite(agents: _Agents, spec: BehaviorSpec) -> None:
-    for number, values in enumerate((agents.reward, agents.group_reward, *agents.obs), start=-2):
-        if values.ndim == 4:
-            continue  # images are not checked: too many numbers, and bytes can be nothing but finite
-        finite = np.isfinite(values)
-        if b"\0" in finite.tobytes():  # .all() takes twice as long
-            rewards = ("reward", "group reward")
-            name = rewards[number] if number < 0 else f"observation {number} {spec.observation_specs[number].name!r}"
-            row = int(np.argwhere(~finite)[0, 0])
-            raise UnityNotFiniteException(
-                f"The {name} of agent {agents.agent_id[row]} is NaN or infinite: {values[row]}. "
-                "Look at what computes it in the environment."
-            )
+def _check_finite(batches: Sequence[_Agents], spec: BehaviorSpec) -> None:
+    for agents in batches:
+        for number, values in enumerate((agents.reward, agents.group_reward, *agents.obs), start=-2):
+            if values.ndim == 4:
+                continue  # images are not checked: too many numbers, and bytes can be nothing but finite
+            finite = np.isfinite(values)
+            if b"\0" in finite.tobytes():  # .all() takes twice as long
+                name = ("reward", "group reward")[number] if number < 0 else _named(number, spec)
+                row = int(np.argwhere(~finite)[0, 0])
+                raise UnityNotFiniteException(
+                    f"The {name} of agent {agents.agent_id[row]} is NaN or infinite: {values[row]}. "
+                    "Look at what computes it in the environment."
+                )
+
+
+def _named(number: int, spec: BehaviorSpec) -> str:
+    return f"observation {number} {spec.observation_specs[number].name!r}"
 
 
 def _check_observations(info: Any, spec: BehaviorSpec, channels_last: Sequence[bool]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlagents_envs.exception import UnityPolicyException
 from mlagents_sim.academy import World
 from mlagents_sim.authoring.agent import Agent
 from mlagents_sim.authoring.batch import Numbers, ObjectBatch
@@ -70,5 +71,8 @@ def _policy(batch: ObjectBatch, behavior: BehaviorParameters, rng: np.random.Gen
     model = behavior.model
     assert model is not None
     if isinstance(model, (str, Path)):
-        model = load_model(Path(model), batch.spec)
+        try:
+            model = load_model(Path(model), batch.spec)
+        except Exception as error:  # of whichever package the model's kind belongs to
+            raise UnityPolicyException(f"Behavior {behavior.qualified_name!r}: {error}") from error
     return ModelPolicy(model, deterministic=behavior.deterministic_inference, rng=rng)

@@ -18,7 +18,7 @@ from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.episodes import count_step, interrupt
-from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, cast, eyes_of, shapes_of, turn_eyes
 from mlagents_sim.physics.rules import run_or_turn
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import RaySensor, StackingSensor, VectorSensor
@@ -166,19 +166,8 @@ class HallwayAgents(AgentBatch):
         self.shows_o = np.zeros(count, np.bool_)
         self._boxes = boxes
         self._rng = rng
-        self._shapes = Shapes(
-            center=boxes.position,
-            rotation=np.tile(np.eye(3), (*boxes.yaw.shape, 1, 1)),
-            half_size=boxes.half_size,
-            rounding=np.zeros(boxes.yaw.shape),
-            tag=np.tile(np.array(TAG_OF_BOX), (count, 1)),
-        )
-        self._eyes = Eyes(
-            area=np.arange(count),
-            shape=np.full(count, AGENT),
-            position=boxes.position[:, AGENT],
-            rotation=np.zeros((count, 3, 3)),
-        )
+        self._shapes = shapes_of(boxes, TAG_OF_BOX)
+        self._eyes = eyes_of(boxes, AGENT, AGENT)
         self._memory: dict[str, NDArray[Any]] = {
             **boxes._asdict(),
             "shows_o": self.shows_o,
@@ -202,7 +191,6 @@ class HallwayAgents(AgentBatch):
         boxes.position[rows, AGENT] = AGENT_START + _on_floor(*self._spread(count))
         boxes.yaw[rows, AGENT] = rng.uniform(0.0, 2.0 * np.pi, count)
         boxes.velocity[rows] = 0.0
-        boxes.spin[rows] = 0.0
 
     def _spread(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Distances from the middle, across the hall and along it."""

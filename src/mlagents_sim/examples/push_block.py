@@ -18,7 +18,7 @@ from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.episodes import count_step, interrupt
-from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, cast, eyes_of, shapes_of, turn_eyes
 from mlagents_sim.physics.rules import push_right, run_or_turn
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import RaySensor, StackingSensor
@@ -75,7 +75,7 @@ SIZES: Final = [
     (25.0, 2.005, 0.5),
     (25.0, 2.005, 0.5),
 ]
-START_HEIGHT_M: Final = 1.0
+START_HEIGHT_M: Final = 0.5  # a metre above the middle of the floor
 START_SPREAD_M: Final = 6.25
 START_CLEARANCE_M: Final = 2.5  # along x and z from everything else
 
@@ -185,19 +185,8 @@ class PushBlockAgents(AgentBatch):
         self._boxes = boxes
         self._rng = rng
         self._parameters = parameters
-        self._shapes = Shapes(
-            center=boxes.position,
-            rotation=np.tile(np.eye(3), (*boxes.yaw.shape, 1, 1)),
-            half_size=boxes.half_size,
-            rounding=np.zeros(boxes.yaw.shape),
-            tag=np.tile(np.array(TAG_OF_BOX), (count, 1)),
-        )
-        self._eyes = Eyes(
-            area=np.arange(count),
-            shape=np.full(count, AGENT),
-            position=boxes.position[:, AGENT],
-            rotation=np.zeros((count, 3, 3)),
-        )
+        self._shapes = shapes_of(boxes, TAG_OF_BOX)
+        self._eyes = eyes_of(boxes, AGENT, AGENT)
         self._memory: dict[str, NDArray[Any]] = boxes._asdict()
         for sensor, stack in zip(self._rays, stacks, strict=True):
             self._memory[sensor.spec.name] = stack.stack
@@ -210,19 +199,19 @@ class PushBlockAgents(AgentBatch):
         boxes.friction[rows, FLOOR, 0] = self._read("static_friction", count)
         boxes.friction[rows, FLOOR, 1] = self._read("dynamic_friction", count)
         boxes.velocity[rows] = 0.0
-        self._place(rows, BLOCK, (AGENT, GOAL))
-        self._place(rows, AGENT, (AGENT, BLOCK, GOAL))
+        self._place(rows, BLOCK)
+        self._place(rows, AGENT)
 
     def _read(self, name: str, count: int) -> NDArray[np.float64]:
         return self._parameters.read(name, count)
 
-    def _place(self, rows: NDArray[np.intp], box: int, others: tuple[int, ...]) -> None:
-        """Draw places for a box until it is clear of where the others are now."""
-        boxes, others_array = self._boxes, np.array(others)
+    def _place(self, rows: NDArray[np.intp], box: int) -> None:
+        """Draw places for a box until it is clear of the goal, and of where agent and block, itself too, are now."""
+        boxes, others = self._boxes, np.array((AGENT, BLOCK, GOAL))
         cos, sin = np.abs(np.cos(boxes.yaw)), np.abs(np.sin(boxes.yaw))
         while len(rows):
             start = self._rng.uniform(-START_SPREAD_M, START_SPREAD_M, (len(rows), 2))
-            other = np.ix_(rows, others_array)
+            other = np.ix_(rows, others)
             width, depth = boxes.half_size[..., 0][other], boxes.half_size[..., 2][other]
             extent = np.stack((cos[other] * width + sin[other] * depth, sin[other] * width + cos[other] * depth), -1)
             distance = np.abs(boxes.position[..., ::2][other] - start[:, np.newaxis])

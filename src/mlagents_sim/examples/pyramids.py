@@ -19,7 +19,7 @@ from mlagents_sim.physics.boxes import Boxes, make_boxes, set_mover
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.episodes import count_step, interrupt
 from mlagents_sim.physics.piles import ASLEEP, Piles, drop_pile, make_piles, move_with_piles
-from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, eyes_of, shapes_of, turn_eyes
 from mlagents_sim.physics.rules import run_or_turn, write_yaw
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import RaySensor, Sensor, VectorSensor
@@ -275,19 +275,8 @@ class PyramidsAgents(AgentBatch):
         self._rng = rng
         tags = np.full(len(CENTERS), WALL_TAG)
         tags[STONES:BRICKS], tags[[AGENT, FLOOR]] = STONE_TAG, ABSENT  # nothing looks down to the floor
-        self._shapes = Shapes(
-            center=boxes.position,
-            rotation=np.tile(np.eye(3), (*boxes.yaw.shape, 1, 1)),
-            half_size=boxes.half_size,
-            rounding=np.zeros(boxes.yaw.shape),
-            tag=np.tile(tags, (count, 1)),
-        )
-        self._eyes = Eyes(
-            area=np.arange(count),
-            shape=np.full(count, AGENT),
-            position=boxes.position[:, AGENT],
-            rotation=np.zeros((count, 3, 3)),
-        )
+        self._shapes = shapes_of(boxes, tags)
+        self._eyes = eyes_of(boxes, AGENT, AGENT)
         self._memory: dict[str, NDArray[Any]] = {
             **boxes._asdict(),
             "pile_state": self.piles.state,

@@ -19,7 +19,7 @@ from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.episodes import count_step, interrupt
-from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, Shapes, cast, eyes_of, turn_eyes
 from mlagents_sim.physics.rules import TIME_STEP_S
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors import RaySensor, Sensor, StackingSensor, VectorSensor
@@ -337,12 +337,7 @@ class Areas:
             tag=np.tile(np.array((2, 0, 1)), (count, 1)),
         )
         self.shapes.center[:, SEEN_GOAL], self.shapes.half_size[:, SEEN_GOAL] = GOAL_CENTER, GOAL_HALF_SIZE
-        self.eyes = Eyes(
-            area=np.arange(count),
-            shape=np.full(count, -1),
-            position=self.boxes.position[:, AGENT],
-            rotation=np.zeros((count, 3, 3)),
-        )
+        self.eyes = eyes_of(self.boxes, AGENT)
         self._rng = rng
         self._parameters = parameters
 

@@ -11,8 +11,9 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from mlagents_sim.physics.boxes import Boxes
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.rules import write_yaw
 
@@ -55,6 +56,34 @@ class Eyes(NamedTuple):
     shape: NDArray[np.int64]
     position: NDArray[np.float64]
     rotation: NDArray[np.float64]
+
+
+def shapes_of(boxes: Boxes, tag: ArrayLike) -> Shapes:
+    """The boxes of all areas, wherever they are: rays see them move, but turn only if somebody writes `rotation`.
+
+    Args:
+      boxes: One row per area.
+      tag: Int [boxes], the same in all areas.
+    """
+    return Shapes(
+        center=boxes.position,
+        rotation=np.tile(np.eye(3), (*boxes.yaw.shape, 1, 1)),
+        half_size=boxes.half_size,
+        rounding=np.zeros(boxes.yaw.shape),
+        tag=np.tile(np.array(tag), (len(boxes.yaw), 1)),
+    )
+
+
+def eyes_of(boxes: Boxes, box: int, shape: int = -1) -> Eyes:
+    """Eyes in the middle of one box of each area, which `turn_eyes` turns.
+
+    Args:
+      boxes: One row per area.
+      box: Where the eyes are.
+      shape: Which of the shapes it is; -1 if it is none of them.
+    """
+    areas = len(boxes.yaw)
+    return Eyes(np.arange(areas), np.full(areas, shape), boxes.position[:, box], np.zeros((areas, 3, 3)))
 
 
 class Rays(NamedTuple):

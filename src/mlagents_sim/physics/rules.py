@@ -85,32 +85,6 @@ def apply_gravity(velocity: Vector, gravity: float) -> None:
 
 
 @compiled
-def apply_drag(velocity: Vector, drag: float) -> None:
-    """Damp the motion, not the spin, by Unity's explicit rule."""
-    factor = max(0.0, 1.0 - drag * TIME_STEP_S)
-    velocity[0] *= factor
-    velocity[1] *= factor
-    velocity[2] *= factor
-
-
-@compiled
-def rub_on_floor(velocity: Vector, friction: float, pressing_speed: float) -> None:
-    """Friction of a box that stands on a level floor: twice Coulomb's, as it acts at two points with all the weight.
-
-    Args:
-      velocity: Changed along x and z; not beyond rest.
-      friction: Coefficient of the two surfaces together.
-      pressing_speed: Downward velocity that the floor takes in this time step, m/s: after gravity g and drag d,
-        g dt (1 - d dt).
-    """
-    speed = math.sqrt(velocity[0] ** 2 + velocity[2] ** 2)
-    lost = 2.0 * friction * pressing_speed
-    factor = 1.0 - lost / speed if speed > lost else 0.0
-    velocity[0] *= factor
-    velocity[2] *= factor
-
-
-@compiled
 def apply_angular_drag(velocity: Vector, drag: float) -> None:
     """Damp the spin by Unity's explicit rule, and hold it below MAX_ANGULAR_SPEED."""
     factor = max(0.0, 1.0 - drag * TIME_STEP_S)

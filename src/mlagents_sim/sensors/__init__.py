@@ -1,10 +1,22 @@
 """What agents perceive: a frame per decision becomes an observation."""
 
 from mlagents_sim.sensors.camera import CameraSensor
+from mlagents_sim.sensors.grid import GridSensor
 from mlagents_sim.sensors.image import ImageSensor
 from mlagents_sim.sensors.rays import RaySensor
 from mlagents_sim.sensors.sensor import Sensor
 from mlagents_sim.sensors.stacking import StackingSensor
+from mlagents_sim.sensors.things import TaggedGeoms, Thing
 from mlagents_sim.sensors.vector import VectorSensor
 
-__all__ = ["CameraSensor", "ImageSensor", "RaySensor", "Sensor", "StackingSensor", "VectorSensor"]
+__all__ = [
+    "CameraSensor",
+    "GridSensor",
+    "ImageSensor",
+    "RaySensor",
+    "Sensor",
+    "StackingSensor",
+    "TaggedGeoms",
+    "Thing",
+    "VectorSensor",
+]

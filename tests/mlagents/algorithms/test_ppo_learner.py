@@ -19,7 +19,7 @@ SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
 
 def make_learner(seed=0, **changes):
     settings = ppo_settings(10_000, **changes)
-    return PPOLearner("Walk", SPEC, settings, RewardSignals(settings.reward_signals), seed)
+    return PPOLearner("Walk", SPEC, settings, RewardSignals("Walk", SPEC, settings.reward_signals, seed), seed)
 
 
 def segment(steps, rng, reward=None):
@@ -80,8 +80,12 @@ def test_an_update_moves_weights_and_empties_the_buffer():
     )
 
 
-def test_state_survives_bit_for_bit():
-    learner, other = make_learner(seed=1), make_learner(seed=2)
+CURIOUS = {"reward_signals": {"extrinsic": {}, "curiosity": {"network_settings": {"hidden_units": 8}}}}
+
+
+@pytest.mark.parametrize("changes", [{}, CURIOUS])
+def test_state_survives_bit_for_bit(changes):
+    learner, other = make_learner(seed=1, **changes), make_learner(seed=2, **changes)
     fill(learner)
     learner.update()
     other.load_state_dict(learner.state_dict())
@@ -90,6 +94,20 @@ def test_state_survives_bit_for_bit():
         fill(one, seed=5)
     assert learner.update() == other.update()
     assert_same(weights(learner), weights(other))
+
+
+def test_curiosity_is_a_second_value_and_learns_with_the_policy():
+    learner = make_learner(**CURIOUS)
+    assert weights(learner)["weights.value.bias"].shape == (2,)
+    before = weights(learner)
+    fill(learner)
+    statistics = learner.update()
+    assert {"Losses/Curiosity Forward Loss", "Policy/Curiosity Value Estimate"} <= statistics.keys()
+    after = weights(learner)
+    assert np.any(
+        after["signals.curiosity.weights.forward.1.bias"] != before["signals.curiosity.weights.forward.1.bias"]
+    )
+    assert after["signals.curiosity.adam.count"] == 6 * -(-learner.steps // 64)
 
 
 def test_initialising_takes_weights_but_neither_steps_nor_adam():

@@ -17,16 +17,18 @@ from toys.walk import Walk
 SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
 
 
-def make_learner(seed=0, *, signals=None, normalize=False, max_steps=10_000, **hyperparameters):
+def make_learner(seed=0, *, signals=None, normalize=False, max_steps=10_000, more_signals=(), **hyperparameters):
     sections = {
         "trainer_type": "sac",
         "max_steps": max_steps,
         "hyperparameters": {"batch_size": 16, "buffer_size": 1000, "steps_per_update": 4} | hyperparameters,
         "network_settings": {"hidden_units": 8, "num_layers": 1, "normalize": normalize},
-        "reward_signals": {"extrinsic": {"gamma": 0.9, "strength": 2.0}},
+        "reward_signals": {"extrinsic": {"gamma": 0.9, "strength": 2.0}} | dict(more_signals),
     }
     settings = BehaviorSettings.model_validate(sections)
-    return SACLearner("Walk", SPEC, settings, signals or RewardSignals(settings.reward_signals), seed)
+    return SACLearner(
+        "Walk", SPEC, settings, signals or RewardSignals("Walk", SPEC, settings.reward_signals, seed), seed
+    )
 
 
 def segment(steps, rng, reward=None):
@@ -147,8 +149,20 @@ def test_statistics_have_the_usual_tags(trained):
     assert all(np.isfinite(value) for value in statistics.values())
 
 
-def test_state_survives_bit_for_bit_with_the_replay_buffer():
-    options = {"save_replay_buffer": True, "normalize": True}
+CURIOUS = {"curiosity": {"network_settings": {"hidden_units": 8}}}
+
+
+def test_models_of_reward_signals_have_a_pace_of_their_own():
+    learner = make_learner(more_signals=CURIOUS, steps_per_update=4, reward_signal_steps_per_update=10)
+    feed(learner, 100)
+    assert "Losses/Curiosity Forward Loss" in learner.update()
+    assert learner.updates == 25
+    assert learner.signal_updates == tensors(learner)["signals.curiosity.adam.count"] + 1 == 10
+
+
+@pytest.mark.parametrize("more_signals", [{}, CURIOUS])
+def test_state_survives_bit_for_bit_with_the_replay_buffer(more_signals):
+    options = {"save_replay_buffer": True, "normalize": True, "more_signals": more_signals}
     learner, other = make_learner(seed=1, **options), make_learner(seed=2, **options)
     feed(learner, 100, 50, 900)
     learner.update()
@@ -174,6 +188,18 @@ def test_without_the_setting_the_buffer_starts_empty_and_the_cadence_goes_on(tra
     assert other.ready()
     other.update()
     assert other.updates == 29
+
+
+@pytest.mark.parametrize(("steps_per_update", "expected"), [(10, 2), (0.5, 40)])
+def test_another_pace_holds_from_where_the_run_is_resumed(trained, steps_per_update, expected):
+    """Neither a long pause until the old number of updates is due again, nor all at once that was not due before."""
+    learner, other = trained[0], make_learner(seed=1, steps_per_update=steps_per_update)
+    other.load_state_dict(learner.state_dict())
+    assert not other.ready()
+    before = other.updates
+    feed(other, 20)
+    other.update()
+    assert other.updates - before == expected
 
 
 def test_a_stopped_run_goes_on_with_its_replay_buffer(trained):
@@ -244,6 +270,18 @@ def test_rewards_are_those_the_signals_give_now():
 
         def ended(self, rows):
             return np.zeros((len(rows.columns.reward), 1), bool)
+
+        compile_seconds = 0.0
+        learn_by_themselves = False
+
+        def learn(self, rows, rewards, rng, epochs, batch_size):
+            raise AssertionError
+
+        def named(self):
+            return {}
+
+        def restore(self, saved):
+            raise AssertionError
 
     signals = Changing()
     learner = make_learner(signals=signals, learning_rate=1e-10)

@@ -97,6 +97,22 @@ def test_a_player_that_leaves_ends_the_run_well(folder):
     assert (folder / "models/r/Basic.onnx").is_file()
 
 
+def test_numbers_that_are_not_finite_are_repaired_and_stop_the_run_when_they_keep_coming(folder):
+    with start(folder, scenario="nan") as process:
+        output = finish(process)
+    assert process.returncode == 1, output
+    assert "behavior Basic: vector of agent 0 in environment 0 is nan at [1], near step 3" in output
+    assert output.count("before the run stops") == 10
+    assert "This was number 11: the run stops here" in output
+    assert "restarted" not in output
+    (checkpoint,) = json.loads((folder / "models/r/training_status.json").read_text())["Basic"]["checkpoints"]
+    assert checkpoint["steps"] > 700  # forty for each
+    with start(folder, "--resume", scenario="leave") as process:
+        output = finish(process)
+    assert process.returncode == 0, output
+    assert f"resuming training from step {checkpoint['steps']}" in output
+
+
 def test_a_crash_is_restarted_and_the_limit_is_one_message(folder):
     with start(folder, scenario="crash") as process:
         output = finish(process)

@@ -1,5 +1,7 @@
 """A player for tests of `mlagents-learn`: one agent, which does what `--scenario` says after 400 reports.
 
+"nan" then sends one number in forty that is none.
+
 It writes the engine settings that it is told, one per line, into the file of `--record`.
 """
 
@@ -59,6 +61,8 @@ def play(player, args):
             if args.scenario == "crash":
                 os._exit(3)
         obs = np.full((1, 2), count % 5, np.float32)
+        if args.scenario == "nan" and count >= REPORTS and count % 40 == 1:
+            obs[0, 1] = np.nan
         decision = DecisionSteps([obs], np.ones(1, np.float32), np.zeros(1, np.int32), None)
         ended = int(count % 5 == 0)
         none = np.zeros(ended, np.int32)

@@ -63,6 +63,22 @@ def test_gradients_equal_automatic_ones(form):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-4)
 
 
+@pytest.mark.parametrize("form", [FORMS[0], FORMS[3], FORMS[6]])
+def test_what_other_devices_compute_is_the_same(monkeypatch, form):
+    x, weight = arrays(form)
+
+    def value_and_gradients(device):
+        monkeypatch.setattr(jax, "default_backend", lambda: device)
+        loss = jax.jit(lambda x, w: jnp.sum(jnp.sin(convolve(x, w, *form[3:5]))))
+        gradients = jax.jit(jax.grad(loss, (0, 1)))
+        return loss.lower(x, weight).as_text(), (loss(x, weight), *gradients(x, weight))
+
+    (text, ours), (other_text, others) = (value_and_gradients(device) for device in ("cpu", "gpu"))
+    assert text != other_text
+    for one, other in zip(ours, others, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-4)
+
+
 def test_layer_adds_bias_per_output_and_knows_its_shape():
     layer = make_convolution(np.random.default_rng(0), inputs=3, outputs=2, kernel=8, stride=4)
     y = np.asarray(jax.jit(type(layer).__call__)(layer, np.zeros((5, 84, 85, 3), np.float32)))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 
-from mlagents.nn.build import make_policy
+from mlagents.nn.build import make_body, make_policy
+from mlagents.nn.observations import Inputs
 from mlagents.rollout.actor import Actor
 from mlagents.rollout.collector import Collector
 from mlagents.settings import NetworkSettings
@@ -143,3 +147,47 @@ def test_the_horizon_cuts_without_ending(horizon):
     assert s.segments[0] == (list(range(horizon + 1)), list(range(1, horizon + 1)), False, False)
     assert len(s.segments) == 4 // horizon
     assert s.episodes == []
+
+
+RECURRENT = NetworkSettings.model_validate({"hidden_units": 4, "num_layers": 1, "memory": {"memory_size": 6}})
+
+
+def memories(policy, seen):
+    """What policy and critic remember before each decision of an episode, as their definition has it."""
+    own = others = np.zeros((1, 6), np.float32)
+    for value in seen:
+        yield np.concatenate([own, others], axis=1)[0]
+        inputs = Inputs(np.full((1, 2), value, np.float32), (), ())
+        (_, own), (_, others) = policy.body(inputs, own), policy.critic_body(inputs, others)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 10])
+def test_memory_is_the_agents_own_from_before_the_decision_and_ends_with_the_episode(horizon):
+    """In the reference it is the memory after the decision (0.16), and critics have one for all agents (1.1)."""
+    rng = np.random.default_rng(0)
+    policy = make_policy(rng, SPEC, RECURRENT)
+    policy = dataclasses.replace(policy, critic_body=make_body(rng, SPEC.observation_specs, RECURRENT))
+    actor, stored = Actor(policy, rng), {}
+
+    def keep(segment):
+        seen = segment.observations[0][:-1, 0].tolist()
+        stored.update(zip(seen, segment.memory.copy(), strict=True))
+
+    collector = Collector(SPEC, horizon, keep, lambda episode: None, policy.memory_size)
+    # The agent 1 has one episode; 2 has two, and comes first in the report with which its second begins.
+    script = [
+        (decisions([1, 2], [0.5, -1.0], [0, 0]), NO_TERMINALS),
+        (decisions([1, 2], [0.625, -1.125], [0, 0]), NO_TERMINALS),
+        (decisions([1, 2], [0.75, -1.25], [0, 0]), NO_TERMINALS),
+        (decisions([2, 1], [2.0, 0.875], [0, 0]), terminals([2], [-1.375], [1], [False])),
+        (decisions([2, 1], [2.125, 1.5], [0, 0]), NO_TERMINALS),
+        (NO_DECISIONS, terminals([1, 2], [3.0, 3.0], [1, 1], [False, True])),
+    ]
+    for decision, terminal in script:
+        collector.observe(0, decision, terminal)
+        list(collector.decide(actor))
+    episodes = [[0.5, 0.625, 0.75, 0.875, 1.5], [-1.0, -1.125, -1.25], [2.0, 2.125]]
+    assert sorted(stored) == sorted(itertools.chain(*episodes))
+    for seen in episodes:
+        for value, expected in zip(seen, memories(policy, seen), strict=True):
+            np.testing.assert_allclose(stored[value], expected, atol=1e-6, err_msg=str(value))

@@ -153,7 +153,7 @@ def test_what_a_run_starts_from(load, caplog, file, flags, resume, initialize_fr
         ({"save_freq": 0}, "command line: --save-freq: out of bounds (got 0"),
         (
             {"torch_device": "tpu"},
-            "command line: --torch-device: wrong type (got 'tpu', expected text or null: cpu, gpu",
+            "command line: --torch-device: unknown value (got 'tpu', expected text or null: cpu, gpu",
         ),
         ({"cpu": True, "device": "gpu"}, "command line: --cpu: names another device than --device (cpu and gpu)"),
         ({"run_idd": "x"}, "command line: --run-idd: unknown flag; did you mean 'run_id'?"),

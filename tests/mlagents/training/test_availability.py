@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from mlagents.settings import BehaviorSettings, RunSettings, SettingsError
+from mlagents.settings import BehaviorSettings, RunSettings, SettingsError, parse_run_settings
 from mlagents.training.availability import Coverage, refuse_hopeless, unavailable
 
 TRAINERS = ("ppo",)
 LACKING = {
-    "trainer_type 'poca'": {"trainer_type": "poca"},
-    "reward_signals.curiosity": {"reward_signals": {"extrinsic": {}, "curiosity": {}}},
+    "trainer_type": {"trainer_type": "poca"},
     "reward_signals.rnd": {"reward_signals": {"rnd": {}}},
     "behavioral_cloning": {"behavioral_cloning": {"demo_path": "x.demo"}},
     "self_play": {"self_play": {}},
@@ -25,12 +26,36 @@ def run(default=None, **behaviors):
 
 @pytest.mark.parametrize("key", LACKING)
 def test_every_key_is_named(key):
-    (found,) = unavailable(BehaviorSettings.model_validate(LACKING[key]), TRAINERS)
-    assert found.startswith(key)
-    with pytest.raises(SettingsError, match=f"behaviors.B.{key}"):
+    ((path, problem),) = unavailable(BehaviorSettings.model_validate(LACKING[key]), TRAINERS)
+    assert ".".join(path) == key
+    message = re.escape(f"behaviors.B.{key}: {problem}")
+    assert "not available in this version" in problem
+    with pytest.raises(SettingsError, match=message):
         refuse_hopeless(run(B=LACKING[key]), TRAINERS)
-    with pytest.raises(SettingsError, match=f"behaviors.B.{key}"):
+    with pytest.raises(SettingsError, match=message):
         Coverage(run(B=LACKING[key]), TRAINERS, lambda: ["B"]).settings_of("B")
+
+
+MODERN = """\
+default_settings:
+  self_play: {window: 3}
+behaviors:
+  A:
+    trainer_type: poca
+  B: {}
+"""
+
+
+def test_the_place_is_that_of_what_was_written():
+    """Inherited things are where the defaults are, and said once."""
+    with pytest.raises(SettingsError) as error:
+        refuse_hopeless(parse_run_settings(MODERN, "run.yaml"), TRAINERS)
+    assert str(error.value).splitlines() == [
+        "run.yaml:5:19: behaviors.A.trainer_type: 'poca' is not available in this version (available: ppo)",
+        "run.yaml:2:3: default_settings.self_play: not available in this version",
+    ]
+    with pytest.raises(SettingsError, match=r"^run.yaml:2:3: default_settings.self_play: not available"):
+        Coverage(parse_run_settings(MODERN, "run.yaml"), TRAINERS, lambda: ["A", "B", "C"]).settings_of("C")
 
 
 def test_what_is_there_passes():

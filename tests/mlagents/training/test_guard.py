@@ -22,14 +22,15 @@ SPEC = behavior(observation(2, name="speed"), observation(1, 2, 2, name="eye"))
 def report(agents=3):
     obs = [np.ones((agents, 2), np.float32), np.ones((agents, 1, 2, 2), np.float32)]
     ids = np.arange(10, 10 + agents, dtype=np.int32)
-    return DecisionSteps(obs, np.ones(agents, np.float32), ids, None)
+    ones = np.ones(agents, np.float32)
+    return DecisionSteps(obs, ones, ids, None, np.zeros(agents, np.int32), ones.copy())
 
 
 def test_good_reports_stay_the_same_arrays():
     good = report()
-    arrays = [*good.obs, good.reward]
+    arrays = [*good.obs, good.reward, good.group_reward]
     Guard("Walk", SPEC).repair(0, 0, good)
-    assert all(a is b for a, b in zip(arrays, [*good.obs, good.reward], strict=True))
+    assert all(a is b for a, b in zip(arrays, [*good.obs, good.reward, good.group_reward], strict=True))
 
 
 def test_huge_numbers_are_finite():
@@ -48,6 +49,7 @@ def test_huge_numbers_are_finite():
         ),
         (lambda r: (r.obs[1], (2, 0, 1, 0)), r"eye of agent 12 in environment 4 is nan at \[0, 1, 0\]"),
         (lambda r: (r.reward, (0,)), "the reward of agent 10 in environment 4 is nan, near step 70"),
+        (lambda r: (r.group_reward, (2,)), "the group reward of agent 12 in environment 4 is nan, near step 70"),
     ],
 )
 def test_the_place_is_said_and_zero_is_used(caplog, where, said):
@@ -59,9 +61,22 @@ def test_the_place_is_said_and_zero_is_used(caplog, where, said):
         Guard("Walk", SPEC).repair(4, 70, bad)
     assert len(caplog.records) == 1
     assert re.search(said, caplog.text)
-    assert all(np.isfinite(x).all() for x in (*bad.obs, bad.reward))
+    assert all(np.isfinite(x).all() for x in (*bad.obs, bad.reward, bad.group_reward))
     found, _ = where(bad)
     assert found[place] == 0.0
+
+
+def test_a_branch_without_any_choice_is_said_and_opened(caplog):
+    forbidden = [np.array([[True, False], [True, True], [False, False]]), np.array([[False], [False], [True]])]
+    bad = report()
+    bad.action_mask = [mask.copy() for mask in forbidden]
+    with caplog.at_level(logging.WARNING):
+        Guard("Walk", SPEC).repair(4, 70, bad)
+    first, second = caplog.messages
+    assert "behavior Walk: all 2 choices of branch 0 are forbidden to agent 11 in environment 4, near step 70" in first
+    assert "all 1 choices of branch 1 are forbidden to agent 12" in second
+    assert bad.action_mask[0].tolist() == [[True, False], [False, False], [False, False]]
+    assert not bad.action_mask[1].any()
 
 
 def test_the_run_stops_when_it_happens_too_often():

@@ -22,7 +22,7 @@ class Hyperparameters(PPOSettings):
 def whole(behavior, spec, settings, seed):
     from mlagents.algorithms.ppo.learner import PPOLearner
 
-    return PPOLearner(behavior, spec, settings, RewardSignals(settings.reward_signals), seed)
+    return PPOLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 class Torso:
     steps = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from mlagents.algorithms import adam
 from mlagents.algorithms.compiling import Compiled
@@ -61,7 +62,7 @@ class PPOLearner:
     @property
     def compile_seconds(self) -> float:
         """Seconds spent compiling so far."""
-        return self._update.seconds
+        return self._update.seconds + self._signals.compile_seconds
 
     @property
     def policy(self) -> Policy:
@@ -114,10 +115,17 @@ class PPOLearner:
         Raises:
           NonFiniteUpdate: a loss or weight became NaN or infinite; the weights stay as they were.
         """
-        coefficients = self._coefficients()
-        self._state, found = self._update(self._state, *self._arguments(coefficients))
+        try:
+            return self._learn()
+        finally:
+            self._rows.clear()
+
+    def _learn(self) -> dict[str, float]:
+        hp, coefficients = self._hyperparameters, self._coefficients()
+        rewards = self._signals.rewards(self._rows)
+        self._state, found = self._update(self._state, *self._arguments(rewards, coefficients))
+        learned = self._signals.learn(self._rows, rewards, self._rng, hp.num_epoch, hp.batch_size)
         losses = jax.device_get(found)
-        self._rows.clear()
         if not losses.finite:
             raise NonFiniteUpdate(
                 f"behavior {self.behavior}: the PPO update at step {self.steps} gave a loss that is not finite; the"
@@ -135,7 +143,7 @@ class PPOLearner:
         }
         for name, value in zip(self._signals.names, losses.value, strict=True):
             statistics[f"Policy/{name.capitalize()} Value Estimate"] = float(value)
-        return statistics
+        return statistics | learned
 
     def _coefficients(self) -> Coefficients:
         hp, progress = self._hyperparameters, self.progress
@@ -145,7 +153,7 @@ class PPOLearner:
             np.float32(scheduled(hp.beta_schedule, hp.beta, 1e-5, progress)),
         )
 
-    def _arguments(self, coefficients: Coefficients) -> tuple[Any, ...]:
+    def _arguments(self, rewards: NDArray[np.float32], coefficients: Coefficients) -> tuple[Any, ...]:
         hp, rows, capacity = self._hyperparameters, self._rows, self._rows.capacity
         start, length = rows.sequences(self._recipe.steps)
         count = len(start)
@@ -162,7 +170,7 @@ class PPOLearner:
             columns.discrete,
             columns.log_prob,
             columns.allowed,
-            self._signals.rewards(rows),
+            rewards,
             self._signals.ended(rows),
             rows.closing,
         )
@@ -186,6 +194,7 @@ class PPOLearner:
         """
         named = with_tensors(self._named(), state["tensors"], f"behavior {self.behavior}")
         self._state = LearnerState(flattened(named["weights"])[0], adam.restored(named["adam"]), named["normalizer"])
+        self._signals.restore(named["signals"])
         self.steps = state["steps"]
         self.version = state["version"]
         self._rng.bit_generator.state = state["rng"]
@@ -207,4 +216,5 @@ class PPOLearner:
             "weights": self._networks(state.parameters),
             "adam": adam.named(state.adam, self._networks),
             "normalizer": state.normalizer,
+            "signals": self._signals.named(),
         }

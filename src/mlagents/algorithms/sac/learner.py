@@ -44,6 +44,7 @@ class SACLearner:
       steps: agent decisions stored so far; schedules, `max_steps` and the number of updates follow these.
       version: number of `update` calls so far; a policy of the same version has the same weights.
       updates: counter of minibatch updates. It starts at 1, as the rule of `steps_per_update` has it.
+      signal_updates: likewise of the models behind reward signals, and `reward_signal_steps_per_update`.
     """
 
     def __init__(self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int):
@@ -52,7 +53,7 @@ class SACLearner:
         self.behavior = behavior
         self.steps = 0
         self.version = 0
-        self.updates = 1
+        self.updates = self.signal_updates = 1
         self._settings = settings
         self._hyperparameters = settings.hyperparameters
         self._signals = signals
@@ -81,7 +82,7 @@ class SACLearner:
     @property
     def compile_seconds(self) -> float:
         """Seconds spent compiling so far."""
-        return self._update.seconds
+        return self._update.seconds + self._signals.compile_seconds
 
     @property
     def policy(self) -> Policy:
@@ -124,8 +125,19 @@ class SACLearner:
 
     def _due(self) -> int:
         """Return how many updates bring steps after `buffer_init_steps` per update down to `steps_per_update`."""
+        return self._wanted(self._hyperparameters.steps_per_update) - self.updates
+
+    def _signals_due(self) -> int:
+        """Likewise for the models behind reward signals."""
+        return self._wanted(self._hyperparameters.reward_signal_steps_per_update) - self.signal_updates
+
+    def _wanted(self, steps_per_update: float) -> int:
+        """Return the number of updates that the steps so far are worth."""
+        return math.ceil((self.steps - self._hyperparameters.buffer_init_steps) / steps_per_update)
+
+    def _pace(self) -> list[float]:
         hp = self._hyperparameters
-        return math.ceil((self.steps - hp.buffer_init_steps) / hp.steps_per_update) - self.updates
+        return [float(hp.buffer_init_steps), hp.steps_per_update, hp.reward_signal_steps_per_update]
 
     def update(self) -> dict[str, float]:
         """Do all updates that are due, and return statistics by TensorBoard tag, averaged over them.
@@ -137,8 +149,7 @@ class SACLearner:
         counts, found = [], []
         while (due := self._due()) > 0:
             count = min(due, self._most_updates)
-            args = self._arguments(count, rate)
-            self._state, statistics = self._update(self._state, *args)
+            self._state, statistics = self._update(self._state, *self._arguments(count, rate))
             self.updates += count
             counts.append(count)
             found.append(jax.device_get(statistics))
@@ -148,8 +159,20 @@ class SACLearner:
                     " weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
                     f" (now {rate:.3g})."
                 )
+        learned = self._update_signals() if self._signals.learn_by_themselves else {}
         self.version += 1
-        return self._statistics(np.array(counts, np.float32), found) | {"Policy/Learning Rate": float(rate)}
+        return self._statistics(np.array(counts, np.float32), found) | {"Policy/Learning Rate": float(rate)} | learned
+
+    def _update_signals(self) -> dict[str, float]:
+        """Let the models behind reward signals learn from samples of their own, as often as is due."""
+        statistics: dict[str, float] = {}
+        while (due := self._signals_due()) > 0:
+            count = min(due, self._most_updates)
+            self._replay.sample(self._rng, count * self._sequences, self._sample)
+            rewards = self._signals.rewards(self._sample)
+            statistics |= self._signals.learn(self._sample, rewards, self._rng, 1, self._hyperparameters.batch_size)
+            self.signal_updates += count
+        return statistics
 
     def _learning_rate(self) -> float:
         hp = self._hyperparameters
@@ -211,11 +234,13 @@ class SACLearner:
             "steps": self.steps,
             "version": self.version,
             "updates": self.updates,
+            "signal_updates": self.signal_updates,
+            "pace": self._pace(),
             "rng": self._rng.bit_generator.state,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned.
+        """Take over what `state_dict` returned; at another `steps_per_update`, the new one holds from here.
 
         Raises:
           TensorMismatch: names or shapes differ; all differences are listed.
@@ -228,9 +253,14 @@ class SACLearner:
             flattened(named["weights"])[0], flattened(named["target"])[0], adam.restored(named["adam"])
         )
         self._normalizer = named["normalizer"]
+        self._signals.restore(named["signals"])
         self.steps = state["steps"]
         self.version = state["version"]
-        self.updates = state["updates"]
+        if state.get("pace") == self._pace():
+            self.updates, self.signal_updates = state["updates"], state["signal_updates"]
+        else:
+            self.updates = max(self.updates + self._due(), 1)
+            self.signal_updates = max(self.signal_updates + self._signals_due(), 1)
         self._rng.bit_generator.state = state["rng"]
         self._replay.clear()
         if self._hyperparameters.save_replay_buffer:
@@ -260,4 +290,5 @@ class SACLearner:
             "target": self._structure.value(state.target),
             "adam": adam.named(state.adam, self._structure.networks),
             "normalizer": self._normalizer,
+            "signals": self._signals.named(),
         }

@@ -119,7 +119,7 @@ class BehaviorSettings(Settings):
     """Trainer steps between two lines of statistics."""
 
     threaded: Switch = False
-    """Collect experiences while the update runs."""
+    """A hint that experiences may be collected while the update runs; this version takes turns all the same."""
 
     self_play: SelfPlaySettings | None = None
     """Self-play between teams; null: none."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
-from mlagents.settings.report import SettingsError, did_you_mean
+from mlagents.settings.report import KeyPath, Place, SettingsError, did_you_mean
 from mlagents.settings.schema.base import (
     Count,
     Name,
@@ -22,6 +22,7 @@ from mlagents.settings.schema.base import (
 )
 from mlagents.settings.schema.behavior import BehaviorSettings
 from mlagents.settings.schema.parameters import CurriculumSettings, ParameterSettings
+from mlagents.settings.sections import Origin, Section
 
 
 class EnvSettings(Settings):
@@ -186,6 +187,18 @@ class RunSettings(Settings):
 
     debug: Switch = False
     """Log details, and the configuration in full."""
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def written_in(self, tree: Section) -> RunSettings:
+        """The same settings, which know that they were written in this mapping."""
+        settings = self.model_copy()
+        settings._origin = Origin(tree)
+        return settings
+
+    def place(self, path: KeyPath) -> Place:
+        """Where a key was written, for messages: file, line, column and keys, as far as they are known."""
+        return self._origin.of(path)
 
     @property
     def device(self) -> str:

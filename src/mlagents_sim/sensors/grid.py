@@ -1,0 +1,107 @@
+"""A grid around an agent that shows what is in each cell: without gaps, and nothing hides behind something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mlagents_sim.physics.cells import Grid, fill
+from mlagents_sim.physics.ray_casts import Eyes
+from mlagents_sim.rows import Rows
+from mlagents_sim.sensors.image import image_spec
+from mlagents_sim.sensors.things import Thing, as_shapes
+from mlagents_sim.solids import yaw_rotations
+
+_THE_ONE = np.zeros(1, np.int64)
+_ORIGIN = (0.0, 0.0, 0.0)
+
+
+class GridSensor:
+    """Passes on what `physics.cells.fill` finds in the cells of the sensor's grid.
+
+    Per cell the tag of what is in it, one-hot; zeros if nothing is. As Unity's OneHotGridSensor:
+
+    - The observation is an image with a channel per tag, [tags, x, z], in the order in which Unity sends square grids:
+      the first row is what is farthest to the right, the first column what is farthest behind.
+    - Of several things in a cell, the one counts that is nearest to the agent: of each, that point is taken which is
+      nearest to the cell's centre. Of equals, the one listed first.
+    - The agent itself is not seen, nor is what has none of the tags.
+    - Cells are boxes: what is above or below them is not seen.
+
+    Args:
+      name: Sensors are reported in the order of their names; Unity's are called GridSensor-OneHot.
+      tags: What can be told apart; a shape's tag is its place in this list.
+      grid_size: Cells along x, y and z; one along y.
+      cell_scale: Size of a cell along x, y and z, m.
+      rotate_with_agent: Whether the grid turns with the agent; otherwise rows and columns are those of the area.
+      center: Of the grid, from the agent's origin along the grid's axes, m.
+
+    Attributes:
+      spec: float32 [tags, x, z], 0 or 1.
+      grid: For `physics.cells.fill`.
+
+    Raises:
+      ValueError: no tags or one twice, a grid that is not flat or has no cells, or cells without a size.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tags: Sequence[str],
+        grid_size: tuple[int, int, int],
+        cell_scale: tuple[float, float, float],
+        *,
+        rotate_with_agent: bool = True,
+        center: tuple[float, float, float] = _ORIGIN,
+    ) -> None:
+        _check(name, tags, grid_size, cell_scale)
+        self.tags = tuple(tags)
+        x, _, z = grid_size
+        cell, middle = np.array(cell_scale, np.float64), np.array(center, np.float64)
+        self.grid = Grid(x, z, cell, middle, rotate_with_agent, len(tags))
+        self.spec = image_spec(len(tags), x, z, name)
+
+    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+        """`frame` [rows, tags, x, z] as float32, a copy."""
+        return np.array(frame, np.float32)
+
+    def clear(self, rows: Rows) -> None:
+        """Nothing is remembered."""
+
+    def look(self, things: Iterable[Thing], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
+        """What one agent sees: the frame of an `authoring.FrameSensor`.
+
+        Args:
+          things: All that there is besides the agent itself.
+          position: [3], of the agent, m.
+          yaw_rad: How far the agent is turned to the right.
+
+        Returns: float32 [tags, x, z].
+
+        Raises:
+          ValueError: A thing with a tag of the sensor is a box with rounded edges.
+        """
+        eyes = Eyes(
+            area=_THE_ONE,
+            shape=np.full(1, -1),
+            position=np.array([position], np.float64),
+            rotation=yaw_rotations(np.array([yaw_rad], np.float64)),
+        )
+        seen: NDArray[np.float32] = fill(self.grid, as_shapes(things, self.tags), eyes, _THE_ONE)[0]
+        return seen
+
+
+def _check(
+    name: str, tags: Sequence[str], grid_size: tuple[int, int, int], cell_scale: tuple[float, float, float]
+) -> None:
+    if not tags or len(set(tags)) < len(tags):
+        raise ValueError(f"Sensor {name!r}: expected at least one tag, and each of them once; got {list(tags)}.")
+    x, y, z = grid_size
+    if y != 1 or min(x, z) < 1:
+        raise ValueError(
+            f"Sensor {name!r}: expected a flat grid, with 1 cell along y and at least 1 along x and z; got {grid_size}."
+        )
+    if not all(0.0 < size < np.inf for size in cell_scale):
+        raise ValueError(f"Sensor {name!r}: expected cells with a size along x, y and z, m; got {cell_scale}.")

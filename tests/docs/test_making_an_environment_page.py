@@ -1,0 +1,27 @@
+"""What docs/making-an-environment.md says of grid sensors holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "making-an-environment.md").read_text()
+
+
+def test_the_agent_with_a_grid_sees_what_the_page_says():
+    section = PAGE.partition("## Seeing a grid\n")[2]
+    code = re.search(r"```python\n(.+?)```", section, re.DOTALL)
+    food = re.search(r"food is at row (\d+), column (\d+)", section)
+    shape = re.search(r"here ([\dx ]+), of zeros", section)
+    assert code
+    assert food
+    assert shape
+    names: dict = {}
+    exec(code[1], names)
+    (sensor,) = names["Forager"]().sensors
+    image = sensor.observe()
+    assert image.shape == sensor.spec.shape == tuple(map(int, shape[1].split(" x ")))
+    assert [tuple(cell) for cell in np.argwhere(image[0])] == [(int(food[1]), int(food[2]))]
+    assert image[1].sum() == 2 * 18  # the wall is half a metre thick, on the border of two rows of cells

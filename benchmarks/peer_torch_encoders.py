@@ -1,6 +1,7 @@
-"""An image encoder forward and backward in eager PyTorch; arguments: encoder, side in pixels, images, seconds.
+"""An image encoder forward and backward in eager PyTorch; arguments: encoder, side in pixels, images, type, seconds.
 
-Prints CPU microseconds by form as JSON. Forms: "usual"; "channels last", with that memory format.
+The type of the images is float32 or uint8. Prints CPU microseconds by form as JSON. Forms: "usual"; "channels last",
+with that memory format.
 """
 
 from __future__ import annotations
@@ -45,26 +46,30 @@ def layers(kind: str) -> list[nn.Module]:
     return [*found, nn.SiLU()]
 
 
-def update(kind: str, side: int, rows: int, memory_format: torch.memory_format) -> Callable[[], None]:
+def update(
+    kind: str, side: int, rows: int, memory_format: torch.memory_format, dtype: str = "float32"
+) -> Callable[[], None]:
     """Return a function that computes all gradients once."""
     images = torch.rand(rows, 3, side, side)
     body = nn.Sequential(*layers(kind), nn.Flatten())
     last = nn.ReLU() if kind == "resnet" else nn.LeakyReLU()
     encoder = nn.Sequential(body, nn.Linear(body(images[:1]).shape[1], OUTPUTS), last).to(memory_format=memory_format)
     images = images.to(memory_format=memory_format)
+    stored = (256 * images).to(torch.uint8) if dtype == "uint8" else images
 
     def step() -> None:
         encoder.zero_grad()
-        encoder(images).square().mean().backward()
+        unit = stored.float() / 255 if dtype == "uint8" else stored
+        encoder(unit).square().mean().backward()
 
     return step
 
 
 def main() -> None:
-    kind, side, rows, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+    kind, side, rows, dtype, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], float(sys.argv[5])
     torch.set_num_threads(1)
     forms = {"usual": torch.contiguous_format, "channels last": torch.channels_last}
-    print(json.dumps(cpu_us({name: update(kind, side, rows, form) for name, form in forms.items()}, seconds)))
+    print(json.dumps(cpu_us({name: update(kind, side, rows, form, dtype) for name, form in forms.items()}, seconds)))
 
 
 if __name__ == "__main__":

@@ -25,3 +25,15 @@ def test_the_agent_with_a_grid_sees_what_the_page_says():
     assert image.shape == sensor.spec.shape == tuple(map(int, shape[1].split(" x ")))
     assert [tuple(cell) for cell in np.argwhere(image[0])] == [(int(food[1]), int(food[2]))]
     assert image[1].sum() == 2 * 18  # the wall is half a metre thick, on the border of two rows of cells
+
+
+def test_the_agent_with_rays_sees_what_the_page_says():
+    section = PAGE.partition("## Seeing by rays\n")[2]
+    code = re.search(r"```python\n(.+?)```", section, re.DOTALL)
+    assert code
+    names: dict = {}
+    exec(code[1], names)
+    (sensor,) = names["Seeker"](names["boxes_of"](2), 1).sensors
+    np.testing.assert_allclose(sensor.observe(), [1, 0, 0, 0.4, 0, 1, 0, 0.3, 0, 0, 1, 1], rtol=1e-6)
+    assert "0.4 of its length" in section
+    assert "the food at 0.3" in section

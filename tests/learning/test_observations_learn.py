@@ -26,8 +26,13 @@ def settings(algorithm: str, max_steps: int, learning_rate: float = 1e-3, **netw
 
 
 def solved(question, wanted: BehaviorSettings, *, delay: int = 0, seed: int = 0) -> float:
-    """Train, and return the share of right answers to new questions."""
-    behavior = train(Guess(question, delay=delay, seed=seed), wanted, seed=seed)
+    """Train until nearly all of 500 answers are right, or to the end; return the share of right ones to new questions.
+
+    Not always to the end: once all answers are right, PPO's advantages are nothing but errors of its values, which are
+    standardised all the same, and at learning rates like this one they may undo what was learned.
+    """
+    env = Guess(question, delay=delay, seed=seed)
+    behavior = train(env, wanted, seed=seed, stop=lambda: sum(env.latest) >= 0.99 * env.latest.maxlen)
     returns = greedy_returns(Guess(question, delay=delay, seed=seed + 100), behavior.learner.policy, steps=60)
     assert len(returns) > 100
     return float(np.mean(returns))
@@ -55,10 +60,8 @@ def test_a_position_shown_as_pixels(algorithm):
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_a_position_shown_as_pixels_to_every_encoder(algorithm, encoder):
-    """At 1e-3, PPO with nature_cnn settled for three of the four answers, or two, with two seeds of five."""
-    rate = {"ppo": 3e-4, "sac": 1e-3}[algorithm]
     question = pixels(ENCODERS[encoder], channels=3)
-    assert solved(question, settings(algorithm, 5_000, rate, vis_encode_type=encoder)) >= 0.98
+    assert solved(question, settings(algorithm, 5_000, vis_encode_type=encoder)) >= 0.98
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])

@@ -20,6 +20,7 @@ from mlagents_sim.examples.hallway import (
     GOAL_O_SIGN,
     GOAL_X,
     GOAL_X_SIGN,
+    PARAMETERS,
     SIGN_O,
     SIGN_X,
     HallwayWorld,
@@ -31,7 +32,7 @@ RAYS = (90, 55, 125, 20, 160)
 
 
 def make_world(areas: int = 1, seed: int = 0) -> HallwayWorld:
-    return HallwayWorld(areas, np.random.default_rng(seed), EnvironmentParameters("Hallway", {}))
+    return HallwayWorld(areas, np.random.default_rng(seed), EnvironmentParameters("Hallway", PARAMETERS))
 
 
 def at_rest(agent, yaw: float = 0.0, *, shows_o: bool = True, o_is_right: bool = True) -> HallwayWorld:

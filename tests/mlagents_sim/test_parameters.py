@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mlagents_envs.exception import UnitySideChannelException
+from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.environment_parameters_channel import (
     EnvironmentParametersChannel,
     ParameterSampler,
@@ -111,3 +112,17 @@ def test_an_unknown_name_is_refused_with_the_nearest_known(parameters: Environme
 
 def test_parameters_describe_themselves() -> None:
     assert str(Parameter("gravity, m/s^2", 9.81, 4, 105)) == "gravity, m/s^2; default 9.81, 4 to 105"
+
+
+@pytest.mark.parametrize("name", ["PushBlock", "Hallway", "WallJump"])
+def test_gravity_replaces_that_of_the_scene(name: str) -> None:
+    """On an agent of drag d it leaves a speed of g dt (1 - d dt) in the first step of a fall."""
+    channel = EnvironmentParametersChannel()
+    env = default_registry[name].make(num_areas=2, side_channels=[channel])
+    channel.set_float_parameter("gravity", 5.0)
+    env.reset()
+    world = env._world
+    boxes = world.areas.boxes if name == "WallJump" else world.boxes
+    boxes.position[:, 0, 1], boxes.velocity[:, 0] = 30.0, 0.0
+    world.integrate()
+    np.testing.assert_allclose(boxes.velocity[:, 0, 1], -5.0 * 0.02 * (1.0 - boxes.drag[:, 0] * 0.02))

@@ -5,6 +5,7 @@ What is right follows from what is seen: at once, or, with a delay, from what wa
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def cue() -> Question:
 class Guess(BaseEnv):
     """Every agent is shown a question, then nothing for `delay` decisions; its action in the last one is its answer.
 
-    The right one gives 1, any other 0, and the episode ends.
+    The right one gives 1, any other 0, and the episode ends. `latest` are the rewards of the latest 500 answers.
     """
 
     behavior_specs = None
@@ -93,6 +94,7 @@ class Guess(BaseEnv):
     def __init__(self, question: Question, agents: int = 16, delay: int = 0, seed: int = 0):
         self._question, self._agents, self._delay = question, agents, delay
         self._rng = np.random.default_rng(seed)
+        self.latest = deque(maxlen=500)
         self.spec = behavior(*question.specs, branches=(question.choices,))
         self.behavior_specs = BehaviorMapping({NAME: self.spec})
 
@@ -115,6 +117,7 @@ class Guess(BaseEnv):
             self._clock += 1
             return
         reward = (self._actions.discrete[:, 0] == self._right).astype(np.float32)
+        self.latest.extend(reward.tolist())
         self._clock = -1
         self._terminal = TerminalSteps(self._seen(), reward, np.zeros(self._agents, np.bool_), ids)
         self._ask()

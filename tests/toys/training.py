@@ -61,10 +61,10 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=N
     return TrainingLoop(pool, make_behavior, statistics, parameters, ignore, save or ignore, clock)
 
 
-def train(env, settings, *, seed=0):
-    """Train to `max_steps` and return the behavior."""
+def train(env, settings, *, seed=0, stop=lambda: False):
+    """Train to `max_steps`, or until `stop` says so, and return the behavior."""
     loop = make_loop(env, settings, seed=seed)
-    loop.run(lambda: False)
+    loop.run(stop)
     (behavior,) = loop.behaviors.values()
     return behavior
 

@@ -9,7 +9,7 @@ its gradients are written as convolutions in the fast order, too. Other devices 
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
 
 import equinox as eqx
 import jax
@@ -24,6 +24,9 @@ Images = Float[Array, "rows _ _ _"]
 """Images with channels last, [rows, height, width, channels]."""
 Taps = Float[Array, "m m block out"]
 """Weights by row, column, input channel and output channel."""
+
+_FEW = 64
+"""Products of one pixel with all taps, up to which one matrix product is faster than the convolution."""
 
 
 class Convolution(eqx.Module):
@@ -126,11 +129,20 @@ def _fast(x: Images, kernel: Float[Array, "k_h k_w in out"], padding: int) -> Im
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve_blocks(x: Images, taps: Taps, padding: int) -> Images:
     """Return the convolution of stride 1 with taps, after padding with zeros."""
-    return _fast(x, taps, padding)
+    m, _, _, outputs = taps.shape
+    return _sum_of_products(x, taps) if padding == 0 and m * m * outputs <= _FEW else _fast(x, taps, padding)
+
+
+def _sum_of_products(x: Images, taps: Taps) -> Images:
+    """Return the convolution of stride 1 as one product and a sum: y[h, w] = sum_ij (x taps_ij)[h + i, w + j]."""
+    m = len(taps)
+    height, width = (side - m + 1 for side in x.shape[1:3])
+    products = jnp.einsum("nhwc,ijco->nhwijo", x, taps)
+    return reduce(jnp.add, (products[:, i : i + height, j : j + width, i, j] for i in range(m) for j in range(m)))
 
 
 def _convolve_blocks_forward(x: Images, taps: Taps, padding: int) -> tuple[Images, tuple[Images, Taps]]:
-    return _fast(x, taps, padding), (x, taps)
+    return _convolve_blocks(x, taps, padding), (x, taps)
 
 
 def _convolve_blocks_backward(padding: int, inputs: tuple[Images, Taps], dy: Images) -> tuple[Images, Taps]:

@@ -29,8 +29,9 @@ Shape: TypeAlias = tuple[int, int, int]
 LEAK = 0.01
 """Slope of the leaky rectifier below 0."""
 
-_CHUNK = 16
-"""Images at a time: few enough for the caches, and enough for the product that is the gradient of the weights."""
+_CHUNK: dict[VisualEncoder, int] = {"simple": 16, "nature_cnn": 16, "resnet": 64, "match3": 16, "fully_connected": 16}
+"""Images at a time: few enough for the caches, and enough for the product that is the gradient of the weights. One
+image fills them in `resnet`; there, chunks only cost the copying of what they keep for the way back."""
 
 
 class Activation(eqx.Module):
@@ -150,7 +151,7 @@ def make_image_encoder(
         features = _output_shape(layer, features)
     dense = scaled_normal_dense(rng, math.prod(features), outputs, scale=1.41)
     activation = Activation("relu" if kind == "resnet" else "leaky_relu")
-    return ImageEncoder(layers, dense, activation, _CHUNK)
+    return ImageEncoder(layers, dense, activation, _CHUNK[kind])
 
 
 def smallest_side(kind: VisualEncoder) -> int:

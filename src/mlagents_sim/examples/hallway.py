@@ -14,7 +14,7 @@ from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.keys import RUN_OR_TURN
-from mlagents_sim.parameters import EnvironmentParameters
+from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.episodes import count_step, interrupt
@@ -89,6 +89,8 @@ MAX_DEGREES: Final = 70.0
 RAY_LENGTH_M: Final = 12.0
 STACKED_FRAMES: Final = 3
 
+PARAMETERS: Final = {"gravity": Parameter("gravity, m/s^2", GRAVITY, 4.0, 105.0)}
+
 # For spectators: what is orange bears an O, what is red an X
 COLORS: Final = (AGENT_BLUE, FLOOR_GREY, *[WALL_GREY] * 4, ORANGE, RED, ORANGE, ORANGE, RED, RED)
 AREAS_APART_M: Final = 60.0
@@ -108,9 +110,9 @@ def _act(boxes: Boxes, agents: AgentArrays) -> None:
 
 
 @compiled
-def _integrate(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_]) -> bool:
+def _integrate(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gravity: NDArray[np.float64]) -> bool:
     """0.02 s of physics; who touches a goal ends the episode. Returns whether any episode is over."""
-    move(boxes, GRAVITY)
+    move(boxes, gravity[0])
     any_over = False
     for i in range(len(agents.reward)):
         touches = boxes.touches[i, AGENT]
@@ -124,14 +126,16 @@ def _integrate(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_]) ->
 
 
 @compiled
-def _advance(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], steps: int) -> tuple[int, bool]:
+def _advance(
+    boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gravity: NDArray[np.float64], steps: int
+) -> tuple[int, bool]:
     """`World.advance` in one call."""
     for step in range(steps):
         count_step(agents)
         _act(boxes, agents)
         if interrupt(agents, MAX_STEP):
             return step, True
-        if _integrate(boxes, agents, shows_o):
+        if _integrate(boxes, agents, shows_o, gravity):
             return step + 1, False
     return steps, False
 
@@ -151,25 +155,30 @@ class HallwayAgents(AgentBatch):
     Args:
       boxes: One row per agent.
       rng: Source of signs, places and directions.
+      parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
       shows_o: Bool [agents], whether the sign in the hall is O.
+      gravity: float64 [1], m/s^2, of all areas.
     """
 
     keys = RUN_OR_TURN
 
-    def __init__(self, boxes: Boxes, rng: np.random.Generator) -> None:
+    def __init__(self, boxes: Boxes, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         count = len(boxes.yaw)
         self._rays = RaySensor("RayPerceptionSensor", TAGS, RAYS_PER_DIRECTION, MAX_DEGREES, RAY_LENGTH_M)
         stacks = [StackingSensor(sensor, STACKED_FRAMES, count) for sensor in (self._rays, VectorSensor(1))]
         super().__init__("Hallway?team=0", count, stacks, ActionSpec.create_discrete((5,)), MAX_STEP)
         self.shows_o = np.zeros(count, np.bool_)
+        self.gravity = np.array([GRAVITY])
         self._boxes = boxes
         self._rng = rng
+        self._parameters = parameters
         self._shapes = shapes_of(boxes, TAG_OF_BOX)
         self._eyes = eyes_of(boxes, AGENT, AGENT)
         self._memory: dict[str, NDArray[Any]] = {
             **boxes._asdict(),
+            "gravity": self.gravity,
             "shows_o": self.shows_o,
             "rays": stacks[0].stack,
             "time": stacks[1].stack,
@@ -178,6 +187,7 @@ class HallwayAgents(AgentBatch):
     def reset(self, rows: NDArray[np.intp]) -> None:
         """Choose the sign and the sides of the goals; put sign and agent somewhere, the agent turned anywhere."""
         boxes, rng, count = self._boxes, self._rng, len(rows)
+        self.gravity[:] = self._parameters.read("gravity", 1)
         shows_o, o_is_right = rng.random((2, count)) < 0.5
         self.shows_o[rows] = shows_o
         boxes.position[rows, SIGN_O : SIGN_X + 1] = AWAY
@@ -207,7 +217,7 @@ class HallwayAgents(AgentBatch):
         return [rays, self.arrays.step_count[rows, np.newaxis] / MAX_STEP]
 
     def memory(self) -> Mapping[str, NDArray[Any]]:
-        """Boxes, which sign is shown, and what was seen."""
+        """Gravity, boxes, which sign is shown, and what was seen."""
         return self._memory
 
     def act(self) -> None:
@@ -226,7 +236,7 @@ class HallwayWorld(World):
 
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.boxes = _make_boxes(areas)
-        self.hallway_agents = HallwayAgents(self.boxes, rng)
+        self.hallway_agents = HallwayAgents(self.boxes, rng, parameters)
         super().__init__([self.hallway_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> Solids:
@@ -238,11 +248,13 @@ class HallwayWorld(World):
 
     def integrate(self) -> None:
         """Contacts, and the reward for a goal."""
-        _integrate(self.boxes, self.hallway_agents.arrays, self.hallway_agents.shows_o)
+        agents = self.hallway_agents
+        _integrate(self.boxes, agents.arrays, agents.shows_o, agents.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """As `World.advance`, compiled."""
-        return _advance(self.boxes, self.hallway_agents.arrays, self.hallway_agents.shows_o, steps)
+        agents = self.hallway_agents
+        return _advance(self.boxes, agents.arrays, agents.shows_o, agents.gravity, steps)
 
 
 ENTRY = SimEntry(
@@ -251,5 +263,6 @@ ENTRY = SimEntry(
     description="Remember the sign in the middle of a hall, and walk to the goal that bears it.",
     make_world=HallwayWorld,
     num_areas=17,
+    parameters=PARAMETERS,
     model=Path(__file__).with_name("models") / "Hallway.onnx",
 )

@@ -93,6 +93,7 @@ PARAMETERS: Final = {
     "dynamic_friction": Parameter("friction of the floor for what slides", 0.0, 0.0, 1.0),
     "static_friction": Parameter("friction of the floor for what rests", 0.0, 0.0, 1.0),
     "block_drag": Parameter("drag of the block, 1/s", 0.5, 0.0, 2000.0),
+    "gravity": Parameter("gravity, m/s^2", GRAVITY, 4.0, 105.0),
 }
 
 # For spectators
@@ -121,9 +122,9 @@ def _act(boxes: Boxes, agents: AgentArrays) -> None:
 
 
 @compiled
-def _integrate(boxes: Boxes, agents: AgentArrays) -> bool:
+def _integrate(boxes: Boxes, agents: AgentArrays, gravity: NDArray[np.float64]) -> bool:
     """0.02 s of physics; a block that touches the goal ends the episode. Returns whether any episode is over."""
-    move(boxes, GRAVITY)
+    move(boxes, gravity[0])
     any_over = False
     for i in range(len(agents.reward)):
         if boxes.touches[i, BLOCK, GOAL] and agents.end[i] == PLAYING:
@@ -134,14 +135,14 @@ def _integrate(boxes: Boxes, agents: AgentArrays) -> bool:
 
 
 @compiled
-def _advance(boxes: Boxes, agents: AgentArrays, steps: int) -> tuple[int, bool]:
+def _advance(boxes: Boxes, agents: AgentArrays, gravity: NDArray[np.float64], steps: int) -> tuple[int, bool]:
     """`World.advance` in one call."""
     for step in range(steps):
         count_step(agents)
         _act(boxes, agents)
         if interrupt(agents, MAX_STEP):
             return step, True
-        if _integrate(boxes, agents):
+        if _integrate(boxes, agents, gravity):
             return step + 1, False
     return steps, False
 
@@ -166,6 +167,9 @@ class PushBlockAgents(AgentBatch):
       boxes: One row per agent.
       rng: Source of start positions.
       parameters: `PARAMETERS`, read at every reset.
+
+    Attributes:
+      gravity: float64 [1], m/s^2, of all areas.
     """
 
     keys = (
@@ -182,12 +186,13 @@ class PushBlockAgents(AgentBatch):
         ]
         stacks = [StackingSensor(sensor, STACKED_FRAMES, count) for sensor in self._rays]
         super().__init__("PushBlock?team=0", count, stacks, ActionSpec.create_discrete((7,)), MAX_STEP)
+        self.gravity = np.array([GRAVITY])
         self._boxes = boxes
         self._rng = rng
         self._parameters = parameters
         self._shapes = shapes_of(boxes, TAG_OF_BOX)
         self._eyes = eyes_of(boxes, AGENT, AGENT)
-        self._memory: dict[str, NDArray[Any]] = boxes._asdict()
+        self._memory: dict[str, NDArray[Any]] = {"gravity": self.gravity, **boxes._asdict()}
         for sensor, stack in zip(self._rays, stacks, strict=True):
             self._memory[sensor.spec.name] = stack.stack
 
@@ -198,6 +203,7 @@ class PushBlockAgents(AgentBatch):
         boxes.drag[rows, BLOCK] = self._read("block_drag", count)
         boxes.friction[rows, FLOOR, 0] = self._read("static_friction", count)
         boxes.friction[rows, FLOOR, 1] = self._read("dynamic_friction", count)
+        self.gravity[:] = self._read("gravity", 1)
         boxes.velocity[rows] = 0.0
         self._place(rows, BLOCK)
         self._place(rows, AGENT)
@@ -228,7 +234,7 @@ class PushBlockAgents(AgentBatch):
         return [cast(sensor.rays, self._shapes, self._eyes, agents) for sensor in self._rays]
 
     def memory(self) -> Mapping[str, NDArray[Any]]:
-        """Boxes and what was seen."""
+        """Gravity, boxes and what was seen."""
         return self._memory
 
     def act(self) -> None:
@@ -243,7 +249,8 @@ class PushBlockWorld(World):
 
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.boxes = _make_boxes(areas)
-        super().__init__([PushBlockAgents(self.boxes, rng, parameters)], DECISION_PERIOD, parameters)
+        self.push_block_agents = PushBlockAgents(self.boxes, rng, parameters)
+        super().__init__([self.push_block_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> Solids:
         """The boxes with their colours; of the goal only a strip on the floor."""
@@ -257,11 +264,13 @@ class PushBlockWorld(World):
 
     def integrate(self) -> None:
         """Contacts, and the reward for the goal."""
-        _integrate(self.boxes, self.agents[0].arrays)
+        agents = self.push_block_agents
+        _integrate(self.boxes, agents.arrays, agents.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """As `World.advance`, compiled."""
-        return _advance(self.boxes, self.agents[0].arrays, steps)
+        agents = self.push_block_agents
+        return _advance(self.boxes, agents.arrays, agents.gravity, steps)
 
 
 ENTRY = SimEntry(

@@ -92,6 +92,7 @@ GROUND: Final = (0.0, 0.0, -4.0)
 POSITION_SCALE: Final = 1.0 / 20.0
 
 PARAMETERS: Final = {
+    "gravity": Parameter("gravity, m/s^2", GRAVITY, 4.0, 105.0),
     "no_wall_height": Parameter("height of the wall where there is none, m", 0.0, 0.0, 12.0),
     "small_wall_height": Parameter("height of the small wall, m", 4.0, 0.0, 12.0),
     "big_wall_height": Parameter(
@@ -258,9 +259,9 @@ def _act(boxes: Boxes, jumps: Jumps, agents: AgentArrays, big: bool) -> None:
 
 
 @compiled
-def _integrate(boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays) -> bool:
+def _integrate(boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays, gravity: NDArray[np.float64]) -> bool:
     """0.02 s of physics; who stands in the goal ends the episode. Returns whether any episode is over."""
-    move(boxes, GRAVITY)
+    move(boxes, gravity[0])
     any_over = False
     for i in range(len(jumps.is_big)):
         agents = big if jumps.is_big[i] else small
@@ -272,7 +273,9 @@ def _integrate(boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays)
 
 
 @compiled
-def _advance(boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays, steps: int) -> tuple[int, bool]:
+def _advance(
+    boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays, gravity: NDArray[np.float64], steps: int
+) -> tuple[int, bool]:
     """`World.advance` in one call."""
     for step in range(steps):
         count_step(small)
@@ -282,7 +285,7 @@ def _advance(boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays, s
         small_over, big_over = interrupt(small, MAX_STEP), interrupt(big, MAX_STEP)
         if small_over or big_over:
             return step, True
-        if _integrate(boxes, jumps, small, big):
+        if _integrate(boxes, jumps, small, big, gravity):
             return step + 1, False
     return steps, False
 
@@ -324,6 +327,7 @@ class Areas:
       jumps: Likewise.
       shapes: What rays hit.
       eyes: Of the agents.
+      gravity: float64 [1], m/s^2, of all areas.
     """
 
     def __init__(self, count: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
@@ -338,6 +342,7 @@ class Areas:
         )
         self.shapes.center[:, SEEN_GOAL], self.shapes.half_size[:, SEEN_GOAL] = GOAL_CENTER, GOAL_HALF_SIZE
         self.eyes = eyes_of(self.boxes, AGENT)
+        self.gravity = np.array([GRAVITY])
         self._rng = rng
         self._parameters = parameters
 
@@ -347,6 +352,7 @@ class Areas:
         configuration = rng.integers(CONFIGURATIONS, size=count)
         self.jumps.is_big[rows] = configuration >= 2
         self._build_walls(rows, configuration)
+        self.gravity[:] = self._parameters.read("gravity", 1)
         boxes.velocity[rows] = 0.0
         boxes.position[rows, BLOCK, 0] = rng.uniform(-BLOCK_SPREAD_M[0], BLOCK_SPREAD_M[0], count)
         boxes.position[rows, BLOCK, 1] = BLOCK_HEIGHT_M
@@ -413,6 +419,7 @@ class WallJumpAgents(AgentBatch):
         self._big = big
         self._memory: dict[str, NDArray[Any]] = {
             **areas.boxes._asdict(),
+            "gravity": areas.gravity,
             "is_big": areas.jumps.is_big,
             "jump_steps": areas.jumps.steps,
             "jump_start": areas.jumps.start,
@@ -472,7 +479,7 @@ class WallJumpAgents(AgentBatch):
         return [*seen, _perceive_own_state(areas.boxes, agents)]
 
     def memory(self) -> Mapping[str, NDArray[Any]]:
-        """Boxes, jumps, who plays as what, and what was seen."""
+        """Gravity, boxes, jumps, who plays as what, and what was seen."""
         return self._memory
 
     def act(self) -> None:
@@ -506,11 +513,13 @@ class WallJumpWorld(World):
 
     def integrate(self) -> None:
         """Contacts, and the reward for the goal."""
-        _integrate(self.areas.boxes, self.areas.jumps, self.small.arrays, self.big.arrays)
+        areas = self.areas
+        _integrate(areas.boxes, areas.jumps, self.small.arrays, self.big.arrays, areas.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """As `World.advance`, compiled."""
-        return _advance(self.areas.boxes, self.areas.jumps, self.small.arrays, self.big.arrays, steps)
+        areas = self.areas
+        return _advance(areas.boxes, areas.jumps, self.small.arrays, self.big.arrays, areas.gravity, steps)
 
 
 ENTRY = SimEntry(

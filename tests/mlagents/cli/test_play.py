@@ -107,6 +107,7 @@ def test_the_models_of_a_run(entry, capsys, tmp_path, monkeypatch):
     write_model(tmp_path / "models" / "first" / "Walker.onnx")
     write_model(tmp_path / "models" / "first" / "Chooser.onnx")
     message = refused(capsys, "--model", "first", exit_code=1)
+    assert message.startswith("error: behavior 'Chooser?team=1': ")
     assert "Chooser.onnx: the model has 2 continuous actions, the behavior has 0" in message
 
 

@@ -118,6 +118,14 @@ def test_convolutions_in_a_loop_and_their_gradients_are_in_the_fast_order():
     assert text.count(" convolution(") == text.count("dim_labels=b01f_01io->b01f") == 3
 
 
+def test_few_outputs_are_one_matrix_product_in_a_loop():
+    _, weight = arrays(FORMS[0])
+    loop = jax.jit(lambda w, images: lax.map(lambda x: convolve(x, w, 4, 0), images))
+    text = loop.lower(weight, np.zeros((2, 3, 20, 23, 3), np.float32)).as_text()
+    assert text.count("stablehlo.dot_general") == 1
+    assert "stablehlo.convolution" not in text
+
+
 def test_max_pool_by_hand():
     image = np.array(
         [

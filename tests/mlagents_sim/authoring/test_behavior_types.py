@@ -16,6 +16,7 @@ from mlagents_envs.exception import UnityPolicyException
 from mlagents_sim import policies
 from mlagents_sim.authoring import Agent, AgentWorld, BehaviorParameters, BehaviorType, DecisionRequester
 from mlagents_sim.environment import SimEnvironment
+from mlagents_sim.examples import ball3d
 from mlagents_sim.policies import MODEL_LOADERS, load_model
 from mlagents_sim.recorder import record
 
@@ -123,6 +124,14 @@ def test_a_model_file_is_loaded_by_what_is_installed_for_its_kind(monkeypatch, t
     assert loaded == [(tmp_path / "walker.onnx", [(1,)], SPEC)]
     with pytest.raises(UnityPolicyException, match=r"walker\.pt: no installed package runs .* known are \.onnx"):
         AgentWorld([Walker(BehaviorType.INFERENCE_ONLY, tmp_path / "walker.pt")])
+
+
+def test_a_model_of_other_observations_is_refused():
+    model = Path(ball3d.__file__).with_name("models") / "3DBall.onnx"  # takes 8 numbers
+    kind, actions = BehaviorType.INFERENCE_ONLY, ActionSpec.create_continuous(2)
+    agent = Agent(BehaviorParameters("Ball", 7, actions, behavior_type=kind, model=model))
+    with pytest.raises(UnityPolicyException, match=r"^Behavior 'Ball\?team=0': .*expects shape \[8\].*gives \[7\]"):
+        AgentWorld([agent])
 
 
 def test_the_package_registers_its_loader():

@@ -83,6 +83,7 @@ def main() -> None:
             curve = read(*table)
             if curve.environment in default_registry:
                 curves.setdefault(curve.environment, []).append(curve)
+    arguments.into.mkdir(parents=True, exist_ok=True)
     for environment, found in curves.items():
         path = arguments.into / f"curve-{environment}.png"
         draw(environment, found, path)

@@ -64,11 +64,13 @@ def _use_gpu(number: int) -> None:
         gpus = jax.devices("gpu")
     except RuntimeError as error:
         raise DeviceError(
-            "--device gpu: jax finds no GPU. It needs an NVIDIA driver and the CUDA build of jax:"
+            "--device gpu (--torch-device cuda): jax finds no GPU. It needs an NVIDIA driver and the CUDA build of jax:"
             f' pip install "mlagents[cuda]". Leave the flag out to train on the CPU. (jax says: {error})'
         ) from error
     if number >= len(gpus):
-        raise DeviceError(f"--device gpu:{number}: there are {len(gpus)} GPUs, gpu:0 to gpu:{len(gpus) - 1}")
+        raise DeviceError(
+            f"--device gpu:{number} (--torch-device cuda:{number}): the last of {len(gpus)} GPUs is gpu:{len(gpus) - 1}"
+        )
     jax.config.update("jax_default_device", gpus[number])  # type: ignore[no-untyped-call]
 
 

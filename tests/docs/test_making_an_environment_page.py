@@ -1,4 +1,4 @@
-"""What docs/making-an-environment.md says of grid sensors holds."""
+"""What docs/making-an-environment.md says of grid and ray sensors holds."""
 
 from __future__ import annotations
 
@@ -37,3 +37,15 @@ def test_the_agent_with_rays_sees_what_the_page_says():
     np.testing.assert_allclose(sensor.observe(), [1, 0, 0, 0.4, 0, 1, 0, 0.3, 0, 0, 1, 1], rtol=1e-6)
     assert "0.4 of its length" in section
     assert "the food at 0.3" in section
+
+
+def test_the_agent_of_a_flat_world_sees_what_the_page_says():
+    section = PAGE.partition("**A flat world**")[2]
+    code = re.search(r"```python\n(.+?)```", section, re.DOTALL)
+    assert code
+    names: dict = {}
+    exec(code[1], names)
+    (sensor,) = names["Pilot"]().sensors
+    np.testing.assert_allclose(sensor.observe(), [1, 0, 0, 0.35, 0, 1, 0, 0.3, 0, 0, 1, 1], rtol=1e-6)
+    assert "the rock at 0.35" in section
+    assert "the wall at 0.3," in section

@@ -95,6 +95,30 @@ def test_right_is_right_and_up_is_up(scene: Scene) -> None:
     assert rows.mean() == pytest.approx(19.5 - 7.4, abs=1.0)
 
 
+def test_grey_is_the_mean_of_the_colours(scene: Scene) -> None:
+    """One red cube, one of three greys: k / 255, with k the nearest to the mean of the three bytes."""
+    poses = [(0, 0, 0, *yaw(degrees)) for degrees in (0, 270)]
+    colored = np.rint(look(scene, *poses) * 255)
+    grey = look(scene, *poses, channels=1)
+    assert grey.shape == (2, 40, 60, 1)
+    expected = np.floor((colored.sum(axis=3, keepdims=True) + 1) / 3)
+    np.testing.assert_array_equal(grey, (expected / 255).astype(np.float32))
+    assert 0 < grey[0, 20, 30, 0] < colored[0, 20, 30, 0] / 255 / 2
+
+
+def test_grey_pictures_are_stacked(scene: Scene) -> None:
+    stack = StackingSensor(CameraSensor(scene, 1, 40, 60, channels=1), 4, agents=1)
+    assert stack.spec.shape == (4, 40, 60)
+    for height in (0, 99):
+        image = stack.observe(ALL, np.array([(0, height, 0, *LOOKS_NORTH)]))[0]
+    assert [bool(channel.any()) for channel in image] == [False, False, True, False]
+
+
+def test_a_camera_has_colours_or_grey() -> None:
+    with pytest.raises(ValueError, match="'CameraSensor': expected 3 channels for colours or 1 for grey; got 4"):
+        CameraSensor(None, 1, 40, 60, channels=4)
+
+
 def test_nothing_is_seen_too_near_or_too_far(scene: Scene) -> None:
     assert look(scene, (0, 0, 0, *LOOKS_NORTH), far_m=8.9).max() == 0.0
     # All of the cube is nearer than 11.1.

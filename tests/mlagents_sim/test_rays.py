@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from mlagents_sim.physics.ray_casts import ABSENT, UNTAGGED, Eyes, Shapes, cast, sphere_cast, turn_eyes
-from mlagents_sim.sensors import RaySensor
+from mlagents_sim.sensors import RaySensor, Thing
 from mlagents_sim.sensors.rays import ray_degrees
 
 TAGS = ("block", "goal", "wall")
@@ -121,6 +121,32 @@ def test_ones_own_shape_is_not_seen() -> None:
 def test_a_floor_that_is_only_grazed_is_not_seen() -> None:
     floor = shape((0.0, -1.0, 0.0), (50.0, 0.5, 50.0))
     np.testing.assert_array_equal(look(floor), [NOTHING] * 7)
+
+
+def test_points_are_cast_where_the_radius_is_0() -> None:
+    cube = shape((0.0, 0.0, 6.0), tag=1)
+    assert ahead(cube, eye=(0.99, 0.99, 0.0), radius=0.0) == pytest.approx(5.0 / 12)
+    assert ahead(cube, eye=(1.01, 0.0, 0.0), radius=0.0) == 1.0
+    assert ahead(shape((0.6, 0.0, 6.0), (0, 0, 0), rounding=1.0), radius=0.0) == pytest.approx(5.2 / 12)
+    # Not from inside, nor from above the floor along it; from its surface at once.
+    assert ahead(cube, shape((0.0, 0.0, 0.0)), radius=0.0) == pytest.approx(5.0 / 12)
+    assert ahead(cube, shape((0.0, -1.5, 0.0), (50, 1.5, 50)), radius=0.0) == pytest.approx(5.0 / 12)
+    assert ahead(cube, eye=(0.0, 0.0, 5.0), radius=0.0) == 0.0
+    assert ahead(cube, eye=(0.0, 0.0, 7.0), radius=0.0) == 1.0
+
+
+def test_things_around_one_agent() -> None:
+    sensor = RaySensor("rays", TAGS, 1, 90.0, 12.0)
+    things = [Thing("goal", (6, 3, -8), (1, 1, 1)), Thing("wall", (10, 3, -14), radius=1.0), Thing("bush", (0, 0, 0))]
+    np.testing.assert_allclose(
+        sensor.look(things, (10, 3, -8)).reshape(3, 5), [NOTHING, NOTHING, [0, 1, 0, 0, 2.5 / 12]], rtol=1e-6
+    )
+    # To the right by 180 degrees: the wall is ahead, the goal to the right.
+    np.testing.assert_allclose(
+        sensor.look(things, (10, 3, -8), np.pi).reshape(3, 5),
+        [[0, 0, 1, 0, 4.5 / 12], [0, 1, 0, 0, 2.5 / 12], NOTHING],
+        rtol=1e-6,
+    )
 
 
 def test_only_the_wanted_agents_look() -> None:

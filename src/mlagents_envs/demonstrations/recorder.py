@@ -74,6 +74,7 @@ class RecordedEnv(SteppedEnv):
       env: any environment; closed with this one.
       path: of the file; with several behaviors one file each, `NAME-<behavior>.demo` and, for teams other than
         0, `NAME-<behavior>-team<n>.demo`.
+      png: compress images where that loses nothing.
 
     Attributes:
       paths: the files, in the order in which their behaviors decided first.
@@ -82,10 +83,11 @@ class RecordedEnv(SteppedEnv):
       DemonstrationPathError: the name does not end in `.demo`; at the first decision.
     """
 
-    def __init__(self, env: BaseEnv, path: Path | str) -> None:
+    def __init__(self, env: BaseEnv, path: Path | str, *, png: bool = True) -> None:
         super().__init__()
         self._env = env
         self._path = Path(path)
+        self._png = png
         self._recorders: dict[BehaviorName, EpisodeRecorder] = {}
         self._specs = dict(env.behavior_specs)
         self.paths: list[Path] = []
@@ -137,7 +139,8 @@ class RecordedEnv(SteppedEnv):
     def _recorder(self, behavior: BehaviorName) -> EpisodeRecorder:
         if behavior not in self._recorders:
             path = self._path_for(behavior)
-            self._recorders[behavior] = EpisodeRecorder(DemonstrationWriter(path, behavior, self._specs[behavior]))
+            writer = DemonstrationWriter(path, behavior, self._specs[behavior], png=self._png)
+            self._recorders[behavior] = EpisodeRecorder(writer)
             self.paths.append(path)
         return self._recorders[behavior]
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.communicator_objects.agent_action_pb2 import AgentActionProto
 from mlagents_envs.communicator_objects.demonstration_meta_pb2 import DemonstrationMetaProto
 from mlagents_envs.demonstrations.recording import API_VERSION, RESERVED_BYTES, DemonstrationPathError
 from mlagents_envs.rpc.agents import encode_agents
+from mlagents_envs.rpc.images import LARGEST_SIDE
 from mlagents_envs.rpc.specs import brain_parameters
 from mlagents_envs.rpc.wire import head, varint
 
@@ -31,7 +35,8 @@ class DemonstrationWriter:
       path: ends in `.demo`.
       behavior: fully qualified name, like `3DBall?team=0`.
       spec: of the behavior.
-      png: which observations (by position) are images to compress; see `encode_agents`.
+      png: compress images where that loses nothing, which is where all values are k / 255; otherwise, or if False,
+        they are written as floats.
 
     Attributes:
       path: of the file.
@@ -41,7 +46,7 @@ class DemonstrationWriter:
       OSError: the folder cannot be written to.
     """
 
-    def __init__(self, path: Path | str, behavior: str, spec: BehaviorSpec, *, png: Collection[int] = ()) -> None:
+    def __init__(self, path: Path | str, behavior: str, spec: BehaviorSpec, *, png: bool = True) -> None:
         self.path = Path(path)
         if self.path.suffix != ".demo":
             raise DemonstrationPathError(f"{path}: the name of a demonstration must end in .demo.")
@@ -60,7 +65,7 @@ class DemonstrationWriter:
 
     def decisions(self, steps: DecisionSteps, action: ActionTuple) -> list[bytes]:
         """A pair per agent that decides, to be handed to `write` when their turn comes."""
-        infos = encode_agents((steps, TerminalSteps.empty(self._spec)), self._spec.observation_specs, png=self._png)
+        infos = self._infos(steps, TerminalSteps.empty(self._spec))
         return [
             _pair(info, continuous, discrete)
             for info, continuous, discrete in zip(
@@ -70,7 +75,7 @@ class DemonstrationWriter:
 
     def ends(self, steps: TerminalSteps) -> list[bytes]:
         """A pair per agent whose episode ended."""
-        infos = encode_agents((DecisionSteps.empty(self._spec), steps), self._spec.observation_specs, png=self._png)
+        infos = self._infos(DecisionSteps.empty(self._spec), steps)
         zeros = self._spec.action_spec.empty_action(1)
         return [_pair(info, zeros.continuous[0].tolist(), zeros.discrete[0].tolist()) for info in infos]
 
@@ -111,6 +116,11 @@ class DemonstrationWriter:
     ) -> None:
         self.close()
 
+    def _infos(self, decisions: DecisionSteps, ends: TerminalSteps) -> list[bytes]:
+        columns = enumerate(zip(decisions.obs, ends.obs, strict=True))
+        png = [number for number, parts in columns if self._png and all(map(_fits_png, parts))]
+        return encode_agents((decisions, ends), self._spec.observation_specs, png=png)
+
     def _meta(self) -> Any:
         """Counts and means as Unity's recorder: closing the file counts as one more episode."""
         episodes = self._ends + 1
@@ -125,6 +135,15 @@ class DemonstrationWriter:
         while meta.ByteSize() >= RESERVED_BYTES:  # more than two million steps
             meta.demonstration_name = meta.demonstration_name[:-1]
         return meta
+
+
+def _fits_png(column: NDArray[np.float32]) -> bool:
+    """Whether these are images, [n, channels, height, width], that bytes hold without loss."""
+    if column.ndim != 4 or not all(0 < side <= LARGEST_SIDE for side in column.shape[1:]):
+        return False
+    if not (column.min(initial=0.0) >= 0.0 and column.max(initial=0.0) <= 1.0):
+        return False
+    return np.array_equal(np.rint(column * 255) / 255, column)
 
 
 def _pair(info: bytes, continuous: Sequence[float], discrete: Sequence[int]) -> bytes:

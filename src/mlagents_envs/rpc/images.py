@@ -17,7 +17,8 @@ from mlagents_envs.exception import UnityObservationException
 
 PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 
-_LARGEST_SIDE = 8192
+LARGEST_SIDE = 8192
+"""Most pixels to a side that are decoded."""
 
 
 def png_size(data: bytes) -> tuple[int, int] | None:
@@ -62,10 +63,10 @@ def _png_end(data: bytes, start: int) -> int:
 def _pixels(file: bytes, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     """The RGB values of one PNG file, uint8 [height, width, 3]."""
     claimed = png_size(file)
-    if claimed is None or (size is not None and claimed != size) or max(claimed) > _LARGEST_SIDE:
+    if claimed is None or (size is not None and claimed != size) or max(claimed) > LARGEST_SIDE:
         raise UnityObservationException(
             f"A PNG of a compressed observation has (height, width) {claimed}; "
-            f"expected {size or f'at most {_LARGEST_SIDE}'}."
+            f"expected {size or f'at most {LARGEST_SIDE}'}."
         )
     try:
         with Image.open(io.BytesIO(file), formats=("PNG",)) as image:
@@ -117,20 +118,28 @@ def decode_image(
             f"The PNG files of one observation have different sizes: {[image.shape[:2] for image in images]}."
         )
     stacked = images[0] if len(images) == 1 else np.concatenate(images, axis=2)
-    values: NDArray[np.float32] = np.divide(stacked.transpose(2, 0, 1), 255, dtype=np.float32)  # [3 files, H, W]
+    planes = stacked.transpose(2, 0, 1)  # [3 files, H, W]
     if mapping:
-        return _map_channels(values, channels, mapping)
-    return values.mean(axis=0, keepdims=True) if channels == 1 else np.ascontiguousarray(values[:channels])
+        return _map_channels(planes, channels, mapping)
+    if channels == 1:
+        return _mean(planes)[np.newaxis]
+    return np.ascontiguousarray(np.divide(planes[:channels], 255, dtype=np.float32))
 
 
-def _map_channels(values: NDArray[np.float32], channels: int, mapping: Sequence[int]) -> NDArray[np.float32]:
+def _mean(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The mean over the first axis; of equal bytes k exactly k / 255."""
+    mean: NDArray[np.float32] = np.divide(planes.mean(axis=0), 255, dtype=np.float32)
+    return mean
+
+
+def _map_channels(planes: NDArray[np.uint8], channels: int, mapping: Sequence[int]) -> NDArray[np.float32]:
     sources = np.asarray(mapping)
     if set(mapping) - {-1} != set(range(channels)):
         raise UnityObservationException(
             f"compressed_channel_mapping {list(mapping)} must name each channel from 0 to {channels - 1}; "
             "beside them only -1 is allowed."
         )
-    return np.stack([values[sources == channel].mean(axis=0) for channel in range(channels)])
+    return np.stack([_mean(planes[sources == channel]) for channel in range(channels)])
 
 
 def encode_png(image: NDArray[np.float32]) -> bytes:

@@ -65,12 +65,25 @@ def shapes_of(boxes: Boxes, tag: ArrayLike) -> Shapes:
       boxes: One row per area.
       tag: Int [boxes], the same in all areas.
     """
+    return shapes_at(boxes.position, boxes.half_size, tag)._replace(half_size=boxes.half_size)
+
+
+def shapes_at(position: NDArray[np.float64], half_size: ArrayLike, tag: ArrayLike, radius: ArrayLike = 0.0) -> Shapes:
+    """Shapes of any kind: rays see them move with `position`, but turn only if somebody writes `rotation`.
+
+    Args:
+      position: float64 [areas, shapes, 3], m; not copied.
+      half_size: [shapes, 3], or one row of these per area, m; zeros for spheres.
+      tag: Int [shapes], the same in all areas.
+      radius: [shapes], or one row of these per area, m; zero for boxes.
+    """
+    count = position.shape[:2]
     return Shapes(
-        center=boxes.position,
-        rotation=np.tile(np.eye(3), (*boxes.yaw.shape, 1, 1)),
-        half_size=boxes.half_size,
-        rounding=np.zeros(boxes.yaw.shape),
-        tag=np.tile(np.array(tag), (len(boxes.yaw), 1)),
+        center=position,
+        rotation=np.tile(np.eye(3), (*count, 1, 1)),
+        half_size=np.broadcast_to(np.asarray(half_size, np.float64), position.shape).copy(),
+        rounding=np.broadcast_to(np.asarray(radius, np.float64), count).copy(),
+        tag=np.tile(np.array(tag), (len(position), 1)),
     )
 
 
@@ -82,8 +95,25 @@ def eyes_of(boxes: Boxes, box: int, shape: int = -1) -> Eyes:
       box: Where the eyes are.
       shape: Which of the shapes it is; -1 if it is none of them.
     """
-    areas = len(boxes.yaw)
-    return Eyes(np.arange(areas), np.full(areas, shape), boxes.position[:, box], np.zeros((areas, 3, 3)))
+    return eyes_at(boxes.position[:, box], shape)
+
+
+def eyes_at(position: NDArray[np.float64], shape: int = -1) -> Eyes:
+    """Eyes of one agent of each area; they look nowhere until somebody writes `rotation`.
+
+    Args:
+      position: float64 [areas, 3], m; not copied.
+      shape: Which of the shapes the agent is; -1 if it is none of them.
+    """
+    areas = len(position)
+    return Eyes(np.arange(areas), np.full(areas, shape), position, np.zeros((areas, 3, 3)))
+
+
+def rotations_2d(angle_rad: ArrayLike) -> NDArray[np.float64]:
+    """Turns in the x-y plane, [...] -> float64 [..., 3, 3]; positive ones are counter-clockwise, from +x to +y."""
+    angle = np.asarray(angle_rad, np.float64)
+    cos, sin, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
+    return np.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), axis=-1).reshape(*angle.shape, 3, 3)
 
 
 class Rays(NamedTuple):
@@ -92,7 +122,7 @@ class Rays(NamedTuple):
     Attributes:
       start_height: Of all rays above the agent's origin, m.
       path: float64 [rays, 3], from start to end, m; equally long.
-      radius: Of the cast sphere, m.
+      radius: Of the cast sphere, m; 0 for a point.
       tags: How many there are.
     """
 
@@ -225,7 +255,7 @@ def sphere_cast(
     Args:
       start: Centre of the sphere.
       path: To its farthest point.
-      radius: Of the sphere.
+      radius: Of the sphere; 0 for a point.
       center: Of the box.
       rotation: [3, 3] of the box.
       half_size: Of the box.
@@ -235,26 +265,23 @@ def sphere_cast(
       the start, or only grazes it.
     """
     dx, dy, dz = start[0] - center[0], start[1] - center[1], start[2] - center[2]
-    # Offset and speed along the box's own axes, mirrored so that the speed is never negative.
-    p0, v0 = _along(rotation, 0, dx, dy, dz), _along(rotation, 0, path[0], path[1], path[2])
-    p1, v1 = _along(rotation, 1, dx, dy, dz), _along(rotation, 1, path[0], path[1], path[2])
-    p2, v2 = _along(rotation, 2, dx, dy, dz), _along(rotation, 2, path[0], path[1], path[2])
-    if v0 < 0.0:
-        p0, v0 = -p0, -v0
-    if v1 < 0.0:
-        p1, v1 = -p1, -v1
-    if v2 < 0.0:
-        p2, v2 = -p2, -v2
+    # Offset and speed along the box's own axes.
+    p0, v0 = _mirrored(_along(rotation, 0, dx, dy, dz), _along(rotation, 0, path[0], path[1], path[2]))
+    p1, v1 = _mirrored(_along(rotation, 1, dx, dy, dz), _along(rotation, 1, path[0], path[1], path[2]))
+    p2, v2 = _mirrored(_along(rotation, 2, dx, dy, dz), _along(rotation, 2, path[0], path[1], path[2]))
     h0, h1, h2 = half_size[0], half_size[1], half_size[2]
     if _squared_distance(p0, p1, p2, h0, h1, h2) < radius * radius:
         return 2.0
     # The part of the path inside the box enlarged by the radius.
-    begin, end = 0.0, limit
+    begin, end = -np.inf, limit
     for p, v, h in ((p0, v0, h0), (p1, v1, h1), (p2, v2, h2)):
         if v > 0.0:
             begin, end = max(begin, (-h - radius - p) / v), min(end, (h + radius - p) / v)
-        elif abs(p) > h + radius:
+        elif abs(p) > h + radius or abs(p) == h + radius > 0.0:
             return 2.0
+    if radius == 0.0:
+        return begin if 0.0 <= begin <= end else 2.0
+    begin = max(begin, 0.0)
     while begin < end:
         o0, s0, n0 = _piece(p0, v0, h0, begin)
         o1, s1, n1 = _piece(p1, v1, h1, begin)
@@ -278,6 +305,12 @@ def sphere_cast(
 def _along(rotation: Matrix, axis: int, x: float, y: float, z: float) -> float:
     """A vector's component along an axis of the rotated frame."""
     return float(rotation[0, axis] * x + rotation[1, axis] * y + rotation[2, axis] * z)
+
+
+@compiled
+def _mirrored(offset: float, speed: float) -> tuple[float, float]:
+    """The same, looked at so that the speed is not negative."""
+    return (-offset, -speed) if speed < 0.0 else (offset, speed)
 
 
 @compiled

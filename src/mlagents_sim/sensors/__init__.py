@@ -3,7 +3,7 @@
 from mlagents_sim.sensors.camera import CameraSensor
 from mlagents_sim.sensors.grid import GridSensor
 from mlagents_sim.sensors.image import ImageSensor
-from mlagents_sim.sensors.rays import RaySensor
+from mlagents_sim.sensors.rays import RaySensor, RaySensor2D
 from mlagents_sim.sensors.sensor import Sensor
 from mlagents_sim.sensors.stacking import StackingSensor
 from mlagents_sim.sensors.things import TaggedGeoms, Thing
@@ -14,6 +14,7 @@ __all__ = [
     "GridSensor",
     "ImageSensor",
     "RaySensor",
+    "RaySensor2D",
     "Sensor",
     "StackingSensor",
     "TaggedGeoms",

@@ -27,13 +27,17 @@ class CameraSensor:
       fov_deg: Field of view from bottom to top.
       near_m: Nothing closer is seen.
       far_m: Nothing farther is seen.
+      channels: 3 for colours, 1 for grey: the mean of red, green and blue, as in Unity, in 255ths.
       background: Red, green and blue, 0 to 1, where there is nothing.
       geoms: Bool [agents, geoms of the scene], what each agent's camera sees at all; None for everything. A camera
         that sees only its own area is faster, and what it sees does not depend on the number of areas.
       name: Of the observation.
 
     Attributes:
-      spec: float32 [3, height, width].
+      spec: float32 [channels, height, width].
+
+    Raises:
+      ValueError: Another number of channels.
     """
 
     def __init__(
@@ -46,11 +50,14 @@ class CameraSensor:
         fov_deg: float = 60.0,
         near_m: float = 0.3,
         far_m: float = 1000.0,
+        channels: int = 3,
         background: tuple[float, float, float] = (0.0, 0.0, 0.0),
         geoms: NDArray[np.bool_] | None = None,
         name: str = "CameraSensor",
     ) -> None:
-        self.spec = image_spec(3, height, width, name)
+        if channels not in (1, 3):
+            raise ValueError(f"Sensor {name!r}: expected 3 channels for colours or 1 for grey; got {channels}.")
+        self.spec = image_spec(channels, height, width, name)
         self._scene = scene
         self._lens: dict[str, Any] = {"fov_deg": fov_deg, "near_m": near_m, "far_m": far_m}
         if any(background):
@@ -67,7 +74,7 @@ class CameraSensor:
           frame: float64 [rows, 7], where the cameras are: position, m, and rotation (w, x, y, z). They look along
             their own +Z, with +Y up.
 
-        Returns: float32 [rows, 3, height, width].
+        Returns: float32 [rows, channels, height, width].
 
         Raises:
           RenderingError: There is no OpenGL on this machine.
@@ -76,7 +83,7 @@ class CameraSensor:
 
         cameras = np.asarray(frame, np.float64)
         poses = Pose.of_rotations(cameras[:, :3], cameras[:, 3:])
-        _, height, width = self.spec.shape
+        channels, height, width = self.spec.shape
         if self._renderer is None:
             self._renderer = Renderer(self._scene, width, height, **self._lens)
         pictures = np.empty((len(poses), height, width, 3), np.uint8)
@@ -87,6 +94,8 @@ class CameraSensor:
                 alpha[:] = np.where(self._geoms[agent], kept, 0.0)
             picture[:] = self._renderer.picture(self._scene, pose)
         alpha[:] = kept
+        if channels == 1:
+            pictures = np.rint(pictures.mean(axis=3, keepdims=True)).astype(np.uint8)
         return as_image(pictures)
 
     def clear(self, rows: Rows) -> None:

@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_sim.physics.cells import Grid, fill
-from mlagents_sim.physics.ray_casts import Eyes
 from mlagents_sim.rows import Rows
 from mlagents_sim.sensors.image import image_spec
-from mlagents_sim.sensors.things import Thing, as_shapes
+from mlagents_sim.sensors.things import THE_ONE, Thing, as_shapes, eyes_of_one
 from mlagents_sim.solids import yaw_rotations
 
-_THE_ONE = np.zeros(1, np.int64)
 _ORIGIN = (0.0, 0.0, 0.0)
 
 
@@ -83,13 +81,8 @@ class GridSensor:
         Raises:
           ValueError: A thing with a tag of the sensor is a box with rounded edges.
         """
-        eyes = Eyes(
-            area=_THE_ONE,
-            shape=np.full(1, -1),
-            position=np.array([position], np.float64),
-            rotation=yaw_rotations(np.array([yaw_rad], np.float64)),
-        )
-        seen: NDArray[np.float32] = fill(self.grid, as_shapes(things, self.tags), eyes, _THE_ONE)[0]
+        eyes = eyes_of_one(position, yaw_rotations(np.array(yaw_rad)))
+        seen: NDArray[np.float32] = fill(self.grid, as_shapes(things, self.tags), eyes, THE_ONE)[0]
         return seen
 
 

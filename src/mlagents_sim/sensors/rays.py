@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
-from mlagents_sim.physics.ray_casts import Rays
+from mlagents_sim.physics.ray_casts import Rays, cast, rotations_2d
 from mlagents_sim.rows import Rows
+from mlagents_sim.sensors.things import THE_ONE, Thing, as_shapes, eyes_of_one
+from mlagents_sim.solids import yaw_rotations
 
 
 class RaySensor:
@@ -24,7 +26,7 @@ class RaySensor:
       rays_per_direction: On each side of the one straight ahead.
       max_degrees: From straight ahead to the outermost.
       length: On the ground, m.
-      radius: Of the sphere that is cast, m.
+      radius: Of the sphere that is cast, m; 0 for a point.
       start_height: Where rays begin above the agent's origin, m.
       end_height: Where they end above the agent's origin, m.
 
@@ -49,9 +51,9 @@ class RaySensor:
         path = np.stack((length * np.cos(angle), height, length * np.sin(angle)), axis=1)
         # The sphere grows with the length of a slanting path.
         grown = radius * np.hypot(length, end_height - start_height) / length
+        self.tags = tuple(tags)
         self.rays = Rays(float(start_height), path, float(grown), len(tags))
-        size = len(angle) * (len(tags) + 2)
-        self.spec = ObservationSpec((size,), (DimensionProperty.NONE,), ObservationType.DEFAULT, name)
+        self.spec = _spec(name, self.rays)
 
     def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
         """`frame` [rows, size] as float32, a copy."""
@@ -59,6 +61,85 @@ class RaySensor:
 
     def clear(self, rows: Rows) -> None:
         """Nothing is remembered."""
+
+    def look(self, things: Iterable[Thing], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
+        """What one agent sees: the frame of an `authoring.FrameSensor`.
+
+        Args:
+          things: All that there is besides the agent itself.
+          position: [3], of the agent, m.
+          yaw_rad: How far the agent is turned to the right.
+
+        Returns: float32 [rays * (tags + 2)].
+        """
+        eyes = eyes_of_one(position, yaw_rotations(np.array(yaw_rad)))
+        seen: NDArray[np.float32] = cast(self.rays, as_shapes(things, self.tags), eyes, THE_ONE)[0]
+        return seen
+
+
+class RaySensor2D:
+    """The rays of a flat world, whose agents move in the x-y plane: a `RaySensor` on its side.
+
+    Who is not turned has +y ahead and +x to the right. Circles are spheres and capsules, rectangles are boxes, all of
+    them with their middles in the plane of the agents; how far they reach along z makes no difference. A circle is
+    cast, and what it overlaps at its start is not hit, as in Unity when "Queries Start In Colliders" is off.
+
+    Args:
+      name: Sensors are reported in the order of their names.
+      tags: What can be told apart; a shape's tag is its place in this list.
+      rays_per_direction: On each side of the one straight ahead.
+      max_degrees: From straight ahead to the outermost.
+      length: Of the rays, m.
+      radius: Of the circle that is cast, m; 0 for a point.
+
+    Attributes:
+      spec: Shape (rays * (tags + 2),), as that of a `RaySensor`.
+      rays: For `physics.ray_casts.cast`; `rotations_2d` turns eyes and shapes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tags: Sequence[str],
+        rays_per_direction: int,
+        max_degrees: float,
+        length: float,
+        radius: float = 0.5,
+    ) -> None:
+        angle = np.radians(ray_degrees(rays_per_direction, max_degrees))
+        path = np.stack((length * np.cos(angle), length * np.sin(angle), np.zeros_like(angle)), axis=1)
+        self.tags = tuple(tags)
+        self.rays = Rays(0.0, path, float(radius), len(tags))
+        self.spec = _spec(name, self.rays)
+
+    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+        """`frame` [rows, size] as float32, a copy."""
+        return np.array(frame, np.float32)
+
+    def clear(self, rows: Rows) -> None:
+        """Nothing is remembered."""
+
+    def look(self, things: Iterable[Thing], position: ArrayLike, angle_rad: float = 0.0) -> NDArray[np.float32]:
+        """What one agent sees: the frame of an `authoring.FrameSensor`.
+
+        Args:
+          things: All that there is besides the agent itself; their z does not count.
+          position: [2], of the agent, m.
+          angle_rad: How far the agent is turned counter-clockwise.
+
+        Returns: float32 [rays * (tags + 2)].
+        """
+        x, y = np.asarray(position, np.float64)
+        shapes = as_shapes(things, self.tags)
+        shapes.center[..., 2] = 0.0
+        eyes = eyes_of_one((x, y, 0.0), rotations_2d(angle_rad))
+        seen: NDArray[np.float32] = cast(self.rays, shapes, eyes, THE_ONE)[0]
+        return seen
+
+
+def _spec(name: str, rays: Rays) -> ObservationSpec:
+    size = len(rays.path) * (rays.tags + 2)
+    return ObservationSpec((size,), (DimensionProperty.NONE,), ObservationType.DEFAULT, name)
 
 
 def ray_degrees(rays_per_direction: int, max_degrees: float) -> NDArray[np.float64]:

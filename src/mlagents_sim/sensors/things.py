@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mlagents_sim.physics.ray_casts import UNTAGGED, Shapes
+from mlagents_sim.physics.ray_casts import UNTAGGED, Eyes, Shapes
 
 if TYPE_CHECKING:
     from mlagents_sim.physics.scene import Scene
+
+THE_ONE: Final = np.zeros(1, np.int64)
+"""The row of an agent that is alone in its batch."""
 
 _UPRIGHT: Final = np.eye(3)
 _POINT: Final = (0.0, 0.0, 0.0)
@@ -53,6 +56,16 @@ def as_shapes(things: Iterable[Thing], tags: Sequence[str]) -> Shapes:
         rounding=np.array([thing.radius for thing in listed], np.float64).reshape(1, count),
         tag=np.array([number.get(thing.tag, UNTAGGED) for thing in listed], np.int64).reshape(1, count),
     )
+
+
+def eyes_of_one(position: ArrayLike, rotation: ArrayLike) -> Eyes:
+    """The eyes of THE_ONE, which is none of the things.
+
+    Args:
+      position: [3], m.
+      rotation: [3, 3].
+    """
+    return Eyes(THE_ONE, np.full(1, -1), np.array([position], np.float64), np.array([rotation], np.float64))
 
 
 class TaggedGeoms:

@@ -45,6 +45,19 @@ def test_what_was_played_and_recorded(tmp_path, capsys):
     ]
 
 
+def test_pictures_take_little_room(tmp_path, capsys):
+    """16,128 floats each; compressed they are less than a thousand bytes."""
+    path = tmp_path / "grid.demo"
+    arguments = ["--model", "random", "--episodes", "2", "--num-areas", "1", "--record", str(path)]
+    assert main(["play", "GridWorld", *arguments]) == 0
+    capsys.readouterr()
+    assert main(["demo", "info", str(path), "--json"]) == 0
+    (summary,) = json.loads(capsys.readouterr().out)
+    assert summary["observations"] == [[3, 64, 84]]
+    assert summary["episodes"] == 2
+    assert path.stat().st_size < 1000 * (summary["decisions"] + 2)
+
+
 def test_a_file_per_behavior(entry, tmp_path, capsys):
     arguments = ["--model", "random", "--episodes", "2", "--record", str(tmp_path / "both.demo")]
     assert main(["play", "TwoBehaviors", *arguments]) == 0

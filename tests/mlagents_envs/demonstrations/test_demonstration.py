@@ -202,21 +202,58 @@ def test_numbers_that_cannot_be_are_refused_with_the_file(tmp_path):
         load_demonstration(tmp_path / "nan.demo")
 
 
-def test_images_come_back(tmp_path):
-    """Compressed ones within half a step of 1/255."""
-    shape = (3, 6, 4)
+def image_spec(*shape) -> BehaviorSpec:
     axes = (Axis.NONE, Axis.TRANSLATIONAL_EQUIVARIANCE, Axis.TRANSLATIONAL_EQUIVARIANCE)
-    spec = BehaviorSpec([ObservationSpec(shape, axes, Kind.DEFAULT, "camera")], ActionSpec(1, ()))
-    image = np.random.default_rng(0).random((1, *shape), np.float32)
-    steps = DecisionSteps([image], np.zeros(1, np.float32), np.zeros(1, np.int32), None)
-    for png, tolerance in (((), 0.0), ((0,), 0.5 / 255 + 1e-6)):
-        path = tmp_path / f"png{len(png)}.demo"
-        with DemonstrationWriter(path, "Looker?team=0", spec, png=png) as writer:
-            pairs = writer.decisions(steps, ActionTuple(np.zeros((1, 1), np.float32)))
-            writer.write(2 * pairs, 0.0, ended=False)
-        demonstration = load_demonstration(path)
-        assert demonstration.spec.observation_shapes == [shape]
-        np.testing.assert_allclose(demonstration.episodes[0].obs[0][0], image[0], atol=tolerance)
+    return BehaviorSpec([ObservationSpec(shape, axes, Kind.DEFAULT, "camera")], ActionSpec(1, ()))
+
+
+def recorded(path, images, **options):
+    """Write one agent's decisions and its end, each with an image, and read them: `Recording`, and [n, *shape]."""
+    *decided, last = images
+    spec, numbers = image_spec(*last.shape), (np.zeros(1, np.float32), np.zeros(1, np.int32))
+    with DemonstrationWriter(path, "Looker?team=0", spec, **options) as writer:
+        pairs = [
+            *(writer.decisions(DecisionSteps([image[None]], *numbers, None), action(0))[0] for image in decided),
+            *writer.ends(TerminalSteps([last[None]], numbers[0], np.zeros(1, bool), numbers[1])),
+        ]
+        writer.write(pairs, 0.0, ended=True)
+    demonstration = load_demonstration(path)
+    assert demonstration.spec.observation_specs == spec.observation_specs
+    return read_recording(path), demonstration.episodes[0].obs[0]
+
+
+def is_png(recording) -> list[bool]:
+    return [pair.agent_info.observations[0].compressed_data.startswith(b"\x89PNG") for pair in recording.pairs]
+
+
+@pytest.mark.parametrize("channels", [*range(1, 8), 12])
+def test_images_of_bytes_are_compressed_and_come_back_the_same(tmp_path, channels):
+    """Twelve channels are a stack of four pictures. Of one channel, readers take the mean of three, which rounds."""
+    levels = np.random.default_rng(channels).integers(0, 256, (3, channels, 40, 1)).repeat(30, axis=3)
+    images = (levels / np.float32(255)).astype(np.float32)
+    compressed, seen = recorded(tmp_path / "png.demo", images)
+    raw, seen_raw = recorded(tmp_path / "raw.demo", images, png=False)
+    assert (is_png(compressed), is_png(raw)) == ([True] * 3, [False] * 3)
+    np.testing.assert_array_equal(seen_raw, images)
+    np.testing.assert_array_equal(seen, images)
+    assert 10 * (tmp_path / "png.demo").stat().st_size < (tmp_path / "raw.demo").stat().st_size
+
+
+@pytest.mark.parametrize("odd", [0.3, -1.0, 2.0, 1e38, 1.0000001, 254.5 / 255])
+def test_other_images_are_written_as_floats(tmp_path, odd):
+    """In the same file as those that are bytes."""
+    images = np.zeros((3, 3, 6, 4), np.float32)
+    images[1, 2, 5, 3] = odd
+    images[2] = 1.0
+    recording, seen = recorded(tmp_path / "some.demo", images)
+    assert is_png(recording) == [True, False, True]
+    np.testing.assert_array_equal(seen, images)
+
+
+def test_images_wider_than_readers_take_are_written_as_floats(tmp_path):
+    recording, seen = recorded(tmp_path / "wide.demo", np.zeros((2, 3, 1, 9000), np.float32))
+    assert is_png(recording) == [False, False]
+    np.testing.assert_array_equal(seen, np.zeros((2, 3, 1, 9000)))
 
 
 def test_unitys_expert_of_basic_walks_seven_steps_for_093(shared_data):

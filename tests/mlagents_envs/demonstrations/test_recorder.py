@@ -62,6 +62,23 @@ def test_a_recorded_environment_is_one_still(tmp_path):
     check_env(lambda: RecordedEnv(default_registry["Basic"].make(), tmp_path / "walk.demo"), deterministic=True)
 
 
+def test_pictures_are_compressed_unless_that_is_not_wanted(tmp_path):
+    sizes = []
+    for png in (True, False):
+        env = RecordedEnv(default_registry["GridWorld"].make(num_areas=1), tmp_path / f"{png}.demo", png=png)
+        env.reset()
+        shown = []
+        for _ in range(4):
+            shown.append(env.get_steps("GridWorld?team=0")[0].obs[0][0])
+            env.step()
+        env.close()
+        (path,) = env.paths
+        (episode,) = load_demonstration(path).episodes
+        np.testing.assert_array_equal(episode.obs[0], shown)
+        sizes.append(path.stat().st_size)
+    assert 50 * sizes[0] < sizes[1]
+
+
 def test_without_a_decision_there_is_no_file(tmp_path):
     env = RecordedEnv(default_registry["Basic"].make(), tmp_path / "walk.demo")
     env.reset()

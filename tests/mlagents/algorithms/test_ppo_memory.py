@@ -113,7 +113,7 @@ def gradient(networks, rows, steps):
     )
     coefficients = Coefficients(np.float32(1.0), np.float32(0.2), np.float32(0.01))
     parameters, networks_of = flattened(networks)
-    loss = jax.value_and_grad(minibatch_loss, has_aux=True)
+    loss = jax.jit(jax.value_and_grad(minibatch_loss, has_aux=True), static_argnums=1)
     return loss(jnp.asarray(parameters), networks_of, batch, c.memory[start], valid, coefficients)
 
 

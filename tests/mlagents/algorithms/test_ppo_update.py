@@ -116,11 +116,12 @@ def plain_update(networks, normalizer, segments, orders):
         value = jnp.mean((values - returns[pick]) ** 2)
         return -surrogate.mean() + 0.5 * value - COEFFICIENTS.beta * actions.entropy().mean()
 
+    gradient = jax.jit(jax.grad(loss))
     adam = optax.adam(float(COEFFICIENTS.learning_rate))
     state = adam.init(networks)
     for order in orders:
         for start in range(0, len(order) - BATCH + 1, BATCH):
-            grads = jax.grad(loss)(networks, jnp.array(order[start : start + BATCH]))
+            grads = gradient(networks, jnp.array(order[start : start + BATCH]))
             step, state = adam.update(grads, state)
             networks = optax.apply_updates(networks, step)
     return networks, normalizer

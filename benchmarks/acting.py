@@ -40,7 +40,7 @@ def main() -> None:
     figures = []
     for agents in AGENTS:
         observations = rng.standard_normal((agents, 8), np.float32)
-        means = jax.jit(lambda policy, x: policy((x,)).mean)
+        means = jax.jit(lambda policy, x: policy((x,))[0].mean)
         compiled = means.lower(weights, observations).compile()
         us = measure.cpu_us(
             {

@@ -24,6 +24,7 @@ from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.data.segments import Rows, Segment
 from mlagents.nn.policy import Policy
 from mlagents.rollout.actor import Actor, Decision
+from mlagents.rollout.bodies import acting_body
 from mlagents.rollout.collector import Collector
 from mlagents.rollout.env_pool import InlinePool
 from mlagents.settings import BehaviorSettings
@@ -190,12 +191,12 @@ def main() -> None:
     spec = next(iter(sim.behavior_specs.values()))
     sim.close()
     policy, env = make_3dball_policy(), Replay(spec)
-    actor = Actor(policy, np.random.default_rng(0))
+    actor, body = Actor(policy, np.random.default_rng(0)), acting_body(policy)
     observations = env.reports[0][0].obs
 
     def products() -> None:
         for decision, _ in env.reports:
-            actor.hidden(decision.obs)
+            body(decision.obs, None)
 
     us = measure.cpu_us(
         {

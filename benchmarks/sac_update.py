@@ -38,7 +38,7 @@ def make_learner(hidden_units: int) -> SACLearner:
         "network_settings": {"normalize": True, "hidden_units": hidden_units, "num_layers": 2},
     }
     settings = BehaviorSettings.model_validate(sections)
-    learner = SACLearner("bench", SPEC, settings, RewardSignals(settings.reward_signals), 0)
+    learner = SACLearner("bench", SPEC, settings, RewardSignals("bench", SPEC, settings.reward_signals, 0), 0)
     update_s(learner)
     return learner
 

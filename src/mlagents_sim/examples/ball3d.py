@@ -14,10 +14,10 @@ from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.compiled import compiled, mj_step
-from mlagents_sim.physics.episodes import count_step, interrupt
 from mlagents_sim.physics.rules import (
     apply_angular_drag,
     apply_gravity,

@@ -13,11 +13,11 @@ from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.keys import RUN_OR_TURN
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
-from mlagents_sim.physics.episodes import count_step, interrupt
 from mlagents_sim.physics.ray_casts import ABSENT, cast, eyes_of, shapes_of, turn_eyes
 from mlagents_sim.physics.rules import run_or_turn
 from mlagents_sim.rows import Rows

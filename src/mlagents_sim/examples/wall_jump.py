@@ -14,11 +14,11 @@ from mlagents_envs.base_env import ActionSpec, ActionTuple, DecisionSteps
 from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
+from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
-from mlagents_sim.physics.episodes import count_step, interrupt
 from mlagents_sim.physics.ray_casts import ABSENT, Shapes, cast, eyes_of, turn_eyes
 from mlagents_sim.physics.rules import TIME_STEP_S
 from mlagents_sim.rows import Rows

@@ -17,8 +17,8 @@ R = TypeVar("R")
 class compiled(Generic[P, R]):  # noqa: N801  # a decorator
     """Decorator: compile a function at its first call, and keep the machine code on disk.
 
-    A compiled function may call `mj_step` and compiled functions of its own module and of this package; after
-    a change to those the kept code is left aside. It releases the GIL while it runs.
+    A compiled function may call `mj_step` and compiled functions of its own module, of this package and of
+    `episodes`; after a change to those the kept code is left aside. It releases the GIL while it runs.
     """
 
     def __init__(self, function: Callable[P, R]) -> None:
@@ -61,7 +61,8 @@ def _cache_dir(chosen: str) -> str:
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for source in (package.parent / "agent.py", *sorted(package.glob("*.py"))):
+    above = [package.parent / name for name in ("agent.py", "episodes.py")]
+    for source in (*above, *sorted(package.glob("*.py"))):
         digest.update(source.read_bytes())
     folder = Path(chosen) if chosen else package / "__pycache__"
     return str(folder / f"numba-{digest.hexdigest()[:16]}")

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_sim.physics.cells import Grid, fill
-from mlagents_sim.rows import Rows
 from mlagents_sim.sensors.image import image_spec
+from mlagents_sim.sensors.sensor import PassingSensor
 from mlagents_sim.sensors.things import THE_ONE, Thing, as_shapes, eyes_of_one
 from mlagents_sim.solids import yaw_rotations
 
 _ORIGIN = (0.0, 0.0, 0.0)
 
 
-class GridSensor:
+class GridSensor(PassingSensor):
     """Passes on what `physics.cells.fill` finds in the cells of the sensor's grid.
 
     Per cell the tag of what is in it, one-hot; zeros if nothing is. As Unity's OneHotGridSensor:
@@ -60,13 +60,6 @@ class GridSensor:
         cell, middle = np.array(cell_scale, np.float64), np.array(center, np.float64)
         self.grid = Grid(x, z, cell, middle, rotate_with_agent, len(tags))
         self.spec = image_spec(len(tags), x, z, name)
-
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, tags, x, z] as float32, a copy."""
-        return np.array(frame, np.float32)
-
-    def clear(self, rows: Rows) -> None:
-        """Nothing is remembered."""
 
     def look(self, things: Iterable[Thing], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
         """What one agent sees: the frame of an `authoring.FrameSensor`.

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
 from mlagents_sim.physics.ray_casts import Rays, cast, rotations_2d
-from mlagents_sim.rows import Rows
+from mlagents_sim.sensors.sensor import PassingSensor
 from mlagents_sim.sensors.things import THE_ONE, Thing, as_shapes, eyes_of_one
 from mlagents_sim.solids import yaw_rotations
 
 
-class RaySensor:
+class RaySensor(PassingSensor):
     """Passes on what `physics.ray_casts.cast` finds along the sensor's rays.
 
     The rays: straight ahead first, then one to the right and one to the left at a time, outwards. Per ray the
@@ -55,13 +55,6 @@ class RaySensor:
         self.rays = Rays(float(start_height), path, float(grown), len(tags))
         self.spec = _spec(name, self.rays)
 
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, size] as float32, a copy."""
-        return np.array(frame, np.float32)
-
-    def clear(self, rows: Rows) -> None:
-        """Nothing is remembered."""
-
     def look(self, things: Iterable[Thing], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
         """What one agent sees: the frame of an `authoring.FrameSensor`.
 
@@ -77,7 +70,7 @@ class RaySensor:
         return seen
 
 
-class RaySensor2D:
+class RaySensor2D(PassingSensor):
     """The rays of a flat world, whose agents move in the x-y plane: a `RaySensor` on its side.
 
     Who is not turned has +y ahead and +x to the right. Circles are spheres and capsules, rectangles are boxes, all of
@@ -111,13 +104,6 @@ class RaySensor2D:
         self.tags = tuple(tags)
         self.rays = Rays(0.0, path, float(radius), len(tags))
         self.spec = _spec(name, self.rays)
-
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, size] as float32, a copy."""
-        return np.array(frame, np.float32)
-
-    def clear(self, rows: Rows) -> None:
-        """Nothing is remembered."""
 
     def look(self, things: Iterable[Thing], position: ArrayLike, angle_rad: float = 0.0) -> NDArray[np.float32]:
         """What one agent sees: the frame of an `authoring.FrameSensor`.

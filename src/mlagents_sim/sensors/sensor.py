@@ -30,3 +30,20 @@ class Sensor(Protocol):
 
     def clear(self, rows: Rows) -> None:
         """Forget earlier frames: the agents `rows` begin an episode."""
+
+
+class PassingSensor:
+    """Passes frames on as they are: what is seen is made elsewhere, all at once for many agents.
+
+    Attributes:
+      spec: Name and shape of the observation.
+    """
+
+    spec: ObservationSpec
+
+    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+        """`frame` [rows, *spec.shape] as float32, a copy."""
+        return np.array(frame, np.float32)
+
+    def clear(self, rows: Rows) -> None:
+        """Nothing is remembered."""

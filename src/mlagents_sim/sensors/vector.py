@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
-from mlagents_sim.rows import Rows
+from mlagents_sim.sensors.sensor import PassingSensor
 
 
-class VectorSensor:
+class VectorSensor(PassingSensor):
     """Passes `size` numbers on as they are.
 
     Args:
@@ -20,10 +17,3 @@ class VectorSensor:
         self.spec = ObservationSpec(
             (size,), (DimensionProperty.NONE,), ObservationType.DEFAULT, f"VectorSensor_size{size}"
         )
-
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, size] as float32, a copy."""
-        return np.array(frame, np.float32)
-
-    def clear(self, rows: Rows) -> None:
-        """Nothing is remembered."""

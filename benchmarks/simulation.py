@@ -24,10 +24,10 @@ from mlagents_envs.base_env import ActionTuple, BaseEnv
 from mlagents_envs.registry import default_registry
 from mlagents_sim.examples.ball3d import DECISION_PERIOD, SUBSTEPS
 from mlagents_sim.physics.cells import fill
-from mlagents_sim.physics.ray_casts import Eyes, Shapes
-from mlagents_sim.rows import ALL
+from mlagents_sim.physics.ray_casts import RayOrigins, Shapes
+from mlagents_sim.row_index import ALL
 from mlagents_sim.sensors import GridSensor
-from mlagents_sim.solids import yaw_rotations
+from mlagents_sim.visual_geoms import yaw_rotations
 
 AREAS = (1, 12, 64, 256)
 COMPARED_AREAS = 12
@@ -144,7 +144,7 @@ def grid_cost(seconds: float) -> float:
     tag = rng.integers(0, len(GRID_TAGS), shape)
     shapes = Shapes(center, yaw_rotations(yaw), half_size, rounding, tag)
     agents, own = np.arange(GRID_AGENTS), np.full(GRID_AGENTS, GRID_BALLS)
-    eyes = Eyes(agents, own, center[:, GRID_BALLS], shapes.rotation[:, GRID_BALLS])
+    eyes = RayOrigins(agents, own, center[:, GRID_BALLS], shapes.rotation[:, GRID_BALLS])
     sensor = GridSensor("GridSensor-OneHot", GRID_TAGS, (GRID_CELLS, 1, GRID_CELLS), (1.0, 0.5, 1.0))
     observe = lambda: sensor.observe(ALL, fill(sensor.grid, shapes, eyes, agents))  # noqa: E731
     return measure.cpu_us({"grid": observe}, seconds)["grid"] / GRID_AGENTS

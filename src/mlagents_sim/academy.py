@@ -15,7 +15,7 @@ next common decision, so an end and the next decision of one agent may come in o
 Agents that are objects (`authoring`) report in 1 on every step on which they ask for a decision, each for itself;
 when one of them ends its episode, the report and the next beginning come at that very moment.
 
-Agents whose batch has a `policy` decide at the same moments, but by it: nobody else sees their reports.
+Agents whose batch has a `controller` decide at the same moments, but by it: nobody else sees their reports.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from mlagents_envs.base_env import DecisionSteps, TerminalSteps
 from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.side_channel.stats_side_channel import StatsAggregationMethod
 from mlagents_sim.agent import AgentBatch
+from mlagents_sim.controllers import Controller
 from mlagents_sim.parameters import EnvironmentParameters
-from mlagents_sim.policies import Policy
 
 if TYPE_CHECKING:
     from mlagents_sim.physics.scene import Scene
     from mlagents_sim.rendering import Spectator
-    from mlagents_sim.solids import Solids
     from mlagents_sim.view import View
+    from mlagents_sim.visual_geoms import VisualGeoms
 
 Report = tuple[DecisionSteps, TerminalSteps]
 
@@ -130,7 +130,7 @@ class World:
             self._spectator = Spectator(bodies, self.view, width, height)
         return self._spectator.picture(bodies)
 
-    def bodies(self) -> Solids | Scene | None:
+    def bodies(self) -> VisualGeoms | Scene | None:
         """What spectators see, as it is now: the attribute `scene` if there is one; a subclass may know better."""
         scene: Scene | None = getattr(self, "scene", None)
         return scene
@@ -148,11 +148,11 @@ class Academy:
         self._step_count = 0
         self._nothing = [(DecisionSteps.empty(batch.spec), TerminalSteps.empty(batch.spec)) for batch in world.agents]
         self._terminal: list[list[TerminalSteps]] = [[] for _ in world.agents]
-        self._anybody_reports = any(batch.policy is None for batch in world.agents)
+        self._anybody_reports = any(batch.controller is None for batch in world.agents)
         self.reports: dict[str, Report] = {
             batch.behavior: nothing
             for batch, nothing in zip(world.agents, self._nothing, strict=True)
-            if batch.policy is None
+            if batch.controller is None
         }
         self._watcher: Callable[[], None] | None = None
         self._watched_steps = 0
@@ -230,19 +230,19 @@ class Academy:
             decision = batch.decision_steps() if decisions else nothing[0]
             terminal = join_terminal_steps(ended) if ended else nothing[1]
             ended.clear()
-            if batch.policy is None:
+            if batch.controller is None:
                 self.reports[batch.behavior] = decision, terminal
                 reported |= len(decision) + len(terminal) > 0
             else:
-                _act_alone(batch, batch.policy, decision, terminal)
+                _act_alone(batch, batch.controller, decision, terminal)
         return reported
 
 
-def _act_alone(batch: AgentBatch, policy: Policy, decision: DecisionSteps, terminal: TerminalSteps) -> None:
+def _act_alone(batch: AgentBatch, controller: Controller, decision: DecisionSteps, terminal: TerminalSteps) -> None:
     if len(terminal):
-        policy.end(terminal)
+        controller.end(terminal)
     if len(decision):
-        batch.decide(policy.decide(decision))
+        batch.decide(controller.decide(decision))
 
 
 def join_terminal_steps(parts: Sequence[TerminalSteps]) -> TerminalSteps:

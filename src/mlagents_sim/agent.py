@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.exception import UnityPolicyException
 from mlagents_sim.actuators import Actions
+from mlagents_sim.controllers import Controller
 from mlagents_sim.keys import Keys, write_actions
-from mlagents_sim.policies import Policy
-from mlagents_sim.rows import ALL, Rows
+from mlagents_sim.row_index import ALL, RowIndex
 from mlagents_sim.sensors import Sensor
 
 PLAYING: Final = 0
@@ -79,7 +79,7 @@ class AgentBatch(ABC):
       agent_id: int32 [agents].
       arrays: The memory of the batch, the same arrays for its whole life.
       groups: None as long as `assign_groups` was not called.
-      policy: Decides for agents that act by themselves and that no trainer sees; None for all others.
+      controller: Decides for agents that act by themselves and that no trainer sees; None for all others.
       keys: What the keys of people mean who play; a subclass says so.
       held_keys: Names of the keys that the player holds now, the newest last.
 
@@ -109,7 +109,7 @@ class AgentBatch(ABC):
             end=np.zeros(count, np.uint8),
         )
         self.groups: Groups | None = None
-        self.policy: Policy | None = None
+        self.controller: Controller | None = None
         self._reward, self._step_count, self._end = self.arrays[2:]
         self._sensors = tuple(sensors)
         self._reported_end: NDArray[np.bool_] = np.zeros(count, np.bool_)
@@ -124,7 +124,7 @@ class AgentBatch(ABC):
         """Begin an episode for the agents `rows`."""
 
     @abstractmethod
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """One frame [rows, ...] per sensor, in their order."""
 
     @abstractmethod
@@ -151,7 +151,7 @@ class AgentBatch(ABC):
         write_actions(self.keys, self.held_keys, action.continuous, action.discrete)
         return action
 
-    def memory(self) -> Mapping[str, NDArray[Any]] | None:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]] | None:
         """The subclass's own arrays that outlive a physics step, to be read and written in place.
 
         Physics and sensors included, all that decides what happens next besides `arrays`. None: they are not known,
@@ -161,15 +161,15 @@ class AgentBatch(ABC):
 
     # What a subclass says back
 
-    def add_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
+    def add_reward(self, value: float | NDArray[np.float32], rows: RowIndex = ALL) -> None:
         """Add to what the agents `rows` earn in this decision window."""
         self._reward[rows] += value
 
-    def set_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
+    def set_reward(self, value: float | NDArray[np.float32], rows: RowIndex = ALL) -> None:
         """Overwrite what the agents `rows` have earned in this decision window."""
         self._reward[rows] = value
 
-    def end_episode(self, rows: Rows, *, interrupted: bool = False) -> None:
+    def end_episode(self, rows: RowIndex, *, interrupted: bool = False) -> None:
         """End the episode of the agents `rows`, now. The next begins before anything else happens.
 
         Args:
@@ -189,24 +189,24 @@ class AgentBatch(ABC):
             self.groups.id[:] = ids
         self.groups.reward[ids == 0] = 0.0
 
-    def add_group_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
+    def add_group_reward(self, value: float | NDArray[np.float32], rows: RowIndex = ALL) -> None:
         """Add to what the groups of the agents `rows` earn in this decision window: once per member."""
         self._groups_of(rows).reward[rows] += value
 
-    def set_group_reward(self, value: float | NDArray[np.float32], rows: Rows = ALL) -> None:
+    def set_group_reward(self, value: float | NDArray[np.float32], rows: RowIndex = ALL) -> None:
         """Overwrite what the groups of the agents `rows` have earned in this decision window."""
         self._groups_of(rows).reward[rows] = value
 
-    def _groups_of(self, rows: Rows) -> Groups:
+    def _groups_of(self, rows: RowIndex) -> Groups:
         if self.groups is None or not self.groups.id[rows].all():
             raise ValueError(f"Behavior {self.behavior!r}: a group reward for an agent that is in no group.")
         return self.groups
 
     # What the academy calls
 
-    def all_memory(self) -> dict[str, NDArray[Any]] | None:
-        """`memory` and the arrays of every batch; None if the subclass does not tell its own."""
-        own = self.memory()
+    def all_state_arrays(self) -> dict[str, NDArray[Any]] | None:
+        """`state_arrays` and the arrays of every batch; None if the subclass does not tell its own."""
+        own = self.state_arrays()
         if own is None:
             return None
         groups = {} if self.groups is None else {"group_id": self.groups.id, "group_reward": self.groups.reward}
@@ -226,8 +226,8 @@ class AgentBatch(ABC):
         self._reward[:] = 0.0
         if self.groups is not None:
             self.groups.reward[:] = 0.0
-        if self.policy is not None:
-            self.policy.reset(self.agent_id.tolist())
+        if self.controller is not None:
+            self.controller.reset(self.agent_id.tolist())
         self._reported_end[:] = False
         self.begin_episodes(np.arange(len(self)))
 
@@ -288,7 +288,7 @@ class AgentBatch(ABC):
         self._reported_end[rows] = True
         return steps
 
-    def _take_group_columns(self, rows: Rows) -> tuple[NDArray[np.int32], NDArray[np.float32]] | tuple[None, None]:
+    def _take_group_columns(self, rows: RowIndex) -> tuple[NDArray[np.int32], NDArray[np.float32]] | tuple[None, None]:
         """Group ids and rewards to be reported for `rows`, copies; the rewards then start from 0."""
         if self.groups is None:
             return None, None
@@ -296,6 +296,6 @@ class AgentBatch(ABC):
         self.groups.reward[rows] = 0.0
         return columns
 
-    def _observations(self, rows: Rows) -> list[NDArray[np.float32]]:
+    def _observations(self, rows: RowIndex) -> list[NDArray[np.float32]]:
         frames = self.observe(rows)
         return [sensor.observe(rows, frame) for sensor, frame in zip(self._sensors, frames, strict=True)]

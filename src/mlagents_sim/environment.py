@@ -59,7 +59,7 @@ class SimEnvironment(SteppedEnv):
         self._world = world
         self._rng = rng
         self._academy = Academy(world)
-        self._batches = {batch.behavior: batch for batch in world.agents if batch.policy is None}
+        self._batches = {batch.behavior: batch for batch in world.agents if batch.controller is None}
         self._specs = {name: batch.spec for name, batch in self._batches.items()}
         self._side_channel_manager = SideChannelManager(side_channels)
         self._channel_ids = {channel.channel_id for channel in side_channels or ()}
@@ -102,7 +102,7 @@ class SimEnvironment(SteppedEnv):
         Parameters that were sent but not yet heard are heard first.
         """
         self._receive()
-        memory = {name: batch.all_memory() for name, batch in self._batches.items()}
+        memory = {name: batch.all_state_arrays() for name, batch in self._batches.items()}
         acts_alone = len(self._batches) < len(self._world.agents)
         if self._rng is None or not self._reports or acts_alone or None in memory.values():
             return None
@@ -114,7 +114,7 @@ class SimEnvironment(SteppedEnv):
         Raises:
           ValueError: The state is of another environment.
         """
-        memory = {name: batch.all_memory() for name, batch in self._batches.items()}
+        memory = {name: batch.all_state_arrays() for name, batch in self._batches.items()}
         if self._rng is None or None in memory.values():
             raise ValueError("This environment cannot take over a state.")
         self._receive()

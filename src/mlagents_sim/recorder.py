@@ -13,36 +13,36 @@ from mlagents_envs.base_env import ActionTuple, DecisionSteps, TerminalSteps
 from mlagents_envs.demonstrations import DemonstrationWriter, EpisodeRecorder
 from mlagents_sim.academy import World
 from mlagents_sim.agent import AgentBatch
-from mlagents_sim.policies import Policy
+from mlagents_sim.controllers import Controller
 
 
-class RecordedPolicy:
-    """A policy whose decisions are recorded.
+class RecordedController:
+    """A controller whose decisions are recorded.
 
     Args:
-      policy: Decides.
+      controller: Decides.
       recorder: Is told; closed by the caller.
     """
 
-    def __init__(self, policy: Policy, recorder: EpisodeRecorder) -> None:
-        self._policy = policy
+    def __init__(self, controller: Controller, recorder: EpisodeRecorder) -> None:
+        self._controller = controller
         self._recorder = recorder
 
     def end(self, terminal_steps: TerminalSteps) -> None:
         """Record the ends."""
         self._recorder.record_ends(terminal_steps)
-        self._policy.end(terminal_steps)
+        self._controller.end(terminal_steps)
 
     def decide(self, decision_steps: DecisionSteps) -> ActionTuple:
         """Decide and record."""
-        action = self._policy.decide(decision_steps)
+        action = self._controller.decide(decision_steps)
         self._recorder.record_decisions(decision_steps, action)
         return action
 
     def reset(self, agent_ids: Iterable[int]) -> None:
         """Episodes that went on are not recorded."""
         self._recorder.forget()
-        self._policy.reset(agent_ids)
+        self._controller.reset(agent_ids)
 
 
 @contextmanager
@@ -64,19 +64,19 @@ def record(world: World, path: Path | str, behavior: str | None = None) -> Itera
       ValueError: No such behavior acts by itself, or several do and none was named.
     """
     batch = _batch(world, behavior)
-    policy = batch.policy
-    assert policy is not None
+    controller = batch.controller
+    assert controller is not None
     recorder = EpisodeRecorder(DemonstrationWriter(path, batch.behavior, batch.spec))
-    batch.policy = RecordedPolicy(policy, recorder)
+    batch.controller = RecordedController(controller, recorder)
     try:
         yield
     finally:
-        batch.policy = policy
+        batch.controller = controller
         recorder.close()
 
 
 def _batch(world: World, behavior: str | None) -> AgentBatch:
-    alone = [batch for batch in world.agents if batch.policy is not None]
+    alone = [batch for batch in world.agents if batch.controller is not None]
     chosen = [batch for batch in alone if behavior in (None, batch.behavior)]
     if len(chosen) != 1:
         there = ", ".join(batch.behavior for batch in alone) or "none"

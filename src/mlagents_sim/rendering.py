@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from mlagents_envs.exception import UnityException
 from mlagents_sim.physics.scene import Scene
-from mlagents_sim.solids import SPHERE, Solids
 from mlagents_sim.view import Pose, View
+from mlagents_sim.visual_geoms import SPHERE, VisualGeoms
 
 LIGHT_DIRECTION: Final = (-0.5417, -0.6428, 0.5417)
 """Down by 40 degrees and left by 45: Euler (40, -45, 0)."""
@@ -45,7 +45,7 @@ class RenderingError(UnityException):
     """A picture cannot be drawn here; the message says what is missing."""
 
 
-Bodies = Scene | Solids
+Bodies = Scene | VisualGeoms
 
 
 class Renderer:
@@ -128,7 +128,7 @@ class Renderer:
             scene.model, scene.data, self._option, None, self._unused_camera, everything, self._visual
         )
 
-    def _show_solids(self, solids: Solids) -> None:
+    def _show_solids(self, solids: VisualGeoms) -> None:
         self._visual.ngeom = min(len(solids.shape), self._visual.maxgeom)
         for geom, shape, center, rotation, half_size, color in zip(self._visual.geoms, *solids, strict=False):
             kind = mujoco.mjtGeom.mjGEOM_SPHERE if shape == SPHERE else mujoco.mjtGeom.mjGEOM_BOX
@@ -219,7 +219,7 @@ def _bounds_of_scene(scene: Scene) -> Bounds:
     return _bounds(center[seen], rotation[seen], model.geom_aabb[seen, 3:])
 
 
-def _bounds_of_solids(solids: Solids) -> Bounds:
+def _bounds_of_solids(solids: VisualGeoms) -> Bounds:
     half_size = np.where(solids.shape[:, np.newaxis] == SPHERE, solids.half_size[:, :1], solids.half_size)
     return _bounds(solids.center, solids.rotation, half_size)
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.solids import quat_rotations
+from mlagents_sim.visual_geoms import quat_rotations
 
 _MARGIN: Final = 1.08
 

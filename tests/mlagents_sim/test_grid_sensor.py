@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 from mlagents_envs.base_env import DimensionProperty, ObservationType
 from mlagents_envs.rpc.codec import encode_png, process_pixels
 from mlagents_sim.physics.cells import fill
-from mlagents_sim.physics.ray_casts import ABSENT, UNTAGGED, Eyes, Shapes, turn_eyes
-from mlagents_sim.rows import ALL
+from mlagents_sim.physics.ray_casts import ABSENT, UNTAGGED, RayOrigins, Shapes, turn_ray_origins
+from mlagents_sim.row_index import ALL
 from mlagents_sim.sensors import GridSensor, StackingSensor
 
 TAGS = ("food", "wall", "agent")
@@ -34,8 +34,8 @@ def look(*shapes, at=(0.0, 0.0, 0.0), yaw=0.0, own=-1, **options) -> np.ndarray:
     grid = sensor(**options)
     columns = [np.array([column], np.float64) for column in zip(*shapes, strict=True)]
     scene = Shapes(*columns[:4], columns[4].astype(np.int64))
-    eyes = Eyes(np.zeros(1, np.int64), np.array([own]), np.array([at], np.float64), np.zeros((1, 3, 3)))
-    turn_eyes(eyes, np.radians([yaw]))
+    eyes = RayOrigins(np.zeros(1, np.int64), np.array([own]), np.array([at], np.float64), np.zeros((1, 3, 3)))
+    turn_ray_origins(eyes, np.radians([yaw]))
     observation = grid.observe(ALL, fill(grid.grid, scene, eyes, np.arange(1)))
     assert observation.dtype == np.float32
     assert observation.shape == (1, *grid.spec.shape)
@@ -237,7 +237,7 @@ def test_only_the_wanted_agents_look_and_each_in_its_area() -> None:
         np.zeros((count, 1)),
         np.array([[FOOD], [WALL], [AGENT]]),
     )
-    eyes = Eyes(np.array([2, 0, 1]), np.full(3, -1), np.zeros((3, 3)), np.tile(np.eye(3), (3, 1, 1)))
+    eyes = RayOrigins(np.array([2, 0, 1]), np.full(3, -1), np.zeros((3, 3)), np.tile(np.eye(3), (3, 1, 1)))
     images = fill(grid.grid, scene, eyes, np.array([2, 0]))
     assert [tuple(place) for place in np.argwhere(images)] == [(0, WALL, 2, 3), (1, AGENT, 1, 3)]
 

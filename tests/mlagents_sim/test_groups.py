@@ -164,7 +164,7 @@ class Pairs(AgentBatch):
     def observe(self, rows):
         return [np.zeros((len(self.agent_id[rows]), 1))]
 
-    def memory(self):
+    def state_arrays(self):
         return {}
 
     def act(self):

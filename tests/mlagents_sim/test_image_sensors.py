@@ -8,7 +8,7 @@ import pytest
 
 from mlagents_envs.base_env import DimensionProperty, ObservationType
 from mlagents_sim.physics.scene import Scene, compose
-from mlagents_sim.rows import ALL
+from mlagents_sim.row_index import ALL
 from mlagents_sim.sensors import CameraSensor, ImageSensor, StackingSensor
 
 LOOKS_NORTH = (1.0, 0.0, 0.0, 0.0)

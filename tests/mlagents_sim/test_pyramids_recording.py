@@ -15,7 +15,7 @@ import pytest
 from mlagents_sim.examples.pyramids import AGENT, AWAY, FLOOR, STONES, SWITCH, PyramidsWorld
 from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.physics.piles import ASLEEP
-from mlagents_sim.physics.ray_casts import Rays, cast, turn_eyes
+from mlagents_sim.physics.ray_casts import Rays, cast, turn_ray_origins
 
 LENGTH_M = 35.0
 DEGREES = ((20, 90, 160, 45, 135, 70, 110), (25, 95, 165, 50, 140, 75, 115), (15, 85, 155, 40, 130, 65, 105))
@@ -100,9 +100,9 @@ def test_four_seconds_without_correction(recording: Recording, first, x, z, degr
     for index in range(first, first + decisions):
         velocity_error.append(np.abs(own_velocity(world) - recording.velocity[index]).max())
         world.boxes.position[0, SWITCH] = (0.0, -500.0, 0.0)
-        turn_eyes(agents._eyes, world.boxes.yaw[:, AGENT])
+        turn_ray_origins(agents._origins, world.boxes.yaw[:, AGENT])
         here = np.array([0])
-        seen = np.array([cast(each, agents._shapes, agents._eyes, here)[0] for each in rays]).reshape(3, 7, 8)
+        seen = np.array([cast(each, agents._shapes, agents._origins, here)[0] for each in rays]).reshape(3, 7, 8)
         there = recording.rays[index]
         both = (seen[..., WALL] == 1.0) & (there[..., WALL] == 1.0)
         hits, missed = hits + both.sum(), missed + ((there[..., WALL] == 1.0) & ~both).sum()

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from mlagents_sim.physics.ray_casts import ABSENT, UNTAGGED, Eyes, Shapes, cast, sphere_cast, turn_eyes
-from mlagents_sim.sensors import RaySensor, Thing
+from mlagents_sim.physics.ray_casts import ABSENT, UNTAGGED, RayOrigins, Shapes, cast, sphere_cast, turn_ray_origins
+from mlagents_sim.sensors import RaySensor, TaggedShape
 from mlagents_sim.sensors.rays import ray_degrees
 
 TAGS = ("block", "goal", "wall")
@@ -26,8 +26,8 @@ def look(*shapes, eye=(0.0, 0.0, 0.0), yaw=0.0, own=-1, **kwargs) -> np.ndarray:
     sensor = RaySensor("rays", TAGS, **{"rays_per_direction": 3, "max_degrees": 90.0, "length": 12.0, **kwargs})
     columns = [np.array([column], np.float64) for column in zip(*shapes, strict=True)]
     scene = Shapes(*columns[:4], columns[4].astype(np.int64))
-    eyes = Eyes(np.zeros(1, np.int64), np.array([own]), np.array([eye]), np.zeros((1, 3, 3)))
-    turn_eyes(eyes, np.radians([yaw]))
+    eyes = RayOrigins(np.zeros(1, np.int64), np.array([own]), np.array([eye]), np.zeros((1, 3, 3)))
+    turn_ray_origins(eyes, np.radians([yaw]))
     observation = sensor.observe(slice(None), cast(sensor.rays, scene, eyes, np.arange(1)))
     assert observation.shape == (1, *sensor.spec.shape)
     return observation.reshape(-1, len(TAGS) + 2)
@@ -137,7 +137,11 @@ def test_points_are_cast_where_the_radius_is_0() -> None:
 
 def test_things_around_one_agent() -> None:
     sensor = RaySensor("rays", TAGS, 1, 90.0, 12.0)
-    things = [Thing("goal", (6, 3, -8), (1, 1, 1)), Thing("wall", (10, 3, -14), radius=1.0), Thing("bush", (0, 0, 0))]
+    things = [
+        TaggedShape("goal", (6, 3, -8), (1, 1, 1)),
+        TaggedShape("wall", (10, 3, -14), radius=1.0),
+        TaggedShape("bush", (0, 0, 0)),
+    ]
     np.testing.assert_allclose(
         sensor.look(things, (10, 3, -8)).reshape(3, 5), [NOTHING, NOTHING, [0, 1, 0, 0, 2.5 / 12]], rtol=1e-6
     )
@@ -159,7 +163,7 @@ def test_only_the_wanted_agents_look() -> None:
         np.zeros((areas, 1)),
         np.zeros((areas, 1), np.int64),
     )
-    eyes = Eyes(np.array([2, 0, 1]), np.full(3, -1), np.zeros((3, 3)), np.tile(np.eye(3), (3, 1, 1)))
+    eyes = RayOrigins(np.array([2, 0, 1]), np.full(3, -1), np.zeros((3, 3)), np.tile(np.eye(3), (3, 1, 1)))
     seen = cast(sensor.rays, scene, eyes, np.array([0, 2]))
     np.testing.assert_allclose(seen[:, -1], [4.5 / 12, 3.5 / 12], rtol=1e-6)
 

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from mlagents_envs.base_env import ActionSpec
 from mlagents_sim.authoring import Agent, AgentWorld, BehaviorParameters, DecisionRequester, FrameSensor
 from mlagents_sim.environment import SimEnvironment
-from mlagents_sim.physics.ray_casts import ABSENT, cast, eyes_at, rotations_2d, shapes_at
-from mlagents_sim.sensors import RaySensor2D, StackingSensor, Thing
+from mlagents_sim.physics.ray_casts import ABSENT, cast, ray_origins_at, rotations_2d, shapes_at
+from mlagents_sim.sensors import RaySensor2D, StackingSensor, TaggedShape
 
 TAGS = ("ball", "goal", "wall")
 NOTHING = [0.0, 0.0, 0.0, 1.0, 1.0]
 
 
-def circle(x, y, radius=1.0, tag="ball") -> Thing:
-    return Thing(tag, (x, y, 0.0), radius=radius)
+def circle(x, y, radius=1.0, tag="ball") -> TaggedShape:
+    return TaggedShape(tag, (x, y, 0.0), radius=radius)
 
 
-def rectangle(x, y, half_size=(1.0, 1.0), tag="wall", degrees=0.0) -> Thing:
-    return Thing(tag, (x, y, 0.0), (*half_size, 0.0), rotation=rotations_2d(np.radians(degrees)))
+def rectangle(x, y, half_size=(1.0, 1.0), tag="wall", degrees=0.0) -> TaggedShape:
+    return TaggedShape(tag, (x, y, 0.0), (*half_size, 0.0), rotation=rotations_2d(np.radians(degrees)))
 
 
 def look(*things, at=(0.0, 0.0), degrees=0.0, **options) -> np.ndarray:
@@ -81,11 +81,11 @@ def test_from_where_the_agent_is() -> None:
         # A rod of 6 m, turned by 30 degrees to the left: at x = 1.5 its middle line is at 6 + 1.5 tan 30.
         (rectangle(0, 6, (3.0, 0.0), degrees=30), 1.5, 6 + 1.5 / 3**0.5 - 0.5 / np.cos(np.pi / 6)),
         # A stadium: half a metre around a line of 4 m.
-        (Thing("goal", (0, 6, 0), (2.0, 0.0, 0.0), radius=0.5), 2.6, 6 - 0.8),
+        (TaggedShape("goal", (0, 6, 0), (2.0, 0.0, 0.0), radius=0.5), 2.6, 6 - 0.8),
     ],
     ids=["circle", "side", "corner", "turned corner", "beside a corner", "rod", "stadium"],
 )
-def test_where_a_circle_is_stopped(thing: Thing, x: float, distance: float) -> None:
+def test_where_a_circle_is_stopped(thing: TaggedShape, x: float, distance: float) -> None:
     assert ahead(thing, at=(x, 0)) == pytest.approx(distance / 12, rel=1e-6)
 
 
@@ -103,8 +103,8 @@ def test_points_are_cast_too() -> None:
 def test_depth_makes_no_difference() -> None:
     flat = look(circle(2, 6), rectangle(-3, 5, (1, 2), degrees=20))
     deep = look(
-        Thing("ball", (2, 6, 3.0), (0, 0, 7.0), 1.0),
-        Thing("wall", (-3, 5, -9.0), (1, 2, 5.0), rotation=rotations_2d(np.radians(20))),
+        TaggedShape("ball", (2, 6, 3.0), (0, 0, 7.0), 1.0),
+        TaggedShape("wall", (-3, 5, -9.0), (1, 2, 5.0), rotation=rotations_2d(np.radians(20))),
     )
     assert (flat[:, -1] < 1.0).sum() >= 2
     np.testing.assert_allclose(deep, flat, rtol=1e-6)
@@ -146,7 +146,7 @@ def test_agents_that_are_objects_see_what_batches_do() -> None:
     position[:, 1, 1] = [3, 4, 5]
     position[:, 2, 0] = 9
     shapes = shapes_at(position, half_size=(0, 0, 0), tag=(0, 0, 0, ABSENT), radius=(0.5, 1.0, 1.0, 1.0))
-    eyes = eyes_at(position[:, 0], shape=0)
+    eyes = ray_origins_at(position[:, 0], shape=0)
     rays = RaySensor2D("rays", ("ball",), 1, 90.0, 10.0).rays
     previous = np.zeros((3, 9), np.float32)
     for step, fractions in enumerate(([0.15, 0.75, 1.0], [1.0, 0.15, 1.0], [1.0, 1.0, 0.75], [0.75, 1.0, 0.15])):
@@ -173,7 +173,7 @@ def test_agents_that_are_objects_see_what_batches_do() -> None:
 def test_against_a_march_in_the_plane(at, degrees, turn, half_size, rounding, radius) -> None:
     """The first of 4001 points of each ray that is nearer than the radius, if the march is not in doubt."""
     place = np.array((0.3, -0.2))
-    thing = Thing("wall", (*place, 0.0), (*half_size, 0.0), rounding, rotations_2d(np.radians(turn)))
+    thing = TaggedShape("wall", (*place, 0.0), (*half_size, 0.0), rounding, rotations_2d(np.radians(turn)))
     found = look(thing, at=at, degrees=degrees, length=6.0, radius=radius)[:, -1]
     times, reach = np.linspace(0.0, 1.0, 4001), radius + rounding
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))

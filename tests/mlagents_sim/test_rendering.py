@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.registry import default_registry
-from mlagents_sim import rendering, solids
+from mlagents_sim import rendering, visual_geoms
 from mlagents_sim.academy import World
 from mlagents_sim.examples import ball3d, hallway, push_block
 from mlagents_sim.parameters import EnvironmentParameters
@@ -70,9 +70,9 @@ def test_looking_changes_nothing(opengl, entry) -> None:
 
 def test_solids_are_drawn_where_they_are(opengl) -> None:
     """A red box ahead on the left, a green sphere on the right, and one far below that is out of play."""
-    box = solids.make_boxes([(-3.0, 0.0, 0.0)], (1.0, 1.0, 1.0), (1.0, 0.0, 0.0))
-    balls = solids.make_spheres([(3.0, 0.0, 0.0), (0.0, -1000.0, 0.0)], (1.0, 1.0), (0.0, 1.0, 0.0))
-    bodies = solids.join(box, balls)
+    box = visual_geoms.make_boxes([(-3.0, 0.0, 0.0)], (1.0, 1.0, 1.0), (1.0, 0.0, 0.0))
+    balls = visual_geoms.make_spheres([(3.0, 0.0, 0.0), (0.0, -1000.0, 0.0)], (1.0, 1.0), (0.0, 1.0, 0.0))
+    bodies = visual_geoms.join(box, balls)
     picture = Spectator(bodies, View(pitch_deg=0.0, yaw_deg=0.0), 160, 120).picture(bodies).astype(int)
     red, green = (picture[..., own] - picture[..., other] > 100 for own, other in ((0, 1), (1, 0)))
     # 8 m and a margin of 8 % on 160 pixels, a little less behind the front: some 18 per metre
@@ -104,10 +104,10 @@ def test_a_scene_is_seen_without_what_is_out_of_play_or_without_end(opengl) -> N
 def test_rotations_are_those_of_scipy() -> None:
     rng = np.random.default_rng(0)
     turned = Rotation.random(5, rng=rng)
-    np.testing.assert_allclose(solids.quat_rotations(np.roll(turned.as_quat(), 1, axis=1)), turned.as_matrix())
+    np.testing.assert_allclose(visual_geoms.quat_rotations(np.roll(turned.as_quat(), 1, axis=1)), turned.as_matrix())
     angles = rng.uniform(-4.0, 4.0, 6)
     expected = Rotation.from_euler("y", angles[:, np.newaxis]).as_matrix()
-    np.testing.assert_allclose(solids.yaw_rotations(angles), expected, atol=1e-12)
+    np.testing.assert_allclose(visual_geoms.yaw_rotations(angles), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_every_example_can_be_seen(opengl, name: str) -> None:
 
 def test_faces_look_forward() -> None:
     """Turned right by 90 degrees, +Z is +X: the eyes are there, one on either side."""
-    center, rotation = np.array([(1.0, 2.0, 3.0)]), solids.yaw_rotations(np.array([np.pi / 2]))
-    eyes = solids.make_faces(center, rotation).center[:2] - center
+    center, rotation = np.array([(1.0, 2.0, 3.0)]), visual_geoms.yaw_rotations(np.array([np.pi / 2]))
+    eyes = visual_geoms.make_faces(center, rotation).center[:2] - center
     np.testing.assert_allclose(eyes, [(0.5, 0.08, 0.2), (0.5, 0.08, -0.2)], atol=1e-12)
 
 

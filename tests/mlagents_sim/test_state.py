@@ -83,6 +83,6 @@ def test_a_state_of_another_environment_is_refused():
 def test_there_is_no_state_unless_all_of_it_is_known(monkeypatch):
     env = made("Basic", 1)
     (batch,) = env._world.agents
-    monkeypatch.setattr(type(batch), "memory", lambda self: None)
+    monkeypatch.setattr(type(batch), "state_arrays", lambda self: None)
     assert env.state_dict() is None
     assert SimEnvironment(World([], 1, env._world.parameters)).state_dict() is None

@@ -9,7 +9,7 @@ import pytest
 
 from mlagents_envs.testing import check_env
 from mlagents_sim.examples.visual_ball3d import ENTRY
-from mlagents_sim.rows import ALL
+from mlagents_sim.row_index import ALL
 
 pytestmark = pytest.mark.usefixtures("opengl")
 

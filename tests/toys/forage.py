@@ -14,9 +14,9 @@ from mlagents_sim.authoring import Agent, AgentWorld, BehaviorParameters, Decisi
 from mlagents_sim.environment import SimEnvironment
 from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.physics.cells import fill
-from mlagents_sim.physics.ray_casts import Eyes, Shapes
-from mlagents_sim.sensors import GridSensor, Thing
-from mlagents_sim.solids import yaw_rotations
+from mlagents_sim.physics.ray_casts import RayOrigins, Shapes
+from mlagents_sim.sensors import GridSensor, TaggedShape
+from mlagents_sim.visual_geoms import yaw_rotations
 
 NAME = "Forage"
 TAGS = ("food", "poison")
@@ -57,19 +57,19 @@ class ForageAgents(AgentBatch):
             rounding=np.zeros((count, 2)),
             tag=np.tile(np.arange(2), (count, 1)),
         )
-        self.eyes = Eyes(np.arange(count), np.full(count, -1), np.zeros((count, 3)), np.zeros((count, 3, 3)))
+        self.origins = RayOrigins(np.arange(count), np.full(count, -1), np.zeros((count, 3)), np.zeros((count, 3, 3)))
 
     def reset(self, rows):
-        self.eyes.position[rows] = 0.0
+        self.origins.position[rows] = 0.0
         for row in rows.tolist():
             self.quarter[row], self.shapes.center[row] = draw(self.rngs[row])
 
     def observe(self, rows):
-        self.eyes.rotation[:] = yaw_rotations(0.5 * np.pi * self.quarter)
-        return [fill(self.sensor.grid, self.shapes, self.eyes, np.arange(len(self))[rows])]
+        self.origins.rotation[:] = yaw_rotations(0.5 * np.pi * self.quarter)
+        return [fill(self.sensor.grid, self.shapes, self.origins, np.arange(len(self))[rows])]
 
     def act(self):
-        choice, position = self.actions.discrete[:, 0], self.eyes.position
+        choice, position = self.actions.discrete[:, 0], self.origins.position
         self.quarter = (self.quarter + TURN[choice]) % 4
         position[choice == AHEAD] += STEP * DIRECTION[self.quarter[choice == AHEAD]]
         near = np.linalg.norm(self.shapes.center - position[:, np.newaxis], axis=2) < REACH
@@ -88,12 +88,12 @@ class Forager(Agent):
             BehaviorParameters(NAME, action_spec=ACTIONS),
             max_step=LIMIT,
             decision_requester=DecisionRequester(period=1),
-            sensors=[FrameSensor(grid, lambda: grid.look(self.things(), self.position, 0.5 * np.pi * self.quarter))],
+            sensors=[FrameSensor(grid, lambda: grid.look(self.shapes(), self.position, 0.5 * np.pi * self.quarter))],
         )
         self.rng = np.random.default_rng((seed, number))
 
-    def things(self) -> list[Thing]:
-        return [Thing(tag, place, HALF_SIZE) for tag, place in zip(TAGS, self.places, strict=True)]
+    def shapes(self) -> list[TaggedShape]:
+        return [TaggedShape(tag, place, HALF_SIZE) for tag, place in zip(TAGS, self.places, strict=True)]
 
     def on_episode_begin(self):
         self.position = np.zeros(3)

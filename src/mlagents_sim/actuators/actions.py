@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple
 from mlagents_envs.exception import UnityActionException
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 
 
 class Actions:
@@ -33,7 +33,7 @@ class Actions:
         self.continuous[:] = action.continuous
         self.discrete[:] = action.discrete
 
-    def clear(self, rows: Rows) -> None:
+    def clear(self, rows: RowIndex) -> None:
         """Zero the actions of the agents `rows`."""
         self.continuous[rows] = 0.0
         self.discrete[rows] = 0

@@ -14,7 +14,7 @@ from mlagents_sim.keys import Keys, write_actions
 
 if TYPE_CHECKING:
     from mlagents_sim.authoring.batch import ObjectBatch
-    from mlagents_sim.groups import AgentGroup
+    from mlagents_sim.authoring.groups import AgentGroup
 
 
 class Place(NamedTuple):

@@ -17,7 +17,7 @@ from mlagents_sim.agent import ENDED, INTERRUPTED, AgentBatch
 from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
 from mlagents_sim.authoring.agent import Agent, Place
 from mlagents_sim.authoring.observations import ObservationWriter
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
 
 NO_GROUP: Final = 0
@@ -42,11 +42,11 @@ class OwnSensor:
     def __init__(self, spec: ObservationSpec) -> None:
         self.spec = spec
 
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+    def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
         """`frame` [rows, *shape] as it is."""
         return np.asarray(frame, np.float32)
 
-    def clear(self, rows: Rows) -> None:
+    def clear(self, rows: RowIndex) -> None:
         """The agents' own sensors forget by themselves."""
 
 
@@ -181,7 +181,7 @@ class ObjectBatch(AgentBatch):
             self._agents[row].heuristic(ActionBuffers(actions.continuous[out], actions.discrete[out]))
         return actions
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """A frame of each sensor, [rows, ...]."""
         assert isinstance(rows, np.ndarray)
         self._is_reporting = True

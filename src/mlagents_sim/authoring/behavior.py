@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mlagents_envs.base_env import ActionSpec
-from mlagents_sim.policies import Model
+from mlagents_sim.controllers import Model
 
 _NO_ACTIONS: Final = ActionSpec(0, ())
 

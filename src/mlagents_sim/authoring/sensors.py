@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import ObservationSpec
-from mlagents_sim.rows import ALL
+from mlagents_sim.row_index import ALL
 from mlagents_sim.sensors import Sensor
 
 

@@ -13,8 +13,8 @@ from mlagents_sim.academy import World
 from mlagents_sim.authoring.agent import Agent
 from mlagents_sim.authoring.batch import Numbers, ObjectBatch
 from mlagents_sim.authoring.behavior import BehaviorParameters, BehaviorType
+from mlagents_sim.controllers import Controller, HeuristicController, ModelController, load_model
 from mlagents_sim.parameters import EnvironmentParameters
-from mlagents_sim.policies import HeuristicPolicy, ModelPolicy, Policy, load_model
 
 
 class AgentWorld(World):
@@ -47,7 +47,7 @@ class AgentWorld(World):
         numbers.agents = itertools.count(len(agents))
         rng = np.random.default_rng(0) if rng is None else rng
         for batch, members in zip(batches, _by_behavior(agents), strict=True):
-            batch.policy = _policy(batch, members[0].behavior, rng)
+            batch.controller = _controller(batch, members[0].behavior, rng)
         for agent in agents:
             if agent.group is not None:
                 agent.group.join(agent)
@@ -63,11 +63,11 @@ def _by_behavior(agents: Sequence[Agent]) -> list[list[Agent]]:
     return list(together.values())
 
 
-def _policy(batch: ObjectBatch, behavior: BehaviorParameters, rng: np.random.Generator) -> Policy | None:
+def _controller(batch: ObjectBatch, behavior: BehaviorParameters, rng: np.random.Generator) -> Controller | None:
     if behavior.behavior_type is BehaviorType.DEFAULT:
         return None
     if behavior.behavior_type is BehaviorType.HEURISTIC_ONLY:
-        return HeuristicPolicy(batch.heuristic)
+        return HeuristicController(batch.heuristic)
     model = behavior.model
     assert model is not None
     if isinstance(model, (str, Path)):
@@ -75,4 +75,4 @@ def _policy(batch: ObjectBatch, behavior: BehaviorParameters, rng: np.random.Gen
             model = load_model(Path(model), batch.spec)
         except Exception as error:  # of whichever package the model's kind belongs to
             raise UnityPolicyException(f"Behavior {behavior.qualified_name!r}: {error}") from error
-    return ModelPolicy(model, deterministic=behavior.deterministic_inference, rng=rng)
+    return ModelController(model, deterministic=behavior.deterministic_inference, rng=rng)

@@ -25,10 +25,19 @@ from mlagents_sim.physics.rules import (
     turn_x,
     turn_z,
 )
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
-from mlagents_sim.solids import AGENT_BLUE, WHITE, Solids, join, make_boxes, make_faces, make_spheres, quat_rotations
 from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import (
+    AGENT_BLUE,
+    WHITE,
+    VisualGeoms,
+    join,
+    make_boxes,
+    make_faces,
+    make_spheres,
+    quat_rotations,
+)
 
 if TYPE_CHECKING:
     import mujoco
@@ -221,9 +230,13 @@ class Ball3DAgents(AgentBatch):
         hard: bool,
     ) -> None:
         super().__init__(behavior, len(areas.quat), [sensor], ActionSpec.create_continuous(2), MAX_STEP)
-        self._memory: dict[str, NDArray[Any]] = {"gravity": areas.gravity, "radius": areas.radius, **scene.memory()}
+        self._state_arrays: dict[str, NDArray[Any]] = {
+            "gravity": areas.gravity,
+            "radius": areas.radius,
+            **scene.state_arrays(),
+        }
         if isinstance(sensor, StackingSensor):
-            self._memory["stack"] = sensor.stack
+            self._state_arrays["stack"] = sensor.stack
         self._scene = scene
         self._areas = areas
         self._balls = np.flatnonzero(scene.model.body_dofnum)
@@ -254,7 +267,7 @@ class Ball3DAgents(AgentBatch):
         self._scene.set_free_spheres(self._balls[rows], radius, mass)
         self._areas.radius[rows] = radius
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
         areas = self._areas
         quat = areas.quat[rows]
@@ -265,9 +278,9 @@ class Ball3DAgents(AgentBatch):
         observation[:, 5:8] = areas.velocity[rows, :3]
         return [observation[:, :HARD_SIZE] if self._hard else observation]
 
-    def memory(self) -> Mapping[str, NDArray[Any]]:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Platforms, balls and what was perceived."""
-        return self._memory
+        return self._state_arrays
 
     def act(self) -> None:
         """Tilt, and reward or end."""
@@ -293,7 +306,7 @@ class Ball3DWorld(World):
         behavior = "3DBallHard?team=0" if hard else "3DBall?team=0"
         return Ball3DAgents(behavior, sensor, self.scene, self.areas, rng, parameters, hard=hard)
 
-    def bodies(self) -> Solids:
+    def bodies(self) -> VisualGeoms:
         """Platforms, balls, and a face that looks at the spectators."""
         areas = self.areas
         turned = quat_rotations(areas.quat)

@@ -15,7 +15,7 @@ from mlagents_sim.agent import AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import VectorSensor
 
 START: Final = 10
@@ -66,11 +66,11 @@ class BasicAgents(AgentBatch):
         """Back to the start."""
         self.position[rows] = START
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """The position, one-hot."""
         return [_ONE_HOT[self.position[rows]]]
 
-    def memory(self) -> Mapping[str, NDArray[Any]]:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Where everybody is."""
         return {"position": self.position}
 

@@ -18,7 +18,7 @@ from mlagents_sim.entry import SimEntry
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.compiled import compiled
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import ImageSensor
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class GridAgents(AgentBatch):
             self.cells[row, x[:-1], z[:-1]] = objects
             self.position[row] = x[-1], z[-1]
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """The picture."""
         size = self.size[rows]
         pictures = np.empty((len(size), 3, HEIGHT, WIDTH), np.float32)
@@ -187,7 +187,7 @@ class GridAgents(AgentBatch):
         mask[:, UP], mask[:, DOWN], mask[:, LEFT], mask[:, RIGHT] = z == last, z == 0, x == 0, x == last
         return [mask]
 
-    def memory(self) -> Mapping[str, NDArray[Any]]:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """What is where."""
         return {"cells": self.cells, "size": self.size, "position": self.position}
 

@@ -18,24 +18,24 @@ from mlagents_sim.keys import RUN_OR_TURN
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
-from mlagents_sim.physics.ray_casts import ABSENT, cast, eyes_of, shapes_of, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, cast, ray_origins_of, shapes_of, turn_ray_origins
 from mlagents_sim.physics.rules import run_or_turn
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import RaySensor, StackingSensor, VectorSensor
-from mlagents_sim.solids import (
+from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import (
     AGENT_BLUE,
     FLOOR_GREY,
     ORANGE,
     RED,
     WALL_GREY,
-    Solids,
+    VisualGeoms,
     join,
     make_faces,
     side_by_side,
     yaw_rotations,
 )
-from mlagents_sim.solids import make_boxes as make_solids
-from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import make_boxes as make_solids
 
 # Time and rewards
 MAX_STEP: Final = 3000
@@ -175,8 +175,8 @@ class HallwayAgents(AgentBatch):
         self._rng = rng
         self._parameters = parameters
         self._shapes = shapes_of(boxes, TAG_OF_BOX)
-        self._eyes = eyes_of(boxes, AGENT, AGENT)
-        self._memory: dict[str, NDArray[Any]] = {
+        self._origins = ray_origins_of(boxes, AGENT, AGENT)
+        self._state_arrays: dict[str, NDArray[Any]] = {
             **boxes._asdict(),
             "gravity": self.gravity,
             "shows_o": self.shows_o,
@@ -210,15 +210,15 @@ class HallwayAgents(AgentBatch):
             rng.uniform(-LENGTH_SPREAD_M, LENGTH_SPREAD_M, count),
         )
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """What the rays hit, and the part of the episode's time that has passed."""
-        turn_eyes(self._eyes, self._boxes.yaw[:, AGENT])
-        rays = cast(self._rays.rays, self._shapes, self._eyes, np.arange(len(self))[rows])
+        turn_ray_origins(self._origins, self._boxes.yaw[:, AGENT])
+        rays = cast(self._rays.rays, self._shapes, self._origins, np.arange(len(self))[rows])
         return [rays, self.arrays.step_count[rows, np.newaxis] / MAX_STEP]
 
-    def memory(self) -> Mapping[str, NDArray[Any]]:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Gravity, boxes, which sign is shown, and what was seen."""
-        return self._memory
+        return self._state_arrays
 
     def act(self) -> None:
         """Move; every step costs a little."""
@@ -239,7 +239,7 @@ class HallwayWorld(World):
         self.hallway_agents = HallwayAgents(self.boxes, rng, parameters)
         super().__init__([self.hallway_agents], DECISION_PERIOD, parameters)
 
-    def bodies(self) -> Solids:
+    def bodies(self) -> VisualGeoms:
         """The boxes with their colours."""
         boxes = self.boxes
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]

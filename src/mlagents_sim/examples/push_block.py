@@ -18,24 +18,24 @@ from mlagents_sim.keys import RUN_OR_TURN, Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
-from mlagents_sim.physics.ray_casts import ABSENT, cast, eyes_of, shapes_of, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, cast, ray_origins_of, shapes_of, turn_ray_origins
 from mlagents_sim.physics.rules import push_right, run_or_turn
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import RaySensor, StackingSensor
-from mlagents_sim.solids import (
+from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import (
     AGENT_BLUE,
     FLOOR_GREY,
     GREEN,
     WALL_GREY,
     WHITE,
-    Solids,
+    VisualGeoms,
     join,
     make_faces,
     side_by_side,
     yaw_rotations,
 )
-from mlagents_sim.solids import make_boxes as make_solids
-from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import make_boxes as make_solids
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -191,10 +191,10 @@ class PushBlockAgents(AgentBatch):
         self._rng = rng
         self._parameters = parameters
         self._shapes = shapes_of(boxes, TAG_OF_BOX)
-        self._eyes = eyes_of(boxes, AGENT, AGENT)
-        self._memory: dict[str, NDArray[Any]] = {"gravity": self.gravity, **boxes._asdict()}
+        self._origins = ray_origins_of(boxes, AGENT, AGENT)
+        self._state_arrays: dict[str, NDArray[Any]] = {"gravity": self.gravity, **boxes._asdict()}
         for sensor, stack in zip(self._rays, stacks, strict=True):
-            self._memory[sensor.spec.name] = stack.stack
+            self._state_arrays[sensor.spec.name] = stack.stack
 
     def reset(self, rows: NDArray[np.intp]) -> None:
         """Put the block somewhere, then the agent, which keeps its direction."""
@@ -227,15 +227,15 @@ class PushBlockAgents(AgentBatch):
             boxes.position[done, box, 1] = START_HEIGHT_M
             rows = rows[~clear]
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """What the upper and the lower rays hit."""
-        turn_eyes(self._eyes, self._boxes.yaw[:, AGENT])
+        turn_ray_origins(self._origins, self._boxes.yaw[:, AGENT])
         agents = np.arange(len(self))[rows]
-        return [cast(sensor.rays, self._shapes, self._eyes, agents) for sensor in self._rays]
+        return [cast(sensor.rays, self._shapes, self._origins, agents) for sensor in self._rays]
 
-    def memory(self) -> Mapping[str, NDArray[Any]]:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Gravity, boxes and what was seen."""
-        return self._memory
+        return self._state_arrays
 
     def act(self) -> None:
         """Move; every step costs a little."""
@@ -252,7 +252,7 @@ class PushBlockWorld(World):
         self.push_block_agents = PushBlockAgents(self.boxes, rng, parameters)
         super().__init__([self.push_block_agents], DECISION_PERIOD, parameters)
 
-    def bodies(self) -> Solids:
+    def bodies(self) -> VisualGeoms:
         """The boxes with their colours; of the goal only a strip on the floor."""
         boxes = self.boxes
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]

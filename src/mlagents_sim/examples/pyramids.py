@@ -19,11 +19,12 @@ from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.physics.boxes import Boxes, make_boxes, set_mover
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.piles import ASLEEP, Piles, drop_pile, make_piles, move_with_piles
-from mlagents_sim.physics.ray_casts import ABSENT, Eyes, Shapes, cast, eyes_of, shapes_of, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, RayOrigins, Shapes, cast, ray_origins_of, shapes_of, turn_ray_origins
 from mlagents_sim.physics.rules import run_or_turn, write_yaw
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import RaySensor, Sensor, VectorSensor
-from mlagents_sim.solids import (
+from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import (
     AGENT_BLUE,
     FLOOR_GREY,
     GREEN,
@@ -31,14 +32,13 @@ from mlagents_sim.solids import (
     RED,
     WALL_GREY,
     WHITE,
-    Solids,
+    VisualGeoms,
     join,
     make_faces,
     side_by_side,
     yaw_rotations,
 )
-from mlagents_sim.solids import make_boxes as make_solids
-from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import make_boxes as make_solids
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -215,7 +215,9 @@ def _advance(
 
 
 @compiled
-def _look(boxes: Boxes, is_on: NDArray[np.bool_], shapes: Shapes, eyes: Eyes, agents: NDArray[np.intp]) -> None:
+def _look(
+    boxes: Boxes, is_on: NDArray[np.bool_], shapes: Shapes, origins: RayOrigins, agents: NDArray[np.intp]
+) -> None:
     """Bring what the rays of the agents can hit up to date."""
     for agent in agents:
         for box in range(FLOOR):
@@ -224,7 +226,7 @@ def _look(boxes: Boxes, is_on: NDArray[np.bool_], shapes: Shapes, eyes: Eyes, ag
         for brick in range(BRICKS, TARGET):
             shapes.tag[agent, brick] = BLOCK_TAG if is_on[agent] else ABSENT
         shapes.tag[agent, TARGET] = GOAL_TAG if is_on[agent] else ABSENT
-    turn_eyes(eyes, boxes.yaw[:, AGENT])
+    turn_ray_origins(origins, boxes.yaw[:, AGENT])
 
 
 # Agents
@@ -276,8 +278,8 @@ class PyramidsAgents(AgentBatch):
         tags = np.full(len(CENTERS), WALL_TAG)
         tags[STONES:BRICKS], tags[[AGENT, FLOOR]] = STONE_TAG, ABSENT  # nothing looks down to the floor
         self._shapes = shapes_of(boxes, tags)
-        self._eyes = eyes_of(boxes, AGENT, AGENT)
-        self._memory: dict[str, NDArray[Any]] = {
+        self._origins = ray_origins_of(boxes, AGENT, AGENT)
+        self._state_arrays: dict[str, NDArray[Any]] = {
             **boxes._asdict(),
             "pile_state": self.piles.state,
             "slow_steps": self.piles.slow_steps,
@@ -309,18 +311,18 @@ class PyramidsAgents(AgentBatch):
         self.piles.state[rows, BRICK_PILE] = ASLEEP
         self.piles.bounds[rows, BRICK_PILE] = AWAY
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """What the rays hit; whether the switch is on, and the velocity as seen by the agent."""
         boxes = self._boxes
         agents = np.arange(len(self))[rows]
-        _look(boxes, self.is_on, self._shapes, self._eyes, agents)
-        seen = [cast(sensor.rays, self._shapes, self._eyes, agents) for sensor in self._rays]
-        own_velocity = np.einsum("nij,ni->nj", self._eyes.rotation[agents], boxes.velocity[agents, AGENT])
+        _look(boxes, self.is_on, self._shapes, self._origins, agents)
+        seen = [cast(sensor.rays, self._shapes, self._origins, agents) for sensor in self._rays]
+        own_velocity = np.einsum("nij,ni->nj", self._origins.rotation[agents], boxes.velocity[agents, AGENT])
         return [*seen, np.column_stack((self.is_on[agents], own_velocity))]
 
-    def memory(self) -> Mapping[str, NDArray[Any]]:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Boxes, which of them sleep, and the switch."""
-        return self._memory
+        return self._state_arrays
 
     def act(self) -> None:
         """Move; every step costs a little."""
@@ -337,7 +339,7 @@ class PyramidsWorld(World):
         self.pyramids_agents = PyramidsAgents(self.boxes, rng)
         super().__init__([self.pyramids_agents], DECISION_PERIOD, parameters)
 
-    def bodies(self) -> Solids:
+    def bodies(self) -> VisualGeoms:
         """The boxes with their colours; a switch that is on is green."""
         boxes, agents = self.boxes, self.pyramids_agents
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]

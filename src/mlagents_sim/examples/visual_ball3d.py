@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.examples.ball3d import PARAMETERS, Areas, Ball3DAgents, Ball3DWorld
 from mlagents_sim.parameters import EnvironmentParameters
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import CameraSensor, StackingSensor
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Visual3DBallAgents(Ball3DAgents):
         self._camera[:, :3] = areas.origin + CAMERA_M
         self._camera[:, 3:5] = np.cos(0.5 * PITCH_RAD), np.sin(0.5 * PITCH_RAD)
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Where the cameras are."""
         return [self._camera[rows]]
 

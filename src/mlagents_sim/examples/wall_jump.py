@@ -19,24 +19,24 @@ from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
-from mlagents_sim.physics.ray_casts import ABSENT, Shapes, cast, eyes_of, turn_eyes
+from mlagents_sim.physics.ray_casts import ABSENT, Shapes, cast, ray_origins_of, turn_ray_origins
 from mlagents_sim.physics.rules import TIME_STEP_S
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import RaySensor, Sensor, StackingSensor, VectorSensor
-from mlagents_sim.solids import (
+from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import (
     AGENT_BLUE,
     FLOOR_GREY,
     GREEN,
     WALL_GREY,
     WHITE,
-    Solids,
+    VisualGeoms,
     join,
     make_faces,
     side_by_side,
     yaw_rotations,
 )
-from mlagents_sim.solids import make_boxes as make_solids
-from mlagents_sim.view import View
+from mlagents_sim.visual_geoms import make_boxes as make_solids
 
 # Time and rewards
 MAX_STEP: Final = 2000
@@ -326,7 +326,7 @@ class Areas:
       boxes: One row per area.
       jumps: Likewise.
       shapes: What rays hit.
-      eyes: Of the agents.
+      origins: Of the agents.
       gravity: float64 [1], m/s^2, of all areas.
     """
 
@@ -341,7 +341,7 @@ class Areas:
             tag=np.tile(np.array((2, 0, 1)), (count, 1)),
         )
         self.shapes.center[:, SEEN_GOAL], self.shapes.half_size[:, SEEN_GOAL] = GOAL_CENTER, GOAL_HALF_SIZE
-        self.eyes = eyes_of(self.boxes, AGENT)
+        self.origins = ray_origins_of(self.boxes, AGENT)
         self.gravity = np.array([GRAVITY])
         self._rng = rng
         self._parameters = parameters
@@ -376,7 +376,7 @@ class Areas:
         for seen, box in ((SEEN_BLOCK, BLOCK), (SEEN_WALL, WALL)):
             shapes.center[:, seen], shapes.half_size[:, seen] = boxes.position[:, box], boxes.half_size[:, box]
         shapes.tag[:, SEEN_WALL] = np.where(boxes.position[:, WALL, 1] == AWAY_M, ABSENT, 0)
-        turn_eyes(self.eyes, boxes.yaw[:, AGENT])
+        turn_ray_origins(self.origins, boxes.yaw[:, AGENT])
 
 
 # Agents
@@ -417,7 +417,7 @@ class WallJumpAgents(AgentBatch):
         super().__init__(behavior, count, stacks, ActionSpec.create_discrete((3, 3, 3, 2)), MAX_STEP)
         self._areas = areas
         self._big = big
-        self._memory: dict[str, NDArray[Any]] = {
+        self._state_arrays: dict[str, NDArray[Any]] = {
             **areas.boxes._asdict(),
             "gravity": areas.gravity,
             "is_big": areas.jumps.is_big,
@@ -470,17 +470,17 @@ class WallJumpAgents(AgentBatch):
         action = super().heuristic()
         return ActionTuple(discrete=action.discrete[self.present()])
 
-    def observe(self, rows: Rows) -> Sequence[ArrayLike]:
+    def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """What the upper and the lower rays hit; where the agent is, and whether it could jump."""
         areas = self._areas
         areas.look()
         agents = np.arange(len(self))[rows]
-        seen = [cast(sensor.rays, areas.shapes, areas.eyes, agents) for sensor in self._rays]
+        seen = [cast(sensor.rays, areas.shapes, areas.origins, agents) for sensor in self._rays]
         return [*seen, _perceive_own_state(areas.boxes, agents)]
 
-    def memory(self) -> Mapping[str, NDArray[Any]]:
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Gravity, boxes, jumps, who plays as what, and what was seen."""
-        return self._memory
+        return self._state_arrays
 
     def act(self) -> None:
         """Move; every step costs a little, a fall much."""
@@ -498,7 +498,7 @@ class WallJumpWorld(World):
         self.small.partner, self.big.partner = self.big, self.small
         super().__init__([self.big, self.small], DECISION_PERIOD, parameters)
 
-    def bodies(self) -> Solids:
+    def bodies(self) -> VisualGeoms:
         """The boxes with their colours, and a plate on the floor for the goal."""
         boxes = self.areas.boxes
         offset = side_by_side(len(boxes.yaw), AREAS_APART_M)

@@ -69,7 +69,7 @@ def make_boxes(areas: int, movers: int, centers: list[Vector3], sizes: list[Vect
     """Boxes at rest with the same places and sizes in all areas; the movers' masses and drags are to be set.
 
     Args:
-      areas: Rows.
+      areas: RowIndex.
       movers: How many of the boxes move; the first ones.
       centers: Of all boxes, m.
       sizes: Full edge lengths of all boxes, m.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents_sim.physics.compiled import compiled
-from mlagents_sim.physics.ray_casts import Eyes, Shapes, sphere_cast
+from mlagents_sim.physics.ray_casts import RayOrigins, Shapes, sphere_cast
 
 TOUCH_M: Final = 1e-6  # what reaches no deeper into a cell only touches it
 
@@ -42,7 +42,7 @@ class Grid(NamedTuple):
 
 
 @compiled
-def fill(grid: Grid, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> NDArray[np.float32]:
+def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
     """What is in the cells of the agents' grids.
 
     Where several shapes are in a cell, take of each the point nearest to the cell's centre: the shape counts
@@ -51,8 +51,8 @@ def fill(grid: Grid, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> N
     Args:
       grid: Of one sensor.
       shapes: In all areas: boxes, spheres and capsules.
-      eyes: Of the whole batch.
-      agents: int64 [n], rows of `eyes`.
+      origins: Of the whole batch.
+      agents: int64 [n], rows of `origins`.
 
     Returns: float32 [n, tags, cells_x, cells_z], 1 where a shape of the tag counts, from right to left and from
       behind to ahead.
@@ -65,17 +65,17 @@ def fill(grid: Grid, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> N
     axes, center, rotation = np.eye(3), np.empty(3), np.empty((3, 3))
     for row in range(len(agents)):
         agent = agents[row]
-        area = eyes.area[agent]
+        area = origins.area[agent]
         if grid.turns:
-            axes = eyes.rotation[agent]
+            axes = origins.rotation[agent]
         nearest[:] = np.inf
         for shape in range(shapes.center.shape[1]):
             tag = shapes.tag[area, shape]
-            if tag < 0 or shape == eyes.shape[agent]:
+            if tag < 0 or shape == origins.shape[agent]:
                 continue
             if tag >= grid.tags:
                 raise ValueError("A shape has a tag beyond those of the grid sensor.")
-            _write_in_grid(axes, eyes.position[agent], shapes.center[area, shape], grid.center, center)
+            _write_in_grid(axes, origins.position[agent], shapes.center[area, shape], grid.center, center)
             _write_turned(axes, shapes.rotation[area, shape], rotation)
             half_size, rounding = shapes.half_size[area, shape], shapes.rounding[area, shape]
             _find(grid, center, rotation, half_size, rounding, tag, nearest, found)

@@ -42,7 +42,7 @@ class Shapes(NamedTuple):
     tag: NDArray[np.int64]
 
 
-class Eyes(NamedTuple):
+class RayOrigins(NamedTuple):
     """From where agents cast rays, one row per agent, in the coordinates of its area.
 
     Attributes:
@@ -87,26 +87,26 @@ def shapes_at(position: NDArray[np.float64], half_size: ArrayLike, tag: ArrayLik
     )
 
 
-def eyes_of(boxes: Boxes, box: int, shape: int = -1) -> Eyes:
-    """Eyes in the middle of one box of each area, which `turn_eyes` turns.
+def ray_origins_of(boxes: Boxes, box: int, shape: int = -1) -> RayOrigins:
+    """Eyes in the middle of one box of each area, which `turn_ray_origins` turns.
 
     Args:
       boxes: One row per area.
-      box: Where the eyes are.
+      box: Where the origins are.
       shape: Which of the shapes it is; -1 if it is none of them.
     """
-    return eyes_at(boxes.position[:, box], shape)
+    return ray_origins_at(boxes.position[:, box], shape)
 
 
-def eyes_at(position: NDArray[np.float64], shape: int = -1) -> Eyes:
-    """Eyes of one agent of each area; they look nowhere until somebody writes `rotation`.
+def ray_origins_at(position: NDArray[np.float64], shape: int = -1) -> RayOrigins:
+    """RayOrigins of one agent of each area; they look nowhere until somebody writes `rotation`.
 
     Args:
       position: float64 [areas, 3], m; not copied.
       shape: Which of the shapes the agent is; -1 if it is none of them.
     """
     areas = len(position)
-    return Eyes(np.arange(areas), np.full(areas, shape), position, np.zeros((areas, 3, 3)))
+    return RayOrigins(np.arange(areas), np.full(areas, shape), position, np.zeros((areas, 3, 3)))
 
 
 def rotations_2d(angle_rad: ArrayLike) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ class Rays(NamedTuple):
 
 
 @compiled
-def cast(rays: Rays, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> NDArray[np.float32]:
+def cast(rays: Rays, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
     """What the rays of the agents hit first.
 
     Per ray: the tag one-hot, 1 if nothing was hit, and the fraction of its length that the sphere travelled,
@@ -142,8 +142,8 @@ def cast(rays: Rays, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> N
     Args:
       rays: Of one sensor.
       shapes: In all areas.
-      eyes: Of the whole batch.
-      agents: int64 [n], rows of `eyes`.
+      origins: Of the whole batch.
+      agents: int64 [n], rows of `origins`.
 
     Returns: float32 [n, rays * (tags + 2)].
     """
@@ -155,10 +155,10 @@ def cast(rays: Rays, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> N
     start, path = np.empty(3), np.empty(3)
     for row in range(len(agents)):
         agent = agents[row]
-        area, rotation = eyes.area[agent], eyes.rotation[agent]
+        area, rotation = origins.area[agent], origins.rotation[agent]
         for axis in range(3):
-            start[axis] = eyes.position[agent, axis] + rotation[axis, 1] * rays.start_height
-        near_count = _find_near(shapes, area, eyes.shape[agent], start, length, rays.radius, near, reaches)
+            start[axis] = origins.position[agent, axis] + rotation[axis, 1] * rays.start_height
+        near_count = _find_near(shapes, area, origins.shape[agent], start, length, rays.radius, near, reaches)
         for ray in range(count):
             for axis in range(3):
                 path[axis] = (
@@ -193,10 +193,10 @@ def cast(rays: Rays, shapes: Shapes, eyes: Eyes, agents: NDArray[np.int64]) -> N
 
 
 @compiled
-def turn_eyes(eyes: Eyes, yaw_rad: NDArray[np.float64]) -> None:
+def turn_ray_origins(origins: RayOrigins, yaw_rad: NDArray[np.float64]) -> None:
     """Let agents that stay upright look where they are turned to; float64 [agents], positive to the right."""
     for agent in range(len(yaw_rad)):
-        write_yaw(eyes.rotation[agent], yaw_rad[agent])
+        write_yaw(origins.rotation[agent], yaw_rad[agent])
 
 
 @compiled

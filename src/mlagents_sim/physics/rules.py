@@ -113,7 +113,7 @@ def push_out_of_box(
       remaining: How deep the sphere still is afterwards, m.
     """
     w, x, y, z = quat[0], quat[1], quat[2], quat[3]
-    # Rows of the rotation matrix.
+    # RowIndex of the rotation matrix.
     xx, xy, xz = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)
     yx, yy, yz = 2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)
     zx, zy, zz = 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)

@@ -87,7 +87,7 @@ class Scene:
         self.model_address: int = model._address
         self.data_address: int = self.data._address
 
-    def memory(self) -> dict[str, NDArray[Any]]:
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays that decide how the physics goes on, MuJoCo's own: the state, and what `set_...` changes."""
         data, model = self.data, self.model
         of_data = {name: getattr(data, name) for name in _STATE}

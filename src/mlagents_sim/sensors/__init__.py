@@ -6,7 +6,7 @@ from mlagents_sim.sensors.image import ImageSensor
 from mlagents_sim.sensors.rays import RaySensor, RaySensor2D
 from mlagents_sim.sensors.sensor import Sensor
 from mlagents_sim.sensors.stacking import StackingSensor
-from mlagents_sim.sensors.things import TaggedGeoms, Thing
+from mlagents_sim.sensors.tagged_shapes import TaggedGeoms, TaggedShape
 from mlagents_sim.sensors.vector import VectorSensor
 
 __all__ = [
@@ -18,6 +18,6 @@ __all__ = [
     "Sensor",
     "StackingSensor",
     "TaggedGeoms",
-    "Thing",
+    "TaggedShape",
     "VectorSensor",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors.image import as_image, image_spec
 from mlagents_sim.view import Pose
 
@@ -66,7 +66,7 @@ class CameraSensor:
         self._geoms = geoms
         self._renderer: Renderer | None = None
 
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+    def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
         """One picture per agent.
 
         Args:
@@ -98,5 +98,5 @@ class CameraSensor:
             pictures = np.rint(pictures.mean(axis=3, keepdims=True)).astype(np.uint8)
         return as_image(pictures)
 
-    def clear(self, rows: Rows) -> None:
+    def clear(self, rows: RowIndex) -> None:
         """Nothing is remembered."""

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from mlagents_sim.physics.cells import Grid, fill
 from mlagents_sim.sensors.image import image_spec
 from mlagents_sim.sensors.sensor import PassingSensor
-from mlagents_sim.sensors.things import THE_ONE, Thing, as_shapes, eyes_of_one
-from mlagents_sim.solids import yaw_rotations
+from mlagents_sim.sensors.tagged_shapes import NOBODY, TaggedShape, as_shapes, ray_origins_of_one
+from mlagents_sim.visual_geoms import yaw_rotations
 
 _ORIGIN = (0.0, 0.0, 0.0)
 
@@ -61,7 +61,7 @@ class GridSensor(PassingSensor):
         self.grid = Grid(x, z, cell, middle, rotate_with_agent, len(tags))
         self.spec = image_spec(len(tags), x, z, name)
 
-    def look(self, things: Iterable[Thing], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
+    def look(self, things: Iterable[TaggedShape], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
         """What one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
@@ -74,8 +74,8 @@ class GridSensor(PassingSensor):
         Raises:
           ValueError: A thing with a tag of the sensor is a box with rounded edges.
         """
-        eyes = eyes_of_one(position, yaw_rotations(np.array(yaw_rad)))
-        seen: NDArray[np.float32] = fill(self.grid, as_shapes(things, self.tags), eyes, THE_ONE)[0]
+        origins = ray_origins_of_one(position, yaw_rotations(np.array(yaw_rad)))
+        seen: NDArray[np.float32] = fill(self.grid, as_shapes(things, self.tags), origins, NOBODY)[0]
         return seen
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 
 
 def image_spec(channels: int, height: int, width: int, name: str) -> ObservationSpec:
@@ -32,7 +32,7 @@ class ImageSensor:
     def __init__(self, height: int, width: int, channels: int = 3, name: str = "RenderTextureSensor") -> None:
         self.spec = image_spec(channels, height, width, name)
 
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+    def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
         """One picture per agent.
 
         Args:
@@ -54,7 +54,7 @@ class ImageSensor:
             f" [agents, {channels}, {height}, {width}]; got {pictures.dtype} {list(pictures.shape)}."
         )
 
-    def clear(self, rows: Rows) -> None:
+    def clear(self, rows: RowIndex) -> None:
         """Nothing is remembered."""
 
 

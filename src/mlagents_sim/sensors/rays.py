@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
 from mlagents_sim.physics.ray_casts import Rays, cast, rotations_2d
 from mlagents_sim.sensors.sensor import PassingSensor
-from mlagents_sim.sensors.things import THE_ONE, Thing, as_shapes, eyes_of_one
-from mlagents_sim.solids import yaw_rotations
+from mlagents_sim.sensors.tagged_shapes import NOBODY, TaggedShape, as_shapes, ray_origins_of_one
+from mlagents_sim.visual_geoms import yaw_rotations
 
 
 class RaySensor(PassingSensor):
@@ -55,7 +55,7 @@ class RaySensor(PassingSensor):
         self.rays = Rays(float(start_height), path, float(grown), len(tags))
         self.spec = _spec(name, self.rays)
 
-    def look(self, things: Iterable[Thing], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
+    def look(self, things: Iterable[TaggedShape], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
         """What one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
@@ -65,8 +65,8 @@ class RaySensor(PassingSensor):
 
         Returns: float32 [rays * (tags + 2)].
         """
-        eyes = eyes_of_one(position, yaw_rotations(np.array(yaw_rad)))
-        seen: NDArray[np.float32] = cast(self.rays, as_shapes(things, self.tags), eyes, THE_ONE)[0]
+        origins = ray_origins_of_one(position, yaw_rotations(np.array(yaw_rad)))
+        seen: NDArray[np.float32] = cast(self.rays, as_shapes(things, self.tags), origins, NOBODY)[0]
         return seen
 
 
@@ -105,7 +105,7 @@ class RaySensor2D(PassingSensor):
         self.rays = Rays(0.0, path, float(radius), len(tags))
         self.spec = _spec(name, self.rays)
 
-    def look(self, things: Iterable[Thing], position: ArrayLike, angle_rad: float = 0.0) -> NDArray[np.float32]:
+    def look(self, things: Iterable[TaggedShape], position: ArrayLike, angle_rad: float = 0.0) -> NDArray[np.float32]:
         """What one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
@@ -118,8 +118,8 @@ class RaySensor2D(PassingSensor):
         x, y = np.asarray(position, np.float64)
         shapes = as_shapes(things, self.tags)
         shapes.center[..., 2] = 0.0
-        eyes = eyes_of_one((x, y, 0.0), rotations_2d(angle_rad))
-        seen: NDArray[np.float32] = cast(self.rays, shapes, eyes, THE_ONE)[0]
+        origins = ray_origins_of_one((x, y, 0.0), rotations_2d(angle_rad))
+        seen: NDArray[np.float32] = cast(self.rays, shapes, origins, NOBODY)[0]
         return seen
 
 

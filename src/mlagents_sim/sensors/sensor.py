@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import ObservationSpec
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 
 
 class Sensor(Protocol):
@@ -18,7 +18,7 @@ class Sensor(Protocol):
     def spec(self) -> ObservationSpec:
         """Name and shape of the observation."""
 
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+    def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
         """The observation of the agents `rows` after they perceived `frame`.
 
         Args:
@@ -28,7 +28,7 @@ class Sensor(Protocol):
         Returns: float32 [rows, *spec.shape], a new array.
         """
 
-    def clear(self, rows: Rows) -> None:
+    def clear(self, rows: RowIndex) -> None:
         """Forget earlier frames: the agents `rows` begin an episode."""
 
 
@@ -41,9 +41,9 @@ class PassingSensor:
 
     spec: ObservationSpec
 
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+    def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
         """`frame` [rows, *spec.shape] as float32, a copy."""
         return np.array(frame, np.float32)
 
-    def clear(self, rows: Rows) -> None:
+    def clear(self, rows: RowIndex) -> None:
         """Nothing is remembered."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlagents_sim.rows import Rows
+from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors.sensor import Sensor
 
 
@@ -28,14 +28,14 @@ class StackingSensor:
         self.spec = sensor.spec._replace(shape=shape, name=f"StackingSensor_size{frames}_{sensor.spec.name}")
         self.stack = np.zeros((agents, *shape), np.float32)
 
-    def observe(self, rows: Rows, frame: ArrayLike) -> NDArray[np.float32]:
+    def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
         """The stack of the agents `rows` with `frame` [rows, ...] as its newest entry."""
         newest = self._sensor.observe(rows, frame)
         stack = np.concatenate((self.stack[rows, self._size :], newest), axis=1)
         self.stack[rows] = stack
         return stack
 
-    def clear(self, rows: Rows) -> None:
+    def clear(self, rows: RowIndex) -> None:
         """Zero the stacks of the agents `rows`."""
         self._sensor.clear(rows)
         self.stack[rows] = 0.0

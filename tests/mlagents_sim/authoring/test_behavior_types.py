@@ -13,11 +13,11 @@ import pytest
 from mlagents_envs.base_env import ActionSpec, ActionTuple
 from mlagents_envs.demonstrations import load_demonstration
 from mlagents_envs.exception import UnityPolicyException
-from mlagents_sim import policies
+from mlagents_sim import controllers
 from mlagents_sim.authoring import Agent, AgentWorld, BehaviorParameters, BehaviorType, DecisionRequester
+from mlagents_sim.controllers import MODEL_LOADERS, load_model
 from mlagents_sim.environment import SimEnvironment
 from mlagents_sim.examples import ball3d
-from mlagents_sim.policies import MODEL_LOADERS, load_model
 from mlagents_sim.recorder import record
 
 SPEC = ActionSpec.create_continuous(1)
@@ -119,7 +119,7 @@ def test_a_model_file_is_loaded_by_what_is_installed_for_its_kind(monkeypatch, t
 
     point = EntryPoint("onnx", f"{__name__}:load", MODEL_LOADERS)
     monkeypatch.setattr(EntryPoint, "load", lambda self: load)
-    monkeypatch.setattr(policies, "entry_points", lambda group: [point] if group == MODEL_LOADERS else [])
+    monkeypatch.setattr(controllers, "entry_points", lambda group: [point] if group == MODEL_LOADERS else [])
     AgentWorld([Walker(BehaviorType.INFERENCE_ONLY, str(tmp_path / "walker.onnx"))])
     assert loaded == [(tmp_path / "walker.onnx", [(1,)], SPEC)]
     with pytest.raises(UnityPolicyException, match=r"walker\.pt: no installed package runs .* known are \.onnx"):

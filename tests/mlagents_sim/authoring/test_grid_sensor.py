@@ -10,8 +10,8 @@ from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.testing import check_env
 from mlagents_sim.authoring import FrameSensor
 from mlagents_sim.physics.scene import Scene, compose
-from mlagents_sim.sensors import GridSensor, StackingSensor, TaggedGeoms, Thing
-from mlagents_sim.solids import yaw_rotations
+from mlagents_sim.sensors import GridSensor, StackingSensor, TaggedGeoms, TaggedShape
+from mlagents_sim.visual_geoms import yaw_rotations
 from toys.forage import NAME, forage, forage_with_objects
 
 TAGS = ("food", "wall")
@@ -56,9 +56,9 @@ def test_contract():
 
 def test_things_around_one_agent():
     things = [
-        Thing("food", (12, 0, 1), (0.4, 0.4, 0.4)),
-        Thing("wall", (8, 0, 0), (0.4, 0.4, 0.7), rotation=yaw_rotations(np.array(np.pi / 2))),
-        Thing("pebble", (10, 0, 2), radius=0.4),
+        TaggedShape("food", (12, 0, 1), (0.4, 0.4, 0.4)),
+        TaggedShape("wall", (8, 0, 0), (0.4, 0.4, 0.7), rotation=yaw_rotations(np.array(np.pi / 2))),
+        TaggedShape("pebble", (10, 0, 2), radius=0.4),
     ]
     image = make_grid().look(things, (10, 0, 0))
     assert image.shape == (2, 5, 5)
@@ -73,7 +73,7 @@ def test_things_around_one_agent():
 def test_frames_of_one_agent_are_stacked():
     place = [1.0, 0.0, 0.0]
     grid = make_grid()
-    things = lambda: [Thing("food", place, radius=0.4)]  # noqa: E731
+    things = lambda: [TaggedShape("food", place, radius=0.4)]  # noqa: E731
     sensor = FrameSensor(StackingSensor(grid, 2, 1), lambda: grid.look(things(), (0, 0, 0)))
     sensor.observe()
     place[0] = 2.0
@@ -105,20 +105,20 @@ def scene() -> Scene:
 def test_geoms_are_things_where_they_are_now(scene: Scene):
     geoms = TaggedGeoms(scene, {f"area1/{name}": "wall" for name in ("box", "post", "lying")} | {"area1/ball": "food"})
     walls = {(-2, 0), (-2, 1), (-2, 2), (0, -2), (2, -2), (2, -1), (2, 0)}
-    image = make_grid().look(geoms.things(), (20, 0, 0))
+    image = make_grid().look(geoms.shapes(), (20, 0, 0))
     assert cells(image, 0) == {(1, 1)}
     assert cells(image, 1) == walls
     scene.data.mocap_pos[1] = (20, 0, 2)  # without a step in between
-    image = make_grid().look(geoms.things(), (20, 0, 0))
+    image = make_grid().look(geoms.shapes(), (20, 0, 0))
     assert cells(image, 0) == {(0, 2)}
     assert cells(image, 1) == walls
 
 
 def test_things_stay_where_they_were(scene: Scene):
     geoms = TaggedGeoms(scene, {"area0/ball": "food"})
-    (before,) = geoms.things()
+    (before,) = geoms.shapes()
     scene.data.mocap_pos[0] = (5, 0, 5)
-    (after,) = geoms.things()
+    (after,) = geoms.shapes()
     np.testing.assert_array_equal((before.center, after.center), ((1, 0, 1), (5, 0, 5)))
 
 

@@ -9,9 +9,9 @@ from mlagents_envs.base_env import ActionSpec, ActionTuple
 from mlagents_envs.exception import UnityActionException, UnityPolicyException
 from mlagents_sim.academy import World
 from mlagents_sim.agent import AgentBatch
+from mlagents_sim.controllers import HeuristicController
 from mlagents_sim.environment import SimEnvironment
 from mlagents_sim.parameters import EnvironmentParameters
-from mlagents_sim.policies import HeuristicPolicy
 from mlagents_sim.sensors import VectorSensor
 
 
@@ -60,7 +60,7 @@ def test_without_a_rule_there_is_an_error():
 
 def test_a_batch_with_a_policy_acts_beside_the_others():
     alone, played = RuledClimbers("Alone?team=0"), Climbers("Played?team=0")
-    alone.policy = HeuristicPolicy(alone.heuristic)
+    alone.controller = HeuristicController(alone.heuristic)
     env = environment(alone, played)
     env.reset()
     heights = []

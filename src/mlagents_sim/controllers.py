@@ -16,7 +16,7 @@ MODEL_LOADERS: Final = "mlagents.models"
 """Entry-point group: file suffix without its dot -> a function (path, BehaviorSpec) -> `Model`."""
 
 
-class Policy(Protocol):
+class Controller(Protocol):
     """Decides for the agents of one behavior."""
 
     def end(self, terminal_steps: TerminalSteps) -> None:
@@ -39,7 +39,7 @@ class Model(Protocol):
         """Drop what is remembered of agents whose episode has ended."""
 
 
-class HeuristicPolicy:
+class HeuristicController:
     """The author's own rule.
 
     Args:
@@ -60,7 +60,7 @@ class HeuristicPolicy:
         """Nothing is remembered."""
 
 
-class ModelPolicy:
+class ModelController:
     """A trained model.
 
     Args:

@@ -28,7 +28,7 @@ _FACE: Final = (
 )
 
 
-class Solids(NamedTuple):
+class VisualGeoms(NamedTuple):
     """Bodies, one row each.
 
     Attributes:
@@ -46,7 +46,9 @@ class Solids(NamedTuple):
     color: NDArray[np.float64]
 
 
-def make_boxes(center: ArrayLike, half_size: ArrayLike, color: ArrayLike, rotation: ArrayLike | None = None) -> Solids:
+def make_boxes(
+    center: ArrayLike, half_size: ArrayLike, color: ArrayLike, rotation: ArrayLike | None = None
+) -> VisualGeoms:
     """Boxes, in any arrangement; the other arguments are broadcast to it.
 
     Args:
@@ -58,10 +60,10 @@ def make_boxes(center: ArrayLike, half_size: ArrayLike, color: ArrayLike, rotati
     centers = np.asarray(center, np.float64)
     turned = np.broadcast_to(np.eye(3) if rotation is None else rotation, (*centers.shape, 3)).reshape(-1, 3, 3)
     sizes, colors = (np.broadcast_to(values, centers.shape).reshape(-1, 3) for values in (half_size, color))
-    return Solids(np.full(len(turned), BOX), centers.reshape(-1, 3), turned, sizes, colors)
+    return VisualGeoms(np.full(len(turned), BOX), centers.reshape(-1, 3), turned, sizes, colors)
 
 
-def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64], edge_m: float = 1.0) -> Solids:
+def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64], edge_m: float = 1.0) -> VisualGeoms:
     """Eyes and headbands of agents that are cubes and look along their own +Z.
 
     Args:
@@ -77,7 +79,7 @@ def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64], edge_
     )
 
 
-def make_spheres(center: ArrayLike, radius: ArrayLike, color: ArrayLike) -> Solids:
+def make_spheres(center: ArrayLike, radius: ArrayLike, color: ArrayLike) -> VisualGeoms:
     """Spheres.
 
     Args:
@@ -89,9 +91,9 @@ def make_spheres(center: ArrayLike, radius: ArrayLike, color: ArrayLike) -> Soli
     return spheres._replace(shape=np.full(len(spheres.center), SPHERE))
 
 
-def join(*parts: Solids) -> Solids:
+def join(*parts: VisualGeoms) -> VisualGeoms:
     """All bodies of the parts."""
-    return Solids(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return VisualGeoms(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def quat_rotations(quat: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = slice | NDArray[np.intp] | NDArray[np.bool_]
+RowIndex = slice | NDArray[np.intp] | NDArray[np.bool_]
 """Indexes the first axis of every array of a batch."""
 
 ALL: Final = slice(None)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mlagents_sim.physics.ray_casts import UNTAGGED, Eyes, Shapes
+from mlagents_sim.physics.ray_casts import UNTAGGED, RayOrigins, Shapes
 
 if TYPE_CHECKING:
     from mlagents_sim.physics.scene import Scene
 
-THE_ONE: Final = np.zeros(1, np.int64)
+NOBODY: Final = np.zeros(1, np.int64)
 """The row of an agent that is alone in its batch."""
 
 _UPRIGHT: Final = np.eye(3)
 _POINT: Final = (0.0, 0.0, 0.0)
 
 
-class Thing(NamedTuple):
+class TaggedShape(NamedTuple):
     """A box, sphere or capsule.
 
     Attributes:
@@ -39,7 +39,7 @@ class Thing(NamedTuple):
     rotation: ArrayLike = _UPRIGHT
 
 
-def as_shapes(things: Iterable[Thing], tags: Sequence[str]) -> Shapes:
+def as_shapes(things: Iterable[TaggedShape], tags: Sequence[str]) -> Shapes:
     """Things as the shapes of one area, for `physics.ray_casts.cast` and `physics.cells.fill`.
 
     Args:
@@ -58,18 +58,18 @@ def as_shapes(things: Iterable[Thing], tags: Sequence[str]) -> Shapes:
     )
 
 
-def eyes_of_one(position: ArrayLike, rotation: ArrayLike) -> Eyes:
-    """The eyes of THE_ONE, which is none of the things.
+def ray_origins_of_one(position: ArrayLike, rotation: ArrayLike) -> RayOrigins:
+    """The origins of the rays of NOBODY, an agent alone in its batch that is none of the shapes.
 
     Args:
       position: [3], m.
       rotation: [3, 3].
     """
-    return Eyes(THE_ONE, np.full(1, -1), np.array([position], np.float64), np.array([rotation], np.float64))
+    return RayOrigins(NOBODY, np.full(1, -1), np.array([position], np.float64), np.array([rotation], np.float64))
 
 
 class TaggedGeoms:
-    """Geoms of a MuJoCo scene as things.
+    """Geoms of a MuJoCo scene as tagged shapes.
 
     Args:
       scene: With the geoms.
@@ -83,14 +83,16 @@ class TaggedGeoms:
         self._scene = scene
         self._tags = {_geom(scene, name): tag for name, tag in tags.items()}
 
-    def things(self) -> list[Thing]:
+    def shapes(self) -> list[TaggedShape]:
         """The geoms where they are now, in the order in which they were named."""
         import mujoco
 
         model, data = self._scene.model, self._scene.data
         mujoco.mj_kinematics(model, data)
         return [
-            Thing(tag, data.geom_xpos[geom].copy(), *_sizes(model, geom), data.geom_xmat[geom].reshape(3, 3).copy())
+            TaggedShape(
+                tag, data.geom_xpos[geom].copy(), *_sizes(model, geom), data.geom_xmat[geom].reshape(3, 3).copy()
+            )
             for geom, tag in self._tags.items()
         ]
 

@@ -21,7 +21,7 @@ from acting import make_3dball_policy
 from measure import Figure
 
 from mlagents.curriculum.schedule import ParameterSchedule
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
 from mlagents.nn.policy import Policy
 from mlagents.rollout.actor import Actor, Decision
 from mlagents.rollout.bodies import acting_body
@@ -105,7 +105,7 @@ class Storing:
     def __init__(self, policy: Policy, spec: BehaviorSpec) -> None:
         self.policy = policy
         self.steps = 0
-        self._rows = Rows(spec, 16 * AGENTS * HORIZON)
+        self._rows = FlatSegments(spec, 16 * AGENTS * HORIZON)
 
     def extend(self, segment: Segment) -> None:
         """Copy it, and begin anew when there is much."""

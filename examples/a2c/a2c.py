@@ -17,11 +17,11 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 from pydantic import Field, field_validator
 
-from mlagents.algorithms import adam
-from mlagents.algorithms.compiling import Compiled
-from mlagents.algorithms.learning import NonFiniteUpdate, Signals
-from mlagents.algorithms.schedules import scheduled
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
+from mlagents.learning import adam
+from mlagents.learning.compiling import Compiled
+from mlagents.learning.protocols import NonFiniteUpdate, Signals
+from mlagents.learning.schedules import scheduled
 from mlagents.nn.body import Body
 from mlagents.nn.build import make_critic, make_policy
 from mlagents.nn.critic import Critic
@@ -90,7 +90,7 @@ class State(eqx.Module):
 
 
 class Rollout(NamedTuple):
-    """Segments behind one another, each followed by its closing row (see `mlagents.data.segments.Rows`)."""
+    """Segments behind one another, each followed by its closing row (see `mlagents.data.segments.FlatSegments`)."""
 
     observations: Observations
     continuous: Float[Array, "rows c"]
@@ -148,7 +148,7 @@ class A2CLearner:
         critic = make_critic(rng, spec, settings.network_settings, len(signals.names))
         parameters, self._networks_of = flattened(Networks(policy.body, policy.head, critic))
         self._state = State(parameters, adam.at_rest(parameters), policy.normalizer)
-        self._rows = Rows(spec, hp.batch_size)
+        self._rows = FlatSegments(spec, hp.batch_size)
         self._update = Compiled(partial(update, networks_of=self._networks_of, hp=hp))
 
     @property

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlagents.cli.errors import UsageError
+from mlagents.errors import UsageError
 
 if TYPE_CHECKING:
     from mlagents.settings import RunSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlagents.cli.errors import UsageError
+from mlagents.errors import UsageError
 
 if TYPE_CHECKING:
     from mlagents_envs.registry import BaseRegistryEntry

@@ -12,7 +12,7 @@ from mlagents.cli.environments import find_environment
 from mlagents.cli.table import print_table
 
 if TYPE_CHECKING:
-    from mlagents.cli.keyboard import Keys
+    from mlagents.viewing.keyboard import Keys
     from mlagents_envs.base_env import BehaviorSpec
     from mlagents_envs.registry import BaseRegistryEntry
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from mlagents.errors import UsageError
+
 USER_ERRORS = (
     "mlagents_envs.exception:UnityException",
-    "mlagents.settings.report:SettingsError",
+    "mlagents.settings.source.faults:SettingsError",
     "mlagents.process:DeviceError",
     "mlagents.plugins:PluginError",
     "mlagents.nn.errors:NetworkError",
@@ -18,7 +20,7 @@ USER_ERRORS = (
     "mlagents.stats.plugins:StatsWriterPluginError",
     "mlagents.training.guard:TooManyFaults",
     "mlagents.rollout.source:UnknownEnvironment",
-    "mlagents.training.checkpoint:CheckpointError",
+    "mlagents.artifacts.checkpoints:CheckpointError",
     "mlagents.inference.errors:ModelError",
     "mlagents.export.errors:ExportError",
 )
@@ -26,10 +28,6 @@ USER_ERRORS = (
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
-
-
-class UsageError(Exception):
-    """The command line asks for something that does not exist; exit code 2, as for an unknown flag."""
 
 
 @dataclass

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlagents.cli.errors import UsageError
 from mlagents.cli.numbers import whole_number
 from mlagents.cli.runs import find_folder
+from mlagents.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlagents.training.checkpoint import Checkpoints
+    from mlagents.artifacts.checkpoints import Checkpoints
 
 PROFILES = ("default", "barracuda1", "barracuda", "sentis1", "inference2")
 SUFFIXES = (".onnx", ".nn")
@@ -58,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
     from mlagents import process
 
     process.configure("cpu")
+    from mlagents.artifacts.checkpoints import Checkpoints
+    from mlagents.artifacts.interface import read_policy
+    from mlagents.artifacts.layout import Layout
     from mlagents.export import PROFILES as BY_NAME
     from mlagents.export import export_model
-    from mlagents.training.checkpoint import Checkpoints
-    from mlagents.training.interface import read_policy
-    from mlagents.training.layout import Layout
 
     checkpoints = Checkpoints.open(Layout.of_folder(folder))
     behavior = _behavior(checkpoints, folder, arguments.behavior)

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlagents.cli.environments import find_environment
-from mlagents.cli.errors import INTERRUPTED, UsageError
-from mlagents.cli.keyboard import TERMINAL, WINDOW, Quit
+from mlagents.cli.errors import INTERRUPTED
 from mlagents.cli.numbers import whole_number
-from mlagents.cli.players import heuristic_players, keyboard_playable, recorded
-from mlagents.cli.recording import VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
 from mlagents.cli.runs import find_folder
 from mlagents.cli.table import print_table
+from mlagents.errors import UsageError
+from mlagents.viewing.players import heuristic_players, keyboard_playable, recorded
+from mlagents.viewing.recording import VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
+from mlagents.viewing.seat import Quit
+from mlagents.viewing.seats import TERMINAL, WINDOW
 
 if TYPE_CHECKING:
     from mlagents.inference import EvaluationResult, Model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlagents.cli.errors import UsageError
+from mlagents.errors import UsageError
 
 RUN_FOLDERS = (Path("models"), Path("results"))
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
 from mlagents_envs.base_env import BehaviorSpec
 
 
 class Replay:
     """A ring of rows that holds the newest `capacity` decisions; nothing is allocated after the start.
 
-    Segments lie in it as in `Rows`, each followed by its closing row, so every observation is stored once and the
-    next one of a decision is one row on. They are sampled in *sequences*: pieces of at most `steps` decisions,
+    Segments lie in it as in `FlatSegments`, each followed by its closing row, so every observation is stored once
+    and the next one of a decision is one row on. They are sampled in *sequences*: pieces of at most `steps` decisions,
     counted from a segment's start. There are twice as many rows as decisions: however short the segments are, the
     closing rows of the newest `capacity` decisions fit beside them, and what is written next can only hit rows that
     no sample reads any more.
@@ -30,7 +30,7 @@ class Replay:
     def __init__(self, spec: BehaviorSpec, capacity: int, steps: int = 1, memory_size: int = 0):
         self._capacity = capacity
         self._steps = steps
-        self._store = Rows(spec, capacity, memory_size)
+        self._store = FlatSegments(spec, capacity, memory_size)
         self._length = len(self._store.closing)
         self._written = 0  # rows
         self._seen = 0  # decisions
@@ -77,7 +77,7 @@ class Replay:
         self._newest += len(start)
         self._oldest = max(self._oldest, self._newest - self._capacity)
 
-    def sample(self, rng: np.random.Generator, count: int, out: Rows) -> NDArray[np.int32]:
+    def sample(self, rng: np.random.Generator, count: int, out: FlatSegments) -> NDArray[np.int32]:
         """Draw sequences uniformly, with replacement, from all that are stored.
 
         Args:

@@ -45,7 +45,7 @@ class Segment:
         return len(self.reward)
 
 
-class Rows:
+class FlatSegments:
     """Segments behind one another in flat columns, each followed by one closing row.
 
     A closing row holds only the observation after the segment's last decision, so that the next observation is

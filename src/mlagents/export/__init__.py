@@ -2,8 +2,8 @@
 
 from mlagents.export.errors import ExportError
 from mlagents.export.model import export_model, why_no_barracuda
-from mlagents.export.parity import ParityReport
-from mlagents.export.policy import export_policy
+from mlagents.export.onnx.parity import ParityReport
+from mlagents.export.onnx.policy import export_policy
 from mlagents.export.profiles import DEFAULT, PROFILES, Profile
 
 __all__ = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mlagents.export.barracuda import barracuda_model
-from mlagents.export.barracuda_policy import export_barracuda
+from mlagents.export.barracuda.policy import export_barracuda
+from mlagents.export.barracuda.writer import barracuda_model
 from mlagents.export.errors import ExportError
-from mlagents.export.parity import ParityReport
-from mlagents.export.policy import export_policy
+from mlagents.export.onnx.parity import ParityReport
+from mlagents.export.onnx.policy import export_policy
 from mlagents.export.profiles import DEFAULT, Profile
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mlagents.export.graph import (
+from mlagents.export.onnx.graph import (
     Arithmetic,
     Clip,
     Concat,

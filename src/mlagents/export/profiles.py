@@ -12,8 +12,8 @@ class Profile:
     """How an ONNX model is written.
 
     Attributes:
-      opset: operator set, see `mlagents.export.onnx.OPSETS`.
-      api_version: names and shapes of inputs and outputs, see `mlagents.export.policy_graph`.
+      opset: operator set, see `mlagents.export.onnx.writer.OPSETS`.
+      api_version: names and shapes of inputs and outputs, see `mlagents.export.onnx.policy_graph`.
     """
 
     opset: int = 9

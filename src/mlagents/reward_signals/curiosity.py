@@ -20,12 +20,12 @@ from jax import lax
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
-from mlagents.algorithms import adam
-from mlagents.algorithms.compiling import Compiled
-from mlagents.algorithms.learning import NonFiniteUpdate
-from mlagents.algorithms.sequences import taken
 from mlagents.arrays import Array
-from mlagents.data.segments import Rows
+from mlagents.data.segments import FlatSegments
+from mlagents.learning import adam
+from mlagents.learning.compiling import Compiled
+from mlagents.learning.protocols import NonFiniteUpdate
+from mlagents.learning.sequences import take
 from mlagents.nn.body import Body
 from mlagents.nn.build import make_body
 from mlagents.nn.distributions import CLIP
@@ -67,7 +67,7 @@ class Models(NamedTuple):
 
 
 class Transitions(NamedTuple):
-    """Rows of decisions and closing rows: what follows a decision is one row on (see `mlagents.data.segments.Rows`)."""
+    """Rows of decisions and closing rows: what follows a decision is one row on (see `FlatSegments`)."""
 
     observations: Observations
     continuous: Float[Array, "rows c"]
@@ -221,8 +221,8 @@ def learn(
     ) -> tuple[Array, optax.ScaleByAdamState, Array]:
         parameters, moments, sums = carry
         rows = order[i]
-        seen = taken(transitions.observations, jnp.concatenate([rows, rows + 1]))
-        part = taken(transitions._replace(observations=()), rows)
+        seen = take(transitions.observations, jnp.concatenate([rows, rows + 1]))
+        part = take(transitions._replace(observations=()), rows)
         inputs = _inputs(recipe.models_of(parameters), normalizer, seen)
         grads, parts = gradient(parameters, recipe, inputs, acted(part, recipe.branches))
         direction, moments = adam.ADAM.update(grads, moments)
@@ -261,14 +261,14 @@ class Curiosity:
         """Seconds spent compiling so far."""
         return self._judge.seconds + self._learn.seconds
 
-    def rewards(self, rows: Rows) -> NDArray[np.float32]:
+    def rewards(self, rows: FlatSegments) -> NDArray[np.float32]:
         """Return float32 [rows], strength applied, at most 1; 0 before anything was learned."""
         if not self._state.adam.count:
             return np.zeros(len(rows.closing), np.float32)
         errors = np.asarray(self._judge(self._state, _transitions(rows), np.int32(rows.used)))
         return np.clip(self._settings.strength * errors, 0.0, MOST_REWARD)
 
-    def learn(self, rows: Rows, rng: np.random.Generator, epochs: int, batch_size: int) -> dict[str, float]:
+    def learn(self, rows: FlatSegments, rng: np.random.Generator, epochs: int, batch_size: int) -> dict[str, float]:
         """Learn from all decisions, in minibatches of a new random order per epoch; return statistics by tag.
 
         The last minibatch of an epoch is filled up with decisions of its beginning.
@@ -315,6 +315,6 @@ def _branches(action: ActionSpec) -> tuple[int, ...]:
     return tuple(int(size) for size in action.discrete_branches)
 
 
-def _transitions(rows: Rows) -> Transitions:
+def _transitions(rows: FlatSegments) -> Transitions:
     columns = rows.columns
     return Transitions(tuple(columns.observations), columns.continuous, columns.discrete, rows.closing)

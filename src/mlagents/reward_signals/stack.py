@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.data.segments import Rows
+from mlagents.data.segments import FlatSegments
 from mlagents.reward_signals.curiosity import Curiosity
 from mlagents.settings import CuriositySettings, ExtrinsicSettings, RewardSignalSettings
 from mlagents_envs.base_env import BehaviorSpec
@@ -31,10 +31,10 @@ class Intrinsic(Protocol):
     def compile_seconds(self) -> float:
         """Seconds spent compiling so far."""
 
-    def rewards(self, rows: Rows) -> NDArray[np.float32]:
+    def rewards(self, rows: FlatSegments) -> NDArray[np.float32]:
         """Return float32 [rows], strength applied."""
 
-    def learn(self, rows: Rows, rng: np.random.Generator, epochs: int, batch_size: int) -> dict[str, float]:
+    def learn(self, rows: FlatSegments, rng: np.random.Generator, epochs: int, batch_size: int) -> dict[str, float]:
         """Learn from all decisions and return statistics by tag."""
 
     def named(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class RewardSignals:
         """Seconds spent compiling so far."""
         return sum(signal.compile_seconds for signal in self._intrinsic.values())
 
-    def rewards(self, rows: Rows) -> NDArray[np.float32]:
+    def rewards(self, rows: FlatSegments) -> NDArray[np.float32]:
         """Return float32 [rows, K], strength applied."""
         extrinsic = rows.columns.reward
         columns = [
@@ -90,14 +90,14 @@ class RewardSignals:
         ]
         return np.stack(columns, axis=1)
 
-    def ended(self, rows: Rows) -> NDArray[np.bool_]:
+    def ended(self, rows: FlatSegments) -> NDArray[np.bool_]:
         """Return bool [rows, K]: where nothing follows, as each signal counts it (an interruption is not an end)."""
         respects = [name not in self._intrinsic or self._intrinsic[name].respects_ends for name in self.names]
         ended: NDArray[np.bool_] = (rows.ended & ~rows.interrupted)[:, None] & np.array(respects)
         return ended
 
     def learn(
-        self, rows: Rows, rewards: NDArray[np.float32], rng: np.random.Generator, epochs: int, batch_size: int
+        self, rows: FlatSegments, rewards: NDArray[np.float32], rng: np.random.Generator, epochs: int, batch_size: int
     ) -> dict[str, float]:
         """Let the signals that have models learn from all decisions.
 

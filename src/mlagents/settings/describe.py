@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from mlagents.settings.report import KeyPath, SettingsError, did_you_mean, dotted
 from mlagents.settings.schema import REWARD_SIGNALS, SAMPLERS, TRAINER_TYPES, RunSettings, Settings
+from mlagents.settings.source.faults import KeyPath, SettingsError, did_you_mean, dotted
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DEFS = "#/$defs/"

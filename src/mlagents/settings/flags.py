@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from mlagents.settings.report import Place, Report, did_you_mean, shown
 from mlagents.settings.schema import CheckpointSettings
 from mlagents.settings.schema.base import whole
-from mlagents.settings.sections import Items, Section, located, sections_of
+from mlagents.settings.source.faults import FaultReport, Place, did_you_mean, shown
+from mlagents.settings.source.sections import Items, Section, located, sections_of
 
 _SECTIONS = {
     "env_settings": (
@@ -78,7 +78,7 @@ def place_of(flag: str) -> Place:
     return Place("command line", (f"--{_SHORT.get(flag, flag).replace('_', '-')}",))
 
 
-def apply_flags(tree: Section, flags: Mapping[str, object], report: Report) -> None:
+def apply_flags(tree: Section, flags: Mapping[str, object], report: FaultReport) -> None:
     """Set what the flags say in a modern mapping whose behaviors are complete, in place."""
     for flag, value in flags.items():
         at = place_of(flag)
@@ -108,7 +108,7 @@ def _set_in_behaviors(tree: Section, path: tuple[str, ...], value: object, at: P
         section.put(path[-1], value, at)
 
 
-def _set_lesson(tree: Section, lesson: object, report: Report) -> None:
+def _set_lesson(tree: Section, lesson: object, report: FaultReport) -> None:
     """All curricula start at this lesson, or at their nearest one."""
     at = place_of("lesson")
     curricula = [
@@ -126,7 +126,7 @@ def _set_lesson(tree: Section, lesson: object, report: Report) -> None:
             report.fault(at, f"wrong type (got {shown(lesson)}, expected a whole number)")
 
 
-def _set_device(tree: Section, flags: Mapping[str, object], report: Report) -> None:
+def _set_device(tree: Section, flags: Mapping[str, object], report: FaultReport) -> None:
     given: dict[str, Any] = {flag: flags[flag] for flag in _DEVICES if flags.get(flag)}
     if "cpu" in given:
         given["cpu"] = "cpu"
@@ -139,7 +139,7 @@ def _set_device(tree: Section, flags: Mapping[str, object], report: Report) -> N
         tree.subsection("torch_settings").put("device", device, place_of(flag))
 
 
-def settle_start(settings: CheckpointSettings, flags: Mapping[str, object], report: Report) -> CheckpointSettings:
+def settle_start(settings: CheckpointSettings, flags: Mapping[str, object], report: FaultReport) -> CheckpointSettings:
     """What the run starts from when file and flags say several things; deprecated switches are used up."""
     resume, initialize_from = settings.resume or settings.load_model, settings.initialize_from
     at = Place("checkpoint_settings", ())

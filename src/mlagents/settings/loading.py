@@ -14,11 +14,11 @@ from ruamel.yaml.representer import RoundTripRepresenter
 
 from mlagents.settings.flags import apply_flags, settle_start
 from mlagents.settings.parser import validate
-from mlagents.settings.report import KeyPath, Place, Report, SettingsError
 from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
-from mlagents.settings.sections import Section, find
+from mlagents.settings.source.faults import FaultReport, KeyPath, Place, SettingsError
+from mlagents.settings.source.sections import Section, find
+from mlagents.settings.source.yaml_source import parse, read
 from mlagents.settings.upgrade import is_of_2020, upgrade
-from mlagents.settings.yaml_source import parse, read
 
 _logger = logging.getLogger(__name__)
 _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
@@ -54,7 +54,7 @@ def load_run_settings(
     Raises:
         SettingsError: every fault of the files and flags at once.
     """
-    report = Report()
+    report = FaultReport()
     trainer = _built_in_defaults(report) if path is None else read(path, report)
     curriculum, sampler = (
         read(Path(str(flags[flag])), report) if flags.get(flag) else None
@@ -69,7 +69,7 @@ def parse_run_settings(text: str, source: str = "configuration", *, check_files:
     Raises:
         SettingsError: every fault of the text at once.
     """
-    report = Report()
+    report = FaultReport()
     return _settings(parse(text, source, report), None, None, _NO_FLAGS, report, check_files)
 
 
@@ -115,7 +115,7 @@ def _demonstration_problem(demo_path: str) -> str:
     return f"demonstration not found (expected a `.demo` file, or a folder of them, at {str(path)!r})"
 
 
-def _built_in_defaults(report: Report) -> Section:
+def _built_in_defaults(report: FaultReport) -> Section:
     place = Place("no configuration file", ())
     report.warn(place, "every behavior gets the built-in defaults")
     tree = Section(place)
@@ -128,7 +128,7 @@ def _settings(
     curriculum: Section | None,
     sampler: Section | None,
     flags: Mapping[str, object],
-    report: Report,
+    report: FaultReport,
     check_files: bool,
 ) -> RunSettings:
     if trainer is None:
@@ -149,7 +149,7 @@ def _settings(
     return settings.model_copy(update={"checkpoint_settings": checkpoints}).written_in(tree)
 
 
-def _advise(settings: RunSettings, tree: Section, report: Report) -> None:
+def _advise(settings: RunSettings, tree: Section, report: FaultReport) -> None:
     """Warn of what has no effect."""
     for name, parameter in settings.environment_parameters.items():
         if isinstance(parameter, CurriculumSettings) and parameter.curriculum[-1].completion_criteria:

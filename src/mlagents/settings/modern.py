@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mlagents.settings.report import Report
 from mlagents.settings.schema import hyperparameters_of
-from mlagents.settings.sections import Section, copied, sections_of
+from mlagents.settings.source.faults import FaultReport
+from mlagents.settings.source.sections import Section, copied, sections_of
 
 _NETWORK_SPELLINGS = {"vis_encoder_type": "vis_encode_type", "conditioning_type": "goal_conditioning_type"}
 
 
-def normalise(tree: Section, report: Report) -> None:
+def normalise(tree: Section, report: FaultReport) -> None:
     """Bring every known spelling of a key to the one of the schema, in place."""
     for behavior in sections_of(tree.get("behaviors")):
         normalise_behavior(behavior, report)
@@ -17,7 +17,7 @@ def normalise(tree: Section, report: Report) -> None:
         normalise_behavior(behavior, report)
 
 
-def normalise_behavior(behavior: Section, report: Report) -> None:
+def normalise_behavior(behavior: Section, report: FaultReport) -> None:
     """The same for one behavior."""
     if "framework" in behavior:
         report.warn(behavior.keys_at["framework"], "ignored: there is only one framework")
@@ -33,7 +33,7 @@ def normalise_behavior(behavior: Section, report: Report) -> None:
     move_init_path(behavior)
 
 
-def respell_self_play(behavior: Section, report: Report) -> None:
+def respell_self_play(behavior: Section, report: FaultReport) -> None:
     """Self-play's ratio by its name of 0.15."""
     for self_play in sections_of(behavior, "self_play"):
         respell(self_play, {"play_against_current_self_ratio": "play_against_latest_model_ratio"}, report)
@@ -48,7 +48,7 @@ def move_init_path(behavior: Section) -> None:
             del cloning["init_path"]
 
 
-def respell(section: Section, spellings: dict[str, str], report: Report) -> None:
+def respell(section: Section, spellings: dict[str, str], report: FaultReport) -> None:
     """Rename keys; both spellings at once are a fault."""
     for spelling, key in spellings.items():
         if spelling in section and key in section:
@@ -58,7 +58,7 @@ def respell(section: Section, spellings: dict[str, str], report: Report) -> None
             section.rename(spelling, key)
 
 
-def _encoding_size(signal: Section, report: Report) -> None:
+def _encoding_size(signal: Section, report: FaultReport) -> None:
     if "encoding_size" not in signal:
         return
     at = signal.keys_at["encoding_size"]

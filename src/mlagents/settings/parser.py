@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlagents.settings.describe import expected_at, sections_with
-from mlagents.settings.report import KeyPath, Report, did_you_mean, shown
 from mlagents.settings.schema import BehaviorSettings, RunSettings
 from mlagents.settings.schema.base import Violation
-from mlagents.settings.sections import Section, copied, drop, find, parent_of
+from mlagents.settings.source.faults import FaultReport, KeyPath, did_you_mean, shown
+from mlagents.settings.source.sections import Section, copied, drop, find, parent_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Finding:
     """The key or value that was probably meant."""
 
 
-def validate(tree: Section, report: Report) -> RunSettings | None:
+def validate(tree: Section, report: FaultReport) -> RunSettings | None:
     """The settings in a modern mapping, or None when the report has faults."""
     tree = copied(tree)
     while True:
@@ -53,8 +53,8 @@ def validate(tree: Section, report: Report) -> RunSettings | None:
             return None if report.faults else settings
 
 
-def _note(finding: _Finding, tree: Section, report: Report) -> None:
-    """Report a finding, unless it may come from an earlier repair."""
+def _note(finding: _Finding, tree: Section, report: FaultReport) -> None:
+    """FaultReport a finding, unless it may come from an earlier repair."""
     if any(_related(path, doubt) for path in finding.judged or [finding.path] for doubt in report.doubtful):
         return
     place, depth = find(tree, finding.path)
@@ -66,7 +66,7 @@ def _note(finding: _Finding, tree: Section, report: Report) -> None:
     report.fault(place.below(*finding.path[depth:]), problem)
 
 
-def _repair(findings: list[_Finding], tree: Section, report: Report) -> bool:
+def _repair(findings: list[_Finding], tree: Section, report: FaultReport) -> bool:
     """Take the faults out of the tree; False when nothing could be taken out."""
     dropped: list[KeyPath] = []
     respelled = False

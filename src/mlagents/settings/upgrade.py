@@ -12,9 +12,9 @@ from typing import Any
 from mlagents.settings.legacy.behaviors import is_flat, upgrade_behaviors
 from mlagents.settings.legacy.parameters import upgrade_curricula, upgrade_samplers
 from mlagents.settings.modern import inherit, normalise
-from mlagents.settings.report import Place, Report, shown
 from mlagents.settings.schema import RunSettings
-from mlagents.settings.sections import Section, copied, located
+from mlagents.settings.source.faults import FaultReport, Place, shown
+from mlagents.settings.source.sections import Section, copied, located
 
 _OLD_SECTIONS = ("parameter_randomization", "curriculum")
 
@@ -23,7 +23,7 @@ def upgrade(
     trainer: Mapping[str, Any],
     curriculum: Mapping[str, Any] | None = None,
     sampler: Mapping[str, Any] | None = None,
-    report: Report | None = None,
+    report: FaultReport | None = None,
 ) -> Section:
     """The modern mapping of a trainer file, with the curriculum and sampler files of 2020 merged in.
 
@@ -36,7 +36,7 @@ def upgrade(
     Raises:
         SettingsError: faults of the old forms, without a report. The modern mapping is not validated here.
     """
-    findings = report or Report()
+    findings = report or FaultReport()
     tree: Section = copied(located(trainer, Place("trainer configuration", ())))
     if is_of_2020(tree):
         tree = upgrade_behaviors(tree, findings)
@@ -61,7 +61,7 @@ def is_of_2020(trainer: Mapping[str, Any]) -> bool:
     return is_flat(trainer, {*RunSettings.model_fields, *_OLD_SECTIONS})
 
 
-def _taken(tree: Section, key: str, report: Report) -> Section | None:
+def _taken(tree: Section, key: str, report: FaultReport) -> Section | None:
     """A top-level section of the intermediate form, taken out of the tree."""
     section = tree.pop(key, None)
     if section is None or isinstance(section, Section):

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from mlagents.reward_signals.stack import AVAILABLE
 from mlagents.settings import BehaviorSettings, RunSettings, SettingsError
-from mlagents.settings.report import KeyPath
+from mlagents.settings.source.faults import KeyPath
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlagents.algorithms.learning import NonFiniteUpdate
 from mlagents.curriculum.lessons import Progress
 from mlagents.data.segments import Segment
 from mlagents.data.trajectories import Episode
+from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.policy import Policy
 from mlagents.rollout.actor import Actor
 from mlagents.rollout.collector import Collector

@@ -11,6 +11,10 @@ import numpy as np
 from mlagents import plugins
 from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.algorithms.sac.learner import SACLearner
+from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
+from mlagents.artifacts.exports import Exports
+from mlagents.artifacts.initial import InitialState, find_state, read_initial
+from mlagents.artifacts.layout import Layout
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
@@ -30,11 +34,7 @@ from mlagents.stats import (
 )
 from mlagents.training.availability import Coverage, refuse_hopeless
 from mlagents.training.behavior import Behavior, Learner
-from mlagents.training.checkpoint import CheckpointError, Checkpoints
-from mlagents.training.exports import Exports
-from mlagents.training.initial import InitialState, find_state, read_initial
-from mlagents.training.judge import Judge
-from mlagents.training.layout import Layout
+from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.run import Run
 from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
@@ -99,7 +99,7 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console))
     source = _source(settings, layout, seed)
-    judge = Judge(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
+    judge = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
     pool = _pool(settings, source)
     coverage = Coverage(settings, trainers, lambda: {name.partition("?team=")[0] for name in pool.behavior_specs})
 

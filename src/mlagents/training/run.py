@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlagents.artifacts.checkpoints import Checkpoints
+from mlagents.artifacts.continuation import read_begun, write_begun
+from mlagents.artifacts.exports import Exports
+from mlagents.artifacts.interface import KEY, interface
+from mlagents.artifacts.layout import Layout
+from mlagents.artifacts.manifest import manifest
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.export import ExportError
 from mlagents.files import write_atomically
@@ -15,15 +21,9 @@ from mlagents.rollout.env_pool import EnvPool
 from mlagents.settings import RunSettings
 from mlagents.stats import Statistics, write_timers
 from mlagents.training.behavior import Behavior
-from mlagents.training.checkpoint import Checkpoints
-from mlagents.training.continuation import read_begun, write_begun
-from mlagents.training.exports import Exports
-from mlagents.training.interface import KEY, interface
-from mlagents.training.judge import Judge
-from mlagents.training.layout import Layout
+from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.loop import MakeBehavior, TrainingLoop
-from mlagents.training.manifest import manifest
-from mlagents.training.signals import StopSignals
+from mlagents.training.stop import StopSignals
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 from mlagents_envs.logging_util import get_logger
@@ -61,7 +61,7 @@ class Run:
     parameters: ParameterSchedule
     configuration: str
     exports: Exports
-    judge: Judge | None = None
+    judge: CheckpointEvaluator | None = None
     _stop: StopSignals = field(default_factory=StopSignals, init=False)
     _behaviors: dict[str, Behavior] = field(default_factory=dict, init=False)
 
@@ -114,7 +114,7 @@ class Run:
                 self.layout.begun.unlink(missing_ok=True)  # by --force: of the run that was there before
             write_atomically(self.layout.configuration, self.configuration.encode())
             write_atomically(self.layout.manifest, manifest(self.settings))
-            self.exports.rehearse(behavior)
+            self.exports.dry_run(behavior)
         self._behaviors[name] = behavior
         return behavior
 
@@ -145,7 +145,7 @@ class Run:
                 _log.error("No model of this checkpoint, whose weights are saved: %s", error)
         return models
 
-    def _rate(self, judge: Judge, models: dict[str, Path]) -> dict[str, float]:
+    def _rate(self, judge: CheckpointEvaluator, models: dict[str, Path]) -> dict[str, float]:
         """Return the ratings of these models, which play with the present models of the other behaviors.
 
         There are none if a behavior's model could not be written.

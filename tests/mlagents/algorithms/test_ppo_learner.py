@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from mlagents.algorithms.learning import NonFiniteUpdate
 from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.data.segments import Segment
+from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals
 from toys.training import make_loop, ppo_settings

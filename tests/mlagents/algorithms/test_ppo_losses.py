@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
-from mlagents.algorithms.schedules import scheduled
+from mlagents.learning.schedules import scheduled
 
 
 def surrogate(ratio, advantage):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mlagents.algorithms.ppo.update import Batch, Coefficients, Networks, minibatch_loss, sequence_values
-from mlagents.algorithms.sequences import Sequences, past_burn_in, rows_of
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
+from mlagents.learning.sequences import Sequences, past_burn_in, rows_of
 from mlagents.nn.build import features, make_body, make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.layers import glorot_dense
@@ -64,7 +64,7 @@ def part(segment, start, stop):
 
 
 def in_rows(segments):
-    rows = Rows(SPEC, 40, memory_size=12)
+    rows = FlatSegments(SPEC, 40, memory_size=12)
     for segment in segments:
         rows.extend(segment)
     return rows
@@ -132,7 +132,7 @@ def test_where_sequences_are():
     start, length = rows.sequences(3)
     assert start.tolist() == [0, 3, 6, 8, 12]
     assert length.tolist() == [3, 3, 1, 3, 1]
-    assert Rows(SPEC, 4).sequences(3)[0].tolist() == []
+    assert FlatSegments(SPEC, 4).sequences(3)[0].tolist() == []
     at, valid = rows_of(Sequences(start[1:3], length[1:3]), 4)
     assert at.tolist() == [3, 4, 5, 6, 6, 7, 7, 7]
     assert valid.tolist() == [True, True, True, False, True, False, False, False]

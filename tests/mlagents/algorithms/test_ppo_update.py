@@ -10,9 +10,9 @@ import numpy as np
 import optax
 import pytest
 
-from mlagents.algorithms.adam import ADAM
 from mlagents.algorithms.ppo.update import Coefficients, Experience, LearnerState, Networks, Recipe, update
-from mlagents.algorithms.sequences import Sequences
+from mlagents.learning.adam import ADAM
+from mlagents.learning.sequences import Sequences
 from mlagents.nn.build import make_body, make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.layers import glorot_dense

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from mlagents.algorithms.learning import NonFiniteUpdate
 from mlagents.algorithms.sac.learner import UPDATES_PER_CALL, SACLearner
 from mlagents.data.segments import Segment
+from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.settings import BehaviorSettings

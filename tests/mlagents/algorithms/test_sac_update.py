@@ -11,10 +11,10 @@ import optax
 import pytest
 from scipy import stats
 
-from mlagents.algorithms.adam import ADAM
 from mlagents.algorithms.sac.networks import Networks, Structure
 from mlagents.algorithms.sac.networks import make_networks as networks_around
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, update
+from mlagents.learning.adam import ADAM
 from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.normalizer import Normalizer

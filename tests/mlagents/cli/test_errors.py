@@ -7,7 +7,8 @@ import importlib
 
 import pytest
 
-from mlagents.cli.errors import USER_ERRORS, UsageError, reporting_errors
+from mlagents.cli.errors import USER_ERRORS, reporting_errors
+from mlagents.errors import UsageError
 from mlagents.inference import ModelError, ModelMismatch
 from mlagents_envs.exception import UnityTimeOutException
 

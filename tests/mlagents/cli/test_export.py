@@ -10,15 +10,15 @@ from pathlib import Path
 import onnx
 import pytest
 
+from mlagents.artifacts.checkpoints import Checkpoints
+from mlagents.artifacts.interface import KEY, interface
+from mlagents.artifacts.layout import Layout
 from mlagents.cli.export import PROFILES as OFFERED
 from mlagents.cli.main import main
 from mlagents.export import PROFILES
 from mlagents.inference import load_model
 from mlagents.nn.tensors import named_tensors
 from mlagents.settings import NetworkSettings
-from mlagents.training.checkpoint import Checkpoints
-from mlagents.training.interface import KEY, interface
-from mlagents.training.layout import Layout
 from toys.policies import KINDS, seasoned_policy
 
 

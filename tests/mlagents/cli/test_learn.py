@@ -16,7 +16,7 @@ import onnx
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlagents.training.checkpoint import read_state
+from mlagents.artifacts.checkpoints import read_state
 
 CONFIG = """\
 behaviors:

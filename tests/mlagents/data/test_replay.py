@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlagents.data.replay import Replay
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
 
 NONE = (DimensionProperty.NONE,)
@@ -38,7 +38,7 @@ def make_segment(first: int, steps: int, ended: bool = False, interrupted: bool 
     )
 
 
-def transition(rows: Rows, i: int) -> tuple[object, ...]:
+def transition(rows: FlatSegments, i: int) -> tuple[object, ...]:
     """Return the decision of row 2i: what was seen, done and seen after it."""
     d = 2 * i
     return (
@@ -73,7 +73,7 @@ def expected(segment: Segment) -> list[tuple[object, ...]]:
 def everything(replay: Replay, rng: np.random.Generator) -> set[tuple[object, ...]]:
     """Return all transitions that can be sampled: so many draws that each of n is missed with (1 - 1/n)^(40 n)."""
     count = 40 * len(replay)
-    rows = Rows(SPEC, count)
+    rows = FlatSegments(SPEC, count)
     assert (replay.sample(rng, count, rows) == 1).all()
     assert (rows.steps, rows.used) == (count, 2 * count)
     assert not rows.closing[::2].any()
@@ -121,7 +121,7 @@ def test_sampling_is_uniform():
     replay = Replay(SPEC, 10)
     for first in range(0, 300, 30):
         replay.extend(make_segment(first, 3))
-    rows = Rows(SPEC, 100_000)
+    rows = FlatSegments(SPEC, 100_000)
     replay.sample(np.random.default_rng(0), 100_000, rows)
     _, counts = np.unique(rows.columns.observations[0][::2], return_counts=True)
     assert len(counts) == 10
@@ -129,7 +129,7 @@ def test_sampling_is_uniform():
 
 
 def test_rows_can_be_filled_again_with_fewer():
-    replay, out = Replay(SPEC, 10), Rows(SPEC, 8)
+    replay, out = Replay(SPEC, 10), FlatSegments(SPEC, 8)
     replay.extend(make_segment(0, 5, ended=True))
     rng = np.random.default_rng(0)
     replay.sample(rng, 8, out)
@@ -148,7 +148,7 @@ def test_nothing_is_allocated_as_it_fills():
 def test_an_empty_one_says_so_and_survives_saving():
     replay = Replay(SPEC, 5)
     with pytest.raises(ValueError, match="nothing is stored"):
-        replay.sample(np.random.default_rng(0), 1, Rows(SPEC, 1))
+        replay.sample(np.random.default_rng(0), 1, FlatSegments(SPEC, 1))
     other = Replay(SPEC, 5)
     other.extend(make_segment(0, 3))
     other.load_state_dict(replay.state_dict())
@@ -174,7 +174,7 @@ def test_sequences_are_pieces_of_segments_with_the_memory_of_their_first_decisio
     while sum(n for _, n in plain) > capacity:
         plain.pop(0)
     count = 40 * len(plain)
-    rows = Rows(SPEC, count * (steps + 1), memory_size=1)
+    rows = FlatSegments(SPEC, count * (steps + 1), memory_size=1)
     lengths = replay.sample(np.random.default_rng(seed), count, rows)
     serial = rows.columns.observations[0][: rows.used, 0].reshape(count, steps + 1)
     for seen, length in zip(serial, lengths.tolist(), strict=True):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
 from mlagents.data.trajectories import Trajectories
 from mlagents_envs.base_env import (
     ActionSpec,
@@ -141,7 +141,7 @@ def test_equals_plain_bookkeeping(horizon, script):
 
 
 def test_rows_place_a_closing_row_after_each_segment():
-    rows = Rows(SPEC, 2)
+    rows = FlatSegments(SPEC, 2)
     for start, steps, ended in ((0, 2, True), (10, 1, False)):
         rows.extend(
             Segment(

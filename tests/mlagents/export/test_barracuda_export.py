@@ -9,9 +9,9 @@ import pytest
 
 from mlagents.barracuda import Activation, LayerType, parse, read_barracuda, serialized
 from mlagents.export import ExportError
-from mlagents.export.barracuda import barracuda_model
-from mlagents.export.barracuda_parity import check_barracuda_parity
-from mlagents.export.barracuda_policy import export_barracuda
+from mlagents.export.barracuda.parity import check_barracuda_parity
+from mlagents.export.barracuda.policy import export_barracuda
+from mlagents.export.barracuda.writer import barracuda_model
 from mlagents.inference import BarracudaModel
 from mlagents.nn.build import make_policy
 from mlagents.nn.normalizer import Normalizer

@@ -10,9 +10,9 @@ import pytest
 from onnx import numpy_helper
 
 from mlagents.export import DEFAULT, ExportError, Profile
-from mlagents.export.onnx import onnx_model
-from mlagents.export.parity import check_parity
-from mlagents.export.policy_graph import policy_graph
+from mlagents.export.onnx.parity import check_parity
+from mlagents.export.onnx.policy_graph import policy_graph
+from mlagents.export.onnx.writer import onnx_model
 from toys.policies import KINDS, seasoned_policy
 
 

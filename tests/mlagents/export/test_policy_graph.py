@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 
 from mlagents.export import ExportError
-from mlagents.export.onnx import onnx_model
-from mlagents.export.policy_graph import policy_graph
+from mlagents.export.onnx.policy_graph import policy_graph
+from mlagents.export.onnx.writer import onnx_model
 from mlagents.nn.layers import Dense
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec
 from toys.policies import KINDS, MEMORY, behavior, seasoned_policy, sensor

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from mlagents.algorithms.learning import NonFiniteUpdate
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
+from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import named_tensors, with_tensors
 from mlagents.reward_signals import curiosity
 from mlagents.reward_signals.curiosity import Curiosity, acted, forward_errors, inverse_errors, make_models
@@ -51,7 +51,7 @@ def _moved(continuous, discrete, spec):
 
 
 def rows_of(*segments, spec=SPEC, capacity=100):
-    rows = Rows(spec, capacity)
+    rows = FlatSegments(spec, capacity)
     for part in segments:
         rows.extend(part)
     return rows

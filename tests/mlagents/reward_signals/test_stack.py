@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlagents.algorithms.learning import Signals
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
+from mlagents.learning.protocols import Signals
 from mlagents.reward_signals.stack import RewardSignalError, RewardSignals
 from mlagents.settings import BehaviorSettings
 from toys.specs import behavior
@@ -23,7 +23,7 @@ def make(signals=BOTH):
 
 def rows_of(rng, *ends):
     """Segments of 4 decisions; each ends as said: None, "ended", "interrupted"."""
-    rows = Rows(SPEC, 50)
+    rows = FlatSegments(SPEC, 50)
     for end in ends:
         rows.extend(
             Segment(

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from mlagents.algorithms.learning import NonFiniteUpdate
+from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.training import guard
 from mlagents.training.guard import Guard, TooManyFaults
 from mlagents_envs.base_env import DecisionSteps

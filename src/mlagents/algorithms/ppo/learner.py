@@ -9,13 +9,13 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.algorithms import adam
-from mlagents.algorithms.compiling import Compiled
-from mlagents.algorithms.learning import NonFiniteUpdate, Signals
 from mlagents.algorithms.ppo.update import Coefficients, Experience, LearnerState, Networks, Recipe, update
-from mlagents.algorithms.schedules import scheduled
-from mlagents.algorithms.sequences import Sequences
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
+from mlagents.learning import adam
+from mlagents.learning.compiling import Compiled
+from mlagents.learning.protocols import NonFiniteUpdate, Signals
+from mlagents.learning.schedules import scheduled
+from mlagents.learning.sequences import Sequences
 from mlagents.nn.build import features, make_body, make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.layers import glorot_dense
@@ -50,7 +50,7 @@ class PPOLearner:
         value = glorot_dense(self._rng, features(network), len(signals.names))
         parameters, self._networks = flattened(Networks(policy.body, policy.head, critic_body, value))
         self._state = LearnerState(parameters, adam.at_rest(parameters), policy.normalizer)
-        self._rows = Rows(spec, self._hyperparameters.buffer_size, self.policy.memory_size)
+        self._rows = FlatSegments(spec, self._hyperparameters.buffer_size, self.policy.memory_size)
         self._recipe = self._make_recipe()
         self._update = Compiled(functools.partial(update, recipe=self._recipe))
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from mlagents.algorithms.sequences import Valid, mean_over
 from mlagents.arrays import Array
+from mlagents.learning.sequences import Valid, mean_over
 
 MAX_RATIO = 10.0
 LOG_MAX_RATIO = math.log(MAX_RATIO)

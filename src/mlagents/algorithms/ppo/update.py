@@ -13,10 +13,10 @@ import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
-from mlagents.algorithms.adam import ADAM
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
-from mlagents.algorithms.sequences import Sequences, mean_over, past_burn_in, rows_of, taken
 from mlagents.arrays import Array
+from mlagents.learning.adam import ADAM
+from mlagents.learning.sequences import Sequences, mean_over, past_burn_in, rows_of, take
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.layers import Dense
 from mlagents.nn.normalizer import Normalizer
@@ -25,7 +25,7 @@ from mlagents.nn.policy import ActionDistribution, ActionHead
 from mlagents.returns import gae, masked_standardized
 
 CHUNK = 1024
-"""Rows evaluated at once before the epochs; the number of chunks follows the rows in use."""
+"""FlatSegments evaluated at once before the epochs; the number of chunks follows the rows in use."""
 
 
 class Networks(NamedTuple):
@@ -82,7 +82,7 @@ class LearnerState(eqx.Module):
 
 
 class Experience(NamedTuple):
-    """Segments in flat rows (see `mlagents.data.segments.Rows`)."""
+    """Segments in flat rows (see `mlagents.data.segments.FlatSegments`)."""
 
     observations: Observations
     memory: Float[Array, "rows m"]
@@ -121,7 +121,7 @@ class UpdateStatistics(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows ready for the loss."""
+    """FlatSegments ready for the loss."""
 
     inputs: Inputs
     continuous: Float[Array, "rows c"]
@@ -230,7 +230,7 @@ def sequence_values(
         part: Sequences = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, first, chunk), sequences)
         at, valid = rows_of(part, steps + 1)
         last = (jnp.arange(steps + 1) == part.length[:, None]).ravel() & closing[at]
-        found = networks.values(taken(inputs, at), memory[part.start])
+        found = networks.values(take(inputs, at), memory[part.start])
         written: Array = jnp.asarray(value).at[jnp.where(valid | last, at, rows)].set(found, mode="drop")
         return written
 
@@ -286,14 +286,14 @@ def descend(
     """Return the descent after one gradient step on the chosen sequences."""
     memory = valid = None
     if stored_memory.shape[1]:
-        picked = taken(sequences, chosen)
+        picked = take(sequences, chosen)
         memory = stored_memory[picked.start]
         rows, valid = rows_of(picked, recipe.steps)
         valid = past_burn_in(valid, memory, recipe.steps, recipe.burn_in)
     else:
         rows = sequences.start[chosen]
     gradient = jax.grad(minibatch_loss, has_aux=True)
-    part = taken(batch, rows)
+    part = take(batch, rows)
     grads, parts = gradient(descent.parameters, recipe.networks_of, part, memory, valid, coefficients)
     direction, adam = ADAM.update(grads, descent.adam)
     return Descent(
@@ -346,10 +346,10 @@ def update(
         return trained
 
     end = lax.fori_loop(0, order.shape[0], epoch, Descent(state.parameters, state.adam, jnp.zeros(3)))
-    return concluded(state, normalizer, end, minibatches * order.shape[0], value)
+    return finalize(state, normalizer, end, minibatches * order.shape[0], value)
 
 
-def concluded(
+def finalize(
     before: LearnerState,
     normalizer: Normalizer | None,
     end: Descent,

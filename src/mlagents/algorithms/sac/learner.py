@@ -10,14 +10,14 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.algorithms import adam
-from mlagents.algorithms.compiling import Compiled
-from mlagents.algorithms.learning import NonFiniteUpdate, Signals
 from mlagents.algorithms.sac.networks import Structure, make_networks
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, UpdateStatistics, update
-from mlagents.algorithms.schedules import scheduled
 from mlagents.data.replay import Replay
-from mlagents.data.segments import Rows, Segment
+from mlagents.data.segments import FlatSegments, Segment
+from mlagents.learning import adam
+from mlagents.learning.compiling import Compiled
+from mlagents.learning.protocols import NonFiniteUpdate, Signals
+from mlagents.learning.schedules import scheduled
 from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.policy import Policy
@@ -74,7 +74,7 @@ class SACLearner:
         rows = self._sequences * (steps + 1)
         observed = rows * sum(math.prod(o.shape) for o in spec.observation_specs)
         self._most_updates = min(max(SAMPLE_BYTES // observed, 1), UPDATES_PER_CALL)
-        self._sample = Rows(spec, -(-self._most_updates * rows // 2), policy.memory_size)
+        self._sample = FlatSegments(spec, -(-self._most_updates * rows // 2), policy.memory_size)
         self._noise_shape = self._most_updates, self._sequences * steps, spec.action_spec.continuous_size
         recipe = Recipe(self._structure, self._sequences, steps, burn_in, hp.tau)
         self._update = Compiled(functools.partial(update, recipe=recipe))

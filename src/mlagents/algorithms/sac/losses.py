@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mlagents.algorithms.sequences import Valid, mean_over
 from mlagents.arrays import Array
+from mlagents.learning.sequences import Valid, mean_over
 from mlagents.nn.policy import ActionDistribution
 
 DISCRETE_ENTROPY_SHARE = 0.2

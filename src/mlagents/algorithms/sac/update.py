@@ -12,11 +12,11 @@ import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
-from mlagents.algorithms.adam import ADAM
 from mlagents.algorithms.sac import losses
 from mlagents.algorithms.sac.networks import QNetwork, Structure
-from mlagents.algorithms.sequences import Valid, mean_over, past_burn_in
 from mlagents.arrays import Array
+from mlagents.learning.adam import ADAM
+from mlagents.learning.sequences import Valid, mean_over, past_burn_in
 from mlagents.nn.body import Memory
 from mlagents.nn.critic import Critic
 from mlagents.nn.distributions import squashed_gaussian_sample

@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from mlagents.settings.legacy.keys import correct_keys
 from mlagents.settings.legacy.rewards import upgrade_rewards
 from mlagents.settings.modern import move_init_path, respell, respell_self_play
-from mlagents.settings.report import KeyPath, Place, Report, did_you_mean, shown
 from mlagents.settings.schema import TRAINER_TYPES, hyperparameters_of
 from mlagents.settings.schema.base import number, switch, whole
-from mlagents.settings.sections import Section, copied, sections_of
+from mlagents.settings.source.faults import FaultReport, KeyPath, Place, did_you_mean, shown
+from mlagents.settings.source.sections import Section, copied, sections_of
 
 _NETWORK = ("normalize", "hidden_units", "num_layers", "vis_encode_type")
 _BEHAVIOR = ("max_steps", "time_horizon", "summary_freq", "init_path", "threaded", "keep_checkpoints")
@@ -48,7 +48,7 @@ def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
     )
 
 
-def upgrade_behaviors(flat: Section, report: Report) -> Section:
+def upgrade_behaviors(flat: Section, report: FaultReport) -> Section:
     """The modern mapping (`behaviors`, `default_settings`) of a flat trainer file; its keys get corrected."""
     known = sorted({*flat_keys(), *_BEHAVIOR, *_NESTED})
     for written in sections_of(flat):
@@ -72,7 +72,7 @@ def upgrade_behaviors(flat: Section, report: Report) -> Section:
     return tree
 
 
-def _default_settings(tree: Section, flat: Section, default: Section, report: Report) -> None:
+def _default_settings(tree: Section, flat: Section, default: Section, report: FaultReport) -> None:
     """`default` also serves behaviors without a section, if it is complete."""
     at = flat.keys_at["default"]
     missing = _missing(default)
@@ -83,7 +83,7 @@ def _default_settings(tree: Section, flat: Section, default: Section, report: Re
     tree.put("default_settings", converter.convert(), at, flat.values_at["default"])
 
 
-def _resolved(flat: Section, name: str, report: Report) -> Section | None:
+def _resolved(flat: Section, name: str, report: FaultReport) -> Section | None:
     """The section of a behavior; text names the section to use instead."""
     chain = [name]
     while isinstance(flat[chain[-1]], str):
@@ -147,7 +147,7 @@ class _Converter:
     section: Section
     at: Place
     path: KeyPath
-    report: Report
+    report: FaultReport
     hint: str = ""
 
     def convert(self) -> Section:
@@ -254,7 +254,7 @@ class _Converter:
             return  # validation reports it
 
 
-def _positive(section: Section, key: str, report: Report) -> float:
+def _positive(section: Section, key: str, report: FaultReport) -> float:
     """A number above 0; 1 when the key is absent or (reported) wrong."""
     try:
         value = float(number(section.get(key, 1)))

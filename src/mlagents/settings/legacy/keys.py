@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from mlagents.settings.report import Place, Report, did_you_mean
-from mlagents.settings.sections import Section
+from mlagents.settings.source.faults import FaultReport, Place, did_you_mean
+from mlagents.settings.source.sections import Section
 
 
-def correct_keys(section: Section, known: Iterable[str], report: Report) -> None:
-    """Report unknown keys; read each as the one that it resembles, or leave it out, in place."""
+def correct_keys(section: Section, known: Iterable[str], report: FaultReport) -> None:
+    """FaultReport unknown keys; read each as the one that it resembles, or leave it out, in place."""
     names = list(known)
     for key in [key for key in section if key not in names]:
         near = get_close_matches(key, names, n=1)
@@ -22,8 +22,8 @@ def correct_keys(section: Section, known: Iterable[str], report: Report) -> None
             del section[key]
 
 
-def require(section: Section, keys: Iterable[str], at: Place, report: Report) -> None:
-    """Report missing keys."""
+def require(section: Section, keys: Iterable[str], at: Place, report: FaultReport) -> None:
+    """FaultReport missing keys."""
     for key in keys:
         if key not in section:
             report.fault(at, f"missing key {key!r}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from mlagents.settings.legacy.keys import correct_keys, require
-from mlagents.settings.report import Report, did_you_mean, shown
 from mlagents.settings.schema import SAMPLERS
 from mlagents.settings.schema.base import whole
-from mlagents.settings.sections import Items, Section
+from mlagents.settings.source.faults import FaultReport, did_you_mean, shown
+from mlagents.settings.source.sections import Items, Section
 
 _CURRICULUM_KEYS = ("measure", "thresholds", "min_lesson_length", "signal_smoothing", "parameters")
 _CRITERIA = ("measure", "min_lesson_length", "signal_smoothing")
@@ -17,7 +17,7 @@ _KIND = "sampler-type"
 _NEW_NAMES = {"multirange_uniform": "multirangeuniform"}
 
 
-def upgrade_curricula(file: Section, parameters: Section, report: Report) -> None:
+def upgrade_curricula(file: Section, parameters: Section, report: FaultReport) -> None:
     """Add the parameters of a curriculum file (behavior -> curriculum) to `parameters`."""
     taught: set[str] = set()
     for behavior, curriculum in file.items():
@@ -35,7 +35,7 @@ def upgrade_curricula(file: Section, parameters: Section, report: Report) -> Non
             parameters.put(name, section, at)
 
 
-def _lessons(behavior: str, curriculum: Section, report: Report) -> dict[str, Items]:
+def _lessons(behavior: str, curriculum: Section, report: FaultReport) -> dict[str, Items]:
     """Per parameter its lessons; empty when the curriculum is not usable."""
     if not _has_its_keys(curriculum, report):
         return {}
@@ -53,7 +53,7 @@ def _lessons(behavior: str, curriculum: Section, report: Report) -> dict[str, It
     return found
 
 
-def _has_its_keys(curriculum: Section, report: Report) -> bool:
+def _has_its_keys(curriculum: Section, report: FaultReport) -> bool:
     correct_keys(curriculum, _CURRICULUM_KEYS, report)
     require(curriculum, _CURRICULUM_KEYS, curriculum.place, report)
     usable = True
@@ -84,7 +84,7 @@ def _lesson(behavior: str, curriculum: Section, values: Items, index: int) -> Se
     return lesson
 
 
-def upgrade_samplers(file: Section, tree: Section, report: Report) -> None:
+def upgrade_samplers(file: Section, tree: Section, report: FaultReport) -> None:
     """Add the parameters and the interval of a sampler file to the modern mapping."""
     _check_interval(file, report)
     if _INTERVAL in file:
@@ -102,7 +102,7 @@ def upgrade_samplers(file: Section, tree: Section, report: Report) -> None:
         parameters.put(name, _sampler(old, report), file.keys_at[name], file.values_at[name])
 
 
-def _check_interval(file: Section, report: Report) -> None:
+def _check_interval(file: Section, report: FaultReport) -> None:
     if _INTERVAL not in file:
         near = get_close_matches(_INTERVAL, file, n=1)
         report.fault(file.place, f"missing key {_INTERVAL!r}{did_you_mean(near)}")
@@ -119,7 +119,7 @@ def _check_interval(file: Section, report: Report) -> None:
         report.fault(file.values_at[_INTERVAL], f"out of bounds (got {got}, expected a whole number > 0)")
 
 
-def _sampler(old: Section, report: Report) -> Section:
+def _sampler(old: Section, report: FaultReport) -> Section:
     if _KIND not in old:
         arguments = {argument for sampler in SAMPLERS.values() for argument in sampler.model_fields}
         correct_keys(old, (_KIND, *sorted(arguments)), report)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mlagents.settings.legacy.keys import correct_keys, require
-from mlagents.settings.report import Report
 from mlagents.settings.schema import REWARD_SIGNALS, BehavioralCloningSettings, SelfPlaySettings
-from mlagents.settings.sections import Section, sections_of
+from mlagents.settings.source.faults import FaultReport
+from mlagents.settings.source.sections import Section, sections_of
 
 _UPDATE_KEYS = ("reward_signal_num_update", "reward_signal_steps_per_update")
 _SIGNAL_KEYS = (
@@ -21,7 +21,7 @@ _SELF_PLAY_DEFAULTS = {"save_steps": 20000, "swap_steps": 20000, "team_change": 
 _GAIL_ENCODING_SIZE = 64
 
 
-def upgrade_rewards(behavior: Section, report: Report) -> None:
+def upgrade_rewards(behavior: Section, report: FaultReport) -> None:
     """Bring these sections of a behavior to their modern form, in place."""
     signals = behavior.get("reward_signals")
     if isinstance(signals, Section):
@@ -40,7 +40,7 @@ def upgrade_rewards(behavior: Section, report: Report) -> None:
                 self_play.put(key, value, self_play.place)
 
 
-def _upgrade_signal(name: str, signal: Section, report: Report) -> None:
+def _upgrade_signal(name: str, signal: Section, report: FaultReport) -> None:
     if name not in REWARD_SIGNALS:
         return  # validation reports it
     known = REWARD_SIGNALS[name].model_fields

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
-from mlagents.settings.report import KeyPath, Place, SettingsError, did_you_mean
 from mlagents.settings.schema.base import (
     Count,
     Name,
@@ -22,7 +21,8 @@ from mlagents.settings.schema.base import (
 )
 from mlagents.settings.schema.behavior import BehaviorSettings
 from mlagents.settings.schema.parameters import CurriculumSettings, ParameterSettings
-from mlagents.settings.sections import Origin, Section
+from mlagents.settings.source.faults import KeyPath, Place, SettingsError, did_you_mean
+from mlagents.settings.source.sections import Origin, Section
 
 
 class EnvSettings(Settings):

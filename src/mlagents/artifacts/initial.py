@@ -1,0 +1,61 @@
+"""Weights that a behavior starts from: `init_path`, a checkpoint or a folder of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError
+
+from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints, read_state
+
+_STEP = re.compile(r"-(\d+)\.safetensors$")
+
+
+class InitialState(NamedTuple):
+    """A learner's state and where it comes from, in words."""
+
+    state: dict[str, Any]
+    origin: str
+
+
+def find_state(path: Path, behavior: str, initial: Checkpoints | None) -> Path:
+    """Return the checkpoint that an `init_path` means.
+
+    Args:
+      path: a checkpoint; a folder of checkpoints, of which the newest is taken; or the name of a checkpoint of the run
+        that `initialize_from` names.
+      behavior: whose `init_path` it is.
+      initial: that run.
+
+    Raises:
+      CheckpointError: there is no checkpoint.
+    """
+    if initial is not None and not path.exists() and (initial.folder(behavior) / path).is_file():
+        return initial.folder(behavior) / path
+    if path.is_dir():
+        steps = {int(m[1]): file for file in path.iterdir() if (m := _STEP.search(file.name))}
+        if not steps:
+            raise CheckpointError(f"behaviors.{behavior}.init_path: {path} holds no checkpoint (*-<step>.safetensors).")
+        return steps[max(steps)]
+    if not path.is_file():
+        raise CheckpointError(
+            f"behaviors.{behavior}.init_path: {path} does not exist; expected a checkpoint (*.safetensors) or a folder"
+            " of them, such as models/<run-id>/<behavior>."
+        )
+    return path
+
+
+def read_initial(path: Path) -> InitialState:
+    """Return the state in a checkpoint.
+
+    Raises:
+      CheckpointError: it is damaged, or no checkpoint of this toolkit.
+    """
+    try:
+        return InitialState(read_state(path), str(path))
+    except (SafetensorError, ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f"init_path: {path} cannot be read as a checkpoint ({error}); expected a .safetensors file of a run."
+        ) from None

@@ -1,0 +1,1 @@
+"""What everything that learns shares: trained models, compiled calls, sequences, schedules, protocols."""

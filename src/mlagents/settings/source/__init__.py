@@ -1,0 +1,1 @@
+"""Text as sections whose every entry knows its place, and the faults found in them."""

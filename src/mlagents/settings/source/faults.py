@@ -1,0 +1,94 @@
+"""Faults of a configuration, each with its place; all of them are reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+KeyPath = tuple[str | int, ...]
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as people write it: `behaviors.3DBall.max_steps`, `curriculum[0].value`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value was written: by which file (or command line), under which keys, in which line."""
+
+    source: str
+    path: KeyPath
+    line: int = 0
+    """Counted from 1; 0: not known."""
+    column: int = 0
+
+    def __str__(self) -> str:
+        position = f":{self.line}:{self.column}" if self.line else ""
+        return ": ".join(part for part in (f"{self.source}{position}", dotted(self.path)) if part)
+
+    def below(self, *keys: str | int) -> Place:
+        """The same position, named by a longer path."""
+        return replace(self, path=(*self.path, *keys))
+
+
+class SettingsError(Exception):
+    """The configuration is wrong. Its text has one line per fault."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass
+class FaultReport:
+    """What was found while a configuration was read."""
+
+    warnings: list[str] = field(default_factory=list)
+    doubtful: set[KeyPath] = field(default_factory=set)
+    """Paths of the modern mapping whose value is not what the user meant: no rule may judge them."""
+    _faults: dict[str, Place] = field(default_factory=dict)
+
+    def fault(self, place: Place, problem: str) -> None:
+        """Note a fault; the same one twice (by an alias, or through default_settings) counts once."""
+        self._faults.setdefault(f"{place}: {problem}", place)
+
+    def warn(self, place: Place, text: str) -> None:
+        """Note what works, but not as its author may think."""
+        line = f"{place}: {text}"
+        if line not in self.warnings:
+            self.warnings.append(line)
+
+    @property
+    def faults(self) -> list[str]:
+        """One line per fault, in the order of the files."""
+
+        def order(line: str) -> tuple[str, int, int]:
+            place = self._faults[line]
+            return place.source, place.line, place.column
+
+        return sorted(self._faults, key=order)
+
+    def raise_faults(self) -> None:
+        """Raise what was found, if anything was.
+
+        Raises:
+            SettingsError: with every fault.
+        """
+        if self._faults:
+            raise SettingsError(*self.faults)
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as part of a message."""
+    if value is None:
+        return "nothing"
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """The end of a message about an unknown name."""
+    quoted = [repr(name) for name in names]
+    return f"; did you mean {' or '.join(quoted)}?" if quoted else ""

@@ -1,0 +1,152 @@
+"""What a spectator sees of an environment while it plays, as files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from mlagents.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+WIDTH: Final = 640
+HEIGHT: Final = 480
+PICTURES_PER_SECOND: Final = 25
+SCREENSHOT_AFTER_S: Final = 1.0
+VIDEO_SUFFIXES: Final = (".mp4", ".gif")
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """An environment that can be seen; those of `mlagents_sim` can."""
+
+    @property
+    def step_seconds(self) -> float:
+        """How long a physics step takes for spectators."""
+
+    def picture(self, width: int, height: int) -> NDArray[np.uint8]:
+        """What a spectator sees now: uint8 [height, width, 3]."""
+
+    def watch(self, watcher: Callable[[], None], every: int) -> None:
+        """Call `watcher` at every reset and after every so many physics steps."""
+
+
+class Video(Protocol):
+    """A file that pictures are added to."""
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """The next picture, uint8 [height, width, 3]."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class Recorder:
+    """Watches an environment, from its next reset on.
+
+    Args:
+      env: What to watch.
+      video: An .mp4 or .gif file to write; None for no video.
+      screenshot: A .png file to write, of the play after one second or at its end; None for none.
+
+    Raises:
+      UsageError: An .mp4 file is wanted, and what writes it is not installed.
+    """
+
+    def __init__(self, env: Watchable, video: Path | None, screenshot: Path | None) -> None:
+        self._env = env
+        every = max(1, round(1.0 / (PICTURES_PER_SECOND * env.step_seconds)))
+        self._seconds_per_picture = every * env.step_seconds
+        self._video = None if video is None else _open_video(video, self._seconds_per_picture)
+        self._screenshot = screenshot
+        self._pictures = 0
+        self._newest: NDArray[np.uint8] | None = None
+        env.watch(self._look, every)
+
+    def _look(self) -> None:
+        if self._video is None and self._pictures * self._seconds_per_picture > SCREENSHOT_AFTER_S:
+            return
+        picture = self._env.picture(WIDTH, HEIGHT)
+        if self._video is not None:
+            self._video.add(picture)
+        if self._pictures * self._seconds_per_picture <= SCREENSHOT_AFTER_S:
+            self._newest = picture
+        self._pictures += 1
+
+    def close(self) -> None:
+        """Write the files."""
+        if self._video is not None:
+            self._video.close()
+        if self._screenshot is not None and self._newest is not None:
+            _image(self._newest).save(self._screenshot, optimize=True)
+
+
+class Mp4:
+    """H.264, by ffmpeg."""
+
+    def __init__(self, path: Path, seconds_per_picture: float) -> None:
+        try:
+            import imageio_ffmpeg
+        except ImportError as error:
+            raise UsageError(
+                "an .mp4 video needs imageio-ffmpeg: pip install 'mlagents[video]'; a .gif needs nothing more"
+            ) from error
+        self._writer: Generator[None, bytes | None, None] = imageio_ffmpeg.write_frames(
+            str(path), (WIDTH, HEIGHT), fps=1.0 / seconds_per_picture, quality=7
+        )
+        self._writer.send(None)  # starts it
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """The next picture."""
+        self._writer.send(picture.tobytes())
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+class Gif:
+    """An animation of up to 256 colours per picture, in memory until the end."""
+
+    def __init__(self, path: Path, seconds_per_picture: float) -> None:
+        self._path, self._milliseconds = path, round(1000.0 * seconds_per_picture)
+        self._images: list[Image.Image] = []
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """The next picture."""
+        self._images.append(_image(picture).quantize())
+
+    def close(self) -> None:
+        """Write the file."""
+        if self._images:
+            first, *others = self._images
+            first.save(self._path, save_all=True, append_images=others, duration=self._milliseconds, loop=0)
+
+
+def file_of_type(*suffixes: str) -> Callable[[str], Path]:
+    """For argparse: a file that can be written, with one of the suffixes."""
+
+    def parse(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"expected a file that ends in {' or '.join(suffixes)}; got {text!r}")
+        if not path.absolute().parent.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}; make it first")
+        return path
+
+    return parse
+
+
+def _open_video(path: Path, seconds_per_picture: float) -> Video:
+    return (Mp4 if path.suffix.lower() == ".mp4" else Gif)(path, seconds_per_picture)
+
+
+def _image(picture: NDArray[np.uint8]) -> Image.Image:
+    from PIL import Image
+
+    return Image.fromarray(picture)

@@ -1,0 +1,116 @@
+"""`mlagents play --video` and `--screenshot`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlagents.cli.main import main
+from mlagents.viewing.recording import Recorder
+
+
+def play(*arguments) -> int:
+    return main(["play", *arguments, "--model", "random"])
+
+
+@pytest.mark.parametrize("name", ["Basic", "GridWorld", "3DBall"])
+def test_a_screenshot(request, tmp_path, capsys, name) -> None:
+    if name == "3DBall":
+        request.getfixturevalue("opengl")
+    path = tmp_path / "picture.png"
+    assert play(name, "--screenshot", str(path)) == 0
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert image.size == (640, 480)
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 3
+    # One episode in one area, unless asked for more.
+    assert capsys.readouterr().out.splitlines()[1].split("\t")[3] == "1"
+
+
+def test_a_gif_has_a_picture_of_every_move(tmp_path, capsys) -> None:
+    path = tmp_path / "play.gif"
+    assert play("Basic", "--video", str(path), "--episodes", "2", "--json", "--seed", "1") == 0
+    (result,) = json.loads(capsys.readouterr().out)["behaviors"].values()
+    assert result["episodes"] == 2
+    with Image.open(path) as image:
+        durations = [image.seek(frame) or image.info["duration"] for frame in range(image.n_frames)]
+    # The start and what follows; pictures in which nothing moves are joined.
+    moves = round(2 * result["mean_length"])
+    assert sum(durations) == 150 * (1 + moves)
+    assert 2 < len(durations) <= 1 + moves
+
+
+@pytest.mark.filterwarnings(
+    "ignore:os.fork:RuntimeWarning"
+)  # other tests have imported jax, ffmpeg is started by a fork
+def test_an_mp4_has_25_pictures_per_second_of_physics(opengl, tmp_path, capsys) -> None:
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    path = tmp_path / "play.mp4"
+    assert play("3DBall", "--video", str(path), "--json") == 0
+    (result,) = json.loads(capsys.readouterr().out)["behaviors"].values()
+    count, seconds = ffmpeg.count_frames_and_secs(str(path))
+    assert seconds == pytest.approx(count / 25, abs=0.02)
+    # An episode ends within the 5 physics steps of its last decision, and the play goes on to the common decision.
+    assert count == pytest.approx(1 + 5 * result["mean_length"] / 2, abs=3)
+
+
+def test_the_files_hold_what_was_seen(tmp_path) -> None:
+    class Env:
+        step_seconds = 0.25
+
+        def picture(self, width, height):
+            self.shown += 1
+            return np.full((height, width, 3), self.shown, np.uint8)
+
+        def watch(self, watcher, every):
+            assert every == 1
+            self.shown, self.watcher = 0, watcher
+
+    env = Env()
+    recorder = Recorder(env, tmp_path / "play.gif", tmp_path / "picture.png")
+    for _ in range(8):
+        env.watcher()
+    recorder.close()
+    with Image.open(tmp_path / "picture.png") as image:
+        assert image.getpixel((5, 5)) == (5, 5, 5)  # after 1 s
+    with Image.open(tmp_path / "play.gif") as image:
+        assert image.n_frames == 8
+        image.seek(7)
+        assert image.convert("RGB").getpixel((5, 5)) == (8, 8, 8)
+    short = Recorder(env, None, tmp_path / "short.png")
+    for _ in range(2):
+        env.watcher()
+    short.close()
+    with Image.open(tmp_path / "short.png") as image:
+        assert image.getpixel((5, 5)) == (2, 2, 2)  # the last there was
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--video", "play.avi"], "--video: expected a file that ends in .mp4 or .gif; got 'play.avi'"),
+        (["--screenshot", "picture.jpg"], "--screenshot: expected a file that ends in .png; got 'picture.jpg'"),
+        (["--screenshot", "nowhere/picture.png"], "there is no folder 'nowhere'; make it first"),
+    ],
+)
+def test_files_are_checked_before_anything_starts(capsys, arguments, message) -> None:
+    with pytest.raises(SystemExit) as raised:
+        play("Basic", *arguments)
+    assert raised.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_programs_that_run_elsewhere_cannot_be_seen(entry, capsys, tmp_path) -> None:
+    assert play("TwoBehaviors", "--screenshot", str(tmp_path / "picture.png")) == 2
+    assert "TwoBehaviors runs outside of this toolkit, which cannot see it" in capsys.readouterr().err
+    assert entry.made.closed
+
+
+def test_what_writes_an_mp4_may_be_missing(monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    assert play("Basic", "--video", str(tmp_path / "play.mp4")) == 2
+    assert "pip install 'mlagents[video]'; a .gif needs nothing more" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from mlagents.viewing.players import heuristic_players, keyboard_playable, recor
 from mlagents.viewing.recording import VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
 from mlagents.viewing.seat import Quit
 from mlagents.viewing.seats import TERMINAL, WINDOW
+from mlagents_envs.behavior_id import BehaviorId
 
 if TYPE_CHECKING:
     from mlagents.inference import EvaluationResult, Model
@@ -169,7 +170,7 @@ def _models(env: BaseEnv, entry: BaseRegistryEntry, wanted: str | None) -> dict[
     specs = env.behavior_specs
     if wanted == RANDOM:
         return {behavior: RandomPolicy(spec) for behavior, spec in specs.items()}
-    names = {behavior: behavior.split("?")[0] for behavior in specs}
+    names = {behavior: BehaviorId.parse(behavior).name for behavior in specs}
     files = _files(entry, wanted, sorted(set(names.values())))
     return {behavior: _load(behavior, files[names[behavior]], spec) for behavior, spec in specs.items()}
 

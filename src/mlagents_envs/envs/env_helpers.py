@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mlagents_envs.base_env import DecisionStep, DecisionSteps, TerminalStep, TerminalSteps
+from mlagents_envs.behavior_id import BehaviorId
 
 _AGENT = "?agent_id="
-_TEAM = "?team="
 
 
 def _behavior_to_agent_id(behavior_name: str, unique_id: int) -> str:
@@ -20,8 +20,7 @@ def _agent_id_to_behavior(agent_id: str) -> str:
 
 def _parse_behavior(full_behavior: str) -> tuple[str, int]:
     """Name and team of a behavior; without `?team=` the team is 0."""
-    name, _, team = _agent_id_to_behavior(full_behavior).partition(_TEAM)
-    return name, int(team or 0)
+    return BehaviorId.parse(_agent_id_to_behavior(full_behavior))
 
 
 def _unwrap_batch_steps(

@@ -19,6 +19,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.envs.encoding import MASK_KEY, ActionDecoder, ObservationEncoder, forbidden, has_mask
 from mlagents_envs.envs.local_env import LocalEnv
 from mlagents_envs.envs.modules import import_module
@@ -151,7 +152,7 @@ def make_gymnasium(
         raise UnityEnvironmentException(f"gym:{env_id}: {error}{_near(registered_id)}") from error
     # Distinct for all copies of all workers, whose seeds follow each other.
     first = int(np.random.SeedSequence(seed % 2**32).generate_state(1)[0])
-    return GymnasiumEnvironment(vector_env, f"{registered.name}?team=0", first, side_channels)
+    return GymnasiumEnvironment(vector_env, str(BehaviorId(registered.name)), first, side_channels)
 
 
 def _near(env_id: str) -> str:

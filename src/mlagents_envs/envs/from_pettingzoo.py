@@ -33,6 +33,7 @@ from pettingzoo.utils.conversions import (
 )
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.envs.encoding import MASK_KEY, ActionDecoder, ObservationEncoder, forbidden, has_mask
 from mlagents_envs.envs.local_env import LocalEnv
 from mlagents_envs.envs.modules import import_module
@@ -206,7 +207,7 @@ class PettingZooEnvironment(LocalEnv):
         stem = re.sub(r"_?\d+$", "", str(agent))
         names = [self._name] if alone else [f"{self._name}_{stem}", f"{self._name}_{agent}"]
         names.append(f"{self._name}_{agent}_{len(self._kinds)}")
-        return next(name for name in (f"{name}?team=0" for name in names) if name not in self._specs)
+        return next(name for name in (str(BehaviorId(name)) for name in names) if name not in self._specs)
 
     def _close(self) -> None:
         for game in self._games:

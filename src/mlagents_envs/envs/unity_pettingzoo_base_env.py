@@ -24,7 +24,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BaseEnv, BehaviorSpec, DecisionStep, TerminalStep
-from mlagents_envs.envs.env_helpers import _agent_id_to_behavior
+from mlagents_envs.envs.env_helpers import _agent_id_to_behavior, _behavior_to_agent_id
 from mlagents_envs.envs.reseedable import MakeEnv, Reseedable
 from mlagents_envs.side_channel.side_channel import SideChannel
 
@@ -63,7 +63,7 @@ class UnityPettingzooBaseEnv:
         self._action_spaces: dict[str, spaces.Space[Any]] = {}
         self._env.reset()
         for name in self._env.behavior_specs:
-            self._meet(f"{name}?agent_id={agent}" for agent in self._env.get_steps(name)[0])
+            self._meet(_behavior_to_agent_id(name, agent) for agent in self._env.get_steps(name)[0])
 
     @property
     def _env(self) -> BaseEnv:
@@ -152,7 +152,7 @@ class UnityPettingzooBaseEnv:
             decisions, _ = self._env.get_steps(name)
             batch = spec.action_spec.empty_action(len(decisions))
             for row, agent_id in enumerate(decisions.agent_id.tolist()):
-                action = actions.get(f"{name}?agent_id={agent_id}")
+                action = actions.get(_behavior_to_agent_id(name, agent_id))
                 if action is not None:
                     _write(batch, row, spec.action_spec, action)
             self._env.set_actions(name, batch)

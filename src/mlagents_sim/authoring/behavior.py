@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mlagents_envs.base_env import ActionSpec
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_sim.controllers import Model
 
 _NO_ACTIONS: Final = ActionSpec(0, ())
@@ -66,7 +67,7 @@ class BehaviorParameters:
     @property
     def qualified_name(self) -> str:
         """`Name?team=0`."""
-        return f"{self.name}?team={self.team_id}"
+        return str(BehaviorId(self.name, self.team_id))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple, DecisionSteps
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
@@ -413,7 +414,7 @@ class WallJumpAgents(AgentBatch):
         ]
         sensors: list[Sensor] = [*self._rays, VectorSensor(4)]
         stacks = [StackingSensor(sensor, STACKED_FRAMES, count) for sensor in sensors]
-        behavior = f"{'Big' if big else 'Small'}WallJump?team=0"
+        behavior = str(BehaviorId(f"{'Big' if big else 'Small'}WallJump"))
         super().__init__(behavior, count, stacks, ActionSpec.create_discrete((3, 3, 3, 2)), MAX_STEP)
         self._areas = areas
         self._big = big

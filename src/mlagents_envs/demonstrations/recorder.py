@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlagents_envs.base_env import ActionTuple, AgentId, BaseEnv, BehaviorName, DecisionSteps, TerminalSteps
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.demonstrations.writer import DemonstrationWriter
 from mlagents_envs.stepped_env import SteppedEnv
 
@@ -147,6 +148,6 @@ class RecordedEnv(SteppedEnv):
     def _path_for(self, behavior: BehaviorName) -> Path:
         if len(self._specs) == 1 and not self._recorders:
             return self._path
-        name, _, team = behavior.partition("?team=")
-        suffix = f"-team{team}" if team not in ("", "0") else ""
+        name, team = BehaviorId.parse(behavior)
+        suffix = f"-team{team}" if team else ""
         return self._path.with_name(f"{self._path.stem}-{name.replace('/', '-')}{suffix}{self._path.suffix}")

@@ -6,28 +6,27 @@ instead of many: all agents fill one rollout, which is one gradient step.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Int
 from pydantic import Field, field_validator
 
+from mlagents.data.columns import Columns
 from mlagents.data.segments import FlatSegments, Segment
-from mlagents.learning import adam
 from mlagents.learning.compiling import Compiled
 from mlagents.learning.protocols import NonFiniteUpdate, Signals
 from mlagents.learning.schedules import scheduled
+from mlagents.learning.streams import stream
+from mlagents.learning.trained import Trained, TrainedState, finite_or_before
 from mlagents.nn.body import Body
 from mlagents.nn.build import make_critic, make_policy
 from mlagents.nn.critic import Critic
-from mlagents.nn.flat import flattened
-from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.observations import Inputs, Observations
+from mlagents.nn.observations import Inputs
 from mlagents.nn.policy import ActionHead, Policy
 from mlagents.nn.tensors import named_tensors, with_tensors
 from mlagents.returns import gae, masked_mean
@@ -81,23 +80,12 @@ class Networks(NamedTuple):
     critic: Critic
 
 
-class State(eqx.Module):
-    """What an update changes: all weights in one vector, Adam's moments, and observation statistics or None."""
-
-    parameters: Float[Array, " p"]
-    adam: optax.ScaleByAdamState
-    normalizer: Normalizer | None
-
-
 class Rollout(NamedTuple):
     """Segments behind one another, each followed by its closing row (see `mlagents.data.segments.FlatSegments`)."""
 
-    observations: Observations
-    continuous: Float[Array, "rows c"]
-    discrete: Int[Array, "rows d"]
-    allowed: Bool[Array, "rows s"]
+    columns: Columns
     reward: Float[Array, "rows signals"]
-    ended: Bool[Array, "rows signals"]
+    terminated: Bool[Array, "rows signals"]
     closing: Bool[Array, " rows"]
 
 
@@ -107,13 +95,13 @@ def loss(parameters, networks_of, inputs: Inputs, rollout: Rollout, gamma, hp: A
     L = -mean(log pi(a|o) A) + c mean((R - V(o))^2) - beta mean(H), R = A + V; neither A nor R is differentiated. The
     probability of a decision is the product over its dimensions and branches, its advantage the mean over signals.
     """
-    networks, decision = networks_of(parameters), ~rollout.closing
+    networks, columns, decision = networks_of(parameters), rollout.columns, ~rollout.closing
     hidden, _ = networks.body(inputs)
-    actions = networks.head(hidden, rollout.allowed)
+    actions = networks.head(hidden, columns.allowed)
     value, _ = networks.critic(inputs)
     fixed = jax.lax.stop_gradient(value)
-    advantage = gae(rollout.reward, fixed, rollout.ended, rollout.closing, gamma, hp.lambd)
-    log_prob = actions.log_prob(rollout.continuous, rollout.discrete).sum(axis=1)
+    advantage = gae(rollout.reward, fixed, rollout.terminated, rollout.closing, gamma, hp.lambd)
+    log_prob = actions.log_prob(columns.continuous, columns.discrete).sum(axis=1)
     policy_loss = -masked_mean(log_prob * advantage.mean(axis=1), decision)
     value_loss = masked_mean(((advantage + fixed - value) ** 2).mean(axis=1), decision)
     entropy = masked_mean(actions.entropy(), decision)
@@ -122,44 +110,40 @@ def loss(parameters, networks_of, inputs: Inputs, rollout: Rollout, gamma, hp: A
     return total, jnp.array([policy_loss, value_loss, entropy, *values])
 
 
-def update(state: State, rollout: Rollout, gamma, learning_rate, *, networks_of, hp: A2CSettings):
+def update(state: TrainedState, rollout: Rollout, gamma, learning_rate, *, networks_of, hp: A2CSettings):
     """Return the state after one step of Adam, and the parts of the loss; if they are not finite, the state before."""
     layout, normalizer = networks_of(state.parameters).body.layout, state.normalizer
-    inputs = layout.sorted(rollout.observations)
+    inputs = layout.sorted(rollout.columns.observations)
     if normalizer is not None:
         normalizer = normalizer.updated(inputs.vector, ~rollout.closing)
         inputs = inputs._replace(vector=normalizer(inputs.vector))
     gradient, parts = jax.grad(loss, has_aux=True)(state.parameters, networks_of, inputs, rollout, gamma, hp)
-    direction, moments = adam.ADAM.update(gradient, state.adam)
-    after = State(state.parameters - learning_rate * direction, moments, normalizer)
-    finite = jnp.isfinite(parts).all() & jnp.isfinite(after.parameters).all()
-    return jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state), parts, finite
+    after = TrainedState(state.parameters, state.adam, normalizer).descended(gradient, learning_rate)
+    kept, finite = finite_or_before(state, after, parts, after.parameters)
+    return kept, parts, finite
 
 
 class A2CLearner:
-    """A `mlagents.training.behavior.Learner`: experience in, better policy out."""
+    """A `mlagents.learning.protocols.Learner`: experience in, better policy out."""
 
     def __init__(self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int):
-        self.steps = 0
+        self.steps = self.version = 0
         self._behavior, self._settings, self._signals = behavior, settings, signals
         self._hyperparameters = hp = settings.hyperparameters
-        self._rng = rng = np.random.default_rng(seed)
+        self._rng = rng = stream(seed, behavior, "a2c")
         policy = make_policy(rng, spec, settings.network_settings)
         critic = make_critic(rng, spec, settings.network_settings, len(signals.names))
-        parameters, self._networks_of = flattened(Networks(policy.body, policy.head, critic))
-        self._state = State(parameters, adam.at_rest(parameters), policy.normalizer)
+        self._trained = Trained(Networks(policy.body, policy.head, critic), policy.normalizer)
         self._rows = FlatSegments(spec, hp.batch_size)
-        self._update = Compiled(partial(update, networks_of=self._networks_of, hp=hp))
+        self._update = Compiled(partial(update, networks_of=self._trained.networks_of, hp=hp))
 
     @property
     def compile_seconds(self) -> float:
         return self._update.seconds + self._signals.compile_seconds
 
-    @property
-    def policy(self) -> Policy:
-        state = jax.tree.map(np.array, self._state)
-        networks = self._networks_of(state.parameters)
-        return Policy(state.normalizer, networks.body, networks.head)
+    def snapshot(self) -> Policy:
+        networks = self._trained.networks()
+        return Policy(self._trained.normalizer(), networks.body, networks.head)
 
     # Experience
 
@@ -167,18 +151,10 @@ class A2CLearner:
         """Room for the most that can arrive at once: the update then keeps its shape, and is compiled only once."""
         self._rows.reserve(self._hyperparameters.batch_size + lanes * self._settings.time_horizon)
 
-    def extend(self, segment: Segment) -> None:
-        self._rows.extend(segment)
-        self.steps += len(segment)
-
-    def forget(self) -> None:
-        self._rows.clear()
-
-    def gathered(self) -> dict[str, Any]:
-        return self._rows.state_dict()
-
-    def load_gathered(self, state: dict[str, Any]) -> None:
-        self._rows.load_state_dict(state)
+    def extend(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            self._rows.extend(segment)
+            self.steps += len(segment)
 
     # Learning
 
@@ -187,19 +163,10 @@ class A2CLearner:
 
     def update(self) -> dict[str, float]:
         hp, rows, signals = self._hyperparameters, self._rows, self._signals
-        columns, progress = rows.columns, self.steps / self._settings.max_steps
-        rewards = signals.rewards(rows)
-        rollout = Rollout(
-            tuple(columns.observations),
-            columns.continuous,
-            columns.discrete,
-            columns.allowed,
-            rewards,
-            signals.ended(rows),
-            rows.closing,
-        )
+        rewards, progress = signals.rewards(rows), self.steps / self._settings.max_steps
+        rollout = Rollout(rows.columns, rewards, signals.terminated(rows), rows.closing)
         learning_rate = np.float32(scheduled(hp.learning_rate_schedule, hp.learning_rate, 1e-10, progress))
-        self._state, parts, finite = self._update(self._state, rollout, signals.gamma, learning_rate)
+        self._trained.state, parts, finite = self._update(self._trained.state, rollout, signals.gamma, learning_rate)
         policy_loss, value_loss, entropy, *values = np.asarray(parts).tolist()
         learned = signals.learn(rows, rewards, self._rng, 1, hp.batch_size)
         rows.clear()
@@ -208,6 +175,7 @@ class A2CLearner:
                 f"behavior {self._behavior}: the A2C update at step {self.steps} is not finite; the weights before it"
                 " are kept."
             )
+        self.version += 1
         return {
             "Losses/Policy Loss": policy_loss,
             "Losses/Value Loss": value_loss,
@@ -222,35 +190,33 @@ class A2CLearner:
 
     # What a checkpoint keeps
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "tensors": named_tensors(self._named()),
+    def state_dict(self, experience: bool = False) -> dict[str, Any]:
+        state = {
+            "tensors": named_tensors(self._trees()),
             "steps": self.steps,
+            "version": self.version,
             "rng": self._rng.bit_generator.state,
         }
+        return state | ({"experience": self._rows.state_dict()} if experience else {})
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        named = with_tensors(self._named(), state["tensors"], f"behavior {self._behavior}")
-        self._state = State(flattened(named["weights"])[0], adam.restored(named["adam"]), named["normalizer"])
-        self._signals.restore(named["signals"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        trees = with_tensors(self._trees(), state["tensors"], f"behavior {self._behavior}")
+        self._signals.load_state_dict(trees.pop("signals"))
+        self._trained.load_state_dict(trees)
         self._rng.bit_generator.state = state["rng"]
-        self.steps = state["steps"]
-        self.forget()
+        self.steps, self.version = state["steps"], state["version"]
+        self._rows.clear()
+        if "experience" in state:
+            self._rows.load_state_dict(state["experience"])
 
-    def initialize_from(self, state: dict[str, Any]) -> None:
+    def initialize_from(self, state: Mapping[str, Any]) -> None:
         """Weights and normaliser of another run; Adam and steps stay as they are in a new learner."""
-        own = named_tensors({"adam": self._named()["adam"]})
+        own = named_tensors({"adam": self._trained.state_dict()["adam"]})
         others = {name: tensor for name, tensor in state["tensors"].items() if not name.startswith("adam.")}
         self.load_state_dict(self.state_dict() | {"tensors": others | own})
 
-    def _named(self) -> dict[str, Any]:
-        state = jax.tree.map(np.array, self._state)
-        return {
-            "weights": self._networks_of(state.parameters),
-            "adam": adam.named(state.adam, self._networks_of),
-            "normalizer": state.normalizer,
-            "signals": self._signals.named(),
-        }
+    def _trees(self) -> dict[str, Any]:
+        return self._trained.state_dict() | {"signals": self._signals.state_dict()}
 
 
 def make_learner(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> A2CLearner:

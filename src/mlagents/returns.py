@@ -17,7 +17,7 @@ from mlagents.arrays import Array
 def gae(
     reward: Float[Array, "rows signals"],
     value: Float[Array, "rows signals"],
-    ended: Bool[Array, "rows signals"],
+    terminated: Bool[Array, "rows signals"],
     closing: Bool[Array, " rows"],
     gamma: Float[Array, " signals"],
     lam: float | Float[Array, ""],
@@ -30,7 +30,7 @@ def gae(
     Args:
       reward: reward of the decision in each row, from signal k; ignored on closing rows.
       value: V_k of the observation in each row, closing rows included.
-      ended: the episode truly ended with this decision, as signal k counts it: an interruption is not an end, and
+      terminated: the episode truly ended with this decision, as signal k counts it: an interruption is not an end, and
         curiosity ignores ends (arXiv:1810.12894 sec. 2.3).
       closing: True on the row after a segment's last decision, and on unused rows.
       gamma: discount of each signal.
@@ -39,7 +39,7 @@ def gae(
     Returns: advantages, 0 on closing rows; add `value` for the returns.
     """
     step = ~closing[:, None]
-    alive = gamma * (1.0 - ended)
+    alive = gamma * (1.0 - terminated)
     next_value = jnp.concatenate([value[1:], jnp.zeros_like(value[:1])])
     delta = jnp.where(step, reward + alive * next_value - value, 0.0)
     decay = jnp.where(step, lam * alive, 0.0)

@@ -14,11 +14,11 @@ import jax
 import numpy as np
 import pytest
 
-from mlagents.data.segments import Segment
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.settings import BehaviorSettings, SettingsError, parse_run_settings
 from mlagents.training.build import make_learner
 from toys.packages import on_the_path, write_package
+from toys.segments import make_segment
 from toys.specs import behavior
 from toys.training import greedy_returns, train
 from toys.walk import OPTIMUM, Walk
@@ -59,7 +59,7 @@ def settings_with(max_steps=10_000, **hyperparameters):
 
 def segment(rng, length, ended=False, interrupted=False):
     """Random decisions of an agent with three observations and three actions."""
-    return Segment(
+    return make_segment(
         observations=(rng.standard_normal((length + 1, 3), np.float32),),
         memory=np.zeros((length, 0), np.float32),
         continuous=np.zeros((length, 0), np.float32),
@@ -67,8 +67,8 @@ def segment(rng, length, ended=False, interrupted=False):
         log_prob=np.full((length, 1), -1.0, np.float32),
         allowed=np.ones((length, 3), np.bool_),
         reward=rng.standard_normal(length, np.float32),
-        ended=ended,
-        interrupted=interrupted,
+        terminated=ended and not interrupted,
+        truncated=interrupted,
     )
 
 
@@ -86,7 +86,7 @@ def test_the_loss_is_that_of_the_paper(a2c):
     learner = make_learner("B", behavior(3, branches=(3,)), settings, 0)
     segments = [segment(rng, 4), segment(rng, 3, ended=True), segment(rng, 2, ended=True, interrupted=True)]
     for one in segments:
-        learner.extend(one)
+        learner.extend([one])
     rows, networks = learner._rows, learner._networks_of(learner._state.parameters)
     inputs = networks.body.layout.sorted(tuple(rows.columns.observations))
     rollout = a2c.Rollout(
@@ -95,7 +95,7 @@ def test_the_loss_is_that_of_the_paper(a2c):
         rows.columns.discrete,
         rows.columns.allowed,
         rows.columns.reward[:, None],
-        (rows.ended & ~rows.interrupted)[:, None],
+        rows.terminated[:, None],
         rows.closing,
     )
     gamma = np.array([0.9], np.float32)
@@ -108,7 +108,7 @@ def test_the_loss_is_that_of_the_paper(a2c):
         value = np.asarray(networks.critic(networks.body.layout.sorted(one.observations))[0])[:, 0]
         hidden, _ = networks.body(networks.body.layout.sorted(one.observations))
         log_probs = np.asarray(networks.head(hidden, None).log_probs[0])
-        n_step = 0.0 if one.ended and not one.interrupted else value[-1]
+        n_step = 0.0 if one.terminated else value[-1]
         for t in reversed(range(len(one))):
             n_step = one.reward[t] + 0.9 * n_step
             policy_losses.append(-log_probs[t, one.discrete[t, 0]] * (n_step - value[t]))
@@ -126,7 +126,7 @@ def test_the_loss_is_that_of_the_paper(a2c):
 
 def test_it_learns_the_walk(a2c):
     behavior = train(Walk("hybrid"), settings_with(20_000, batch_size=80, learning_rate=1e-2, beta=1e-3))
-    returns = greedy_returns(Walk("hybrid", seed=1), behavior.learner.policy)
+    returns = greedy_returns(Walk("hybrid", seed=1), behavior.learner.snapshot())
     assert np.mean(returns) > OPTIMUM - 0.1
 
 
@@ -136,16 +136,16 @@ def test_a_learner_goes_on_where_another_was_saved(a2c):
     for learner in (one, other):
         learner.reserve(2)
     rng = np.random.default_rng(0)
-    one.extend(segment(rng, 8, ended=True))
+    one.extend([segment(rng, 8, ended=True)])
     assert one.ready()
     one.update()
     one.extend(segment(rng, 5))
     assert not one.ready()
     other.load_state_dict(one.state_dict())
-    other.load_gathered(one.gathered())
+    other.load_state_dict(other.state_dict() | {"experience": one.state_dict(experience=True)["experience"]})
     last = segment(rng, 4, ended=True)
     for learner in (one, other):
-        learner.extend(last)
+        learner.extend([last])
     assert one.update() == other.update()
     assert one.steps == other.steps == 17
     saved = one.state_dict()

@@ -33,7 +33,7 @@ def solved(question, wanted: BehaviorSettings, *, delay: int = 0, seed: int = 0)
     """
     env = Guess(question, delay=delay, seed=seed)
     behavior = train(env, wanted, seed=seed, stop=lambda: sum(env.latest) >= 0.99 * env.latest.maxlen)
-    returns = greedy_returns(Guess(question, delay=delay, seed=seed + 100), behavior.learner.policy, steps=60)
+    returns = greedy_returns(Guess(question, delay=delay, seed=seed + 100), behavior.learner.snapshot(), steps=60)
     assert len(returns) > 100
     return float(np.mean(returns))
 

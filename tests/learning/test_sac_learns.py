@@ -26,7 +26,7 @@ class EasyWalk(Walk):
 @pytest.mark.parametrize("kind", ["continuous", "discrete", "hybrid", "branches"])
 def test_walk_is_solved_within_5_000_steps(kind):
     learner = train(EasyWalk(kind), sac_settings(5_000)).learner
-    returns = greedy_returns(EasyWalk(kind, seed=1), learner.policy)
+    returns = greedy_returns(EasyWalk(kind, seed=1), learner.snapshot())
     assert len(returns) > 100
     assert np.mean(returns) >= 0.95 * OPTIMUM
 
@@ -37,6 +37,6 @@ def test_3dball_is_solved_within_100_000_steps():
     settings = settings.model_copy(update={"max_steps": 100_000})
     learner = train(default_registry["3DBall"].make(seed=0), settings).learner
     env = default_registry["3DBall"].make(seed=1)
-    returns = greedy_returns(env, learner.policy, steps=1_100)
+    returns = greedy_returns(env, learner.snapshot(), steps=1_100)
     assert len(returns) >= 12
     assert np.mean(returns) >= 99.0

@@ -9,6 +9,7 @@ import numpy as np
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.rollout.actor import Actor
 from mlagents.rollout.env_pool import InlinePool
+from mlagents.rollout.sampler import LocalSampler
 from mlagents.settings import BehaviorSettings
 from mlagents.stats import Statistics
 from mlagents.training.behavior import Behavior
@@ -47,7 +48,7 @@ def _settings(trainer_type, max_steps, hyperparameters, changes):
     return BehaviorSettings.model_validate(sections | changes)
 
 
-def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None, clock=time.monotonic):
+def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None, clock=time.monotonic, league=None):
     """Return the loop over one environment in this process."""
     statistics = statistics or Statistics()
 
@@ -55,10 +56,12 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=N
         learner = make_learner(name, spec, settings, seed)
         return Behavior(name, spec, settings, learner, statistics, np.random.default_rng(seed), training=True)
 
-    pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())
+    sampler = LocalSampler(InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel()))
     ignore = lambda *arguments: None  # noqa: E731
     parameters = parameters or ParameterSchedule({})
-    return TrainingLoop(pool, make_behavior, statistics, parameters, ignore, save or ignore, clock)
+    return TrainingLoop(
+        sampler, make_behavior, statistics, parameters, ignore, save or ignore, league=league, clock=clock
+    )
 
 
 def train(env, settings, *, seed=0, stop=lambda: False):

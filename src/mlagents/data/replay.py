@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents.data.columns import FIELDS, Per
 from mlagents.data.segments import FlatSegments, Segment
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -32,6 +33,9 @@ class Replay:
         self._steps = steps
         self._store = FlatSegments(spec, capacity, memory_size)
         self._length = len(self._store.closing)
+        self._strides = {
+            name: steps if field.per is Per.SEQUENCE else 1 for name, field in FIELDS.items() if not field.on_policy
+        }
         self._written = 0  # rows
         self._seen = 0  # decisions
         self._oldest = self._newest = 0  # sequences; the newest is one past the end
@@ -53,17 +57,15 @@ class Replay:
         rows = (self._written + np.arange(steps + 1)) % self._length
         decisions = rows[:-1]
         store, columns = self._store, self._store.columns
-        for position, observation in enumerate(segment.observations):
+        for position, observation in enumerate(segment.columns.observations):
             columns.write(rows, position, observation[skipped:])
-        columns.memory[decisions[:: self._steps]] = segment.memory[skipped :: self._steps]
-        columns.continuous[decisions] = segment.continuous[skipped:]
-        columns.discrete[decisions] = segment.discrete[skipped:]
-        columns.allowed[decisions] = segment.allowed[skipped:]
-        columns.reward[decisions] = segment.reward[skipped:]
-        store.ended[decisions] = False
-        store.interrupted[decisions] = False
-        store.ended[decisions[-1:]] = segment.ended
-        store.interrupted[decisions[-1:]] = segment.interrupted
+        for name, stride in self._strides.items():
+            getattr(columns, name)[decisions[::stride]] = getattr(segment.columns, name)[skipped::stride]
+        store.worker[decisions] = segment.worker
+        store.terminated[decisions] = False
+        store.truncated[decisions] = False
+        store.terminated[decisions[-1:]] = segment.terminated
+        store.truncated[decisions[-1:]] = segment.truncated
         first = np.arange(0, steps, self._steps)
         self._append(decisions[first], self._seen + first, np.minimum(steps - first, self._steps))
         self._written += steps + 1
@@ -101,11 +103,13 @@ class Replay:
         used = len(rows)
         store, columns, filled = self._store, self._store.columns, out.columns
         filled.match(columns.observations)
-        for (_, column), (_, stored) in zip(filled.items(), columns.items(), strict=True):
-            np.take(stored, rows, axis=0, out=column[:used], mode="clip")  # the other mode copies twice
+        for (name, column), (_, stored) in zip(filled.named(), columns.named(), strict=True):
+            if not _on_policy(name):
+                np.take(stored, rows, axis=0, out=column[:used], mode="clip")  # the other mode copies twice
         filled.allowed[:used][~valid] = True  # where all were forbidden there would be no distribution
-        out.ended[:used] = store.ended[rows] & valid
-        out.interrupted[:used] = store.interrupted[rows] & valid
+        out.terminated[:used] = store.terminated[rows] & valid
+        out.truncated[:used] = store.truncated[rows] & valid
+        out.worker[:used] = store.worker[rows]
         out.closing[:used] = ~valid
         out.closing[used:] = True
         out.used, out.steps = used, int(decisions.sum())
@@ -116,8 +120,9 @@ class Replay:
         self._seen = self._written = self._oldest = self._newest = 0
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        kept = {name: column for name, column in self._store.columns.items() if name != "log_prob"}
-        return kept | {"ended": self._store.ended, "interrupted": self._store.interrupted}
+        store = self._store
+        kept = {name: column for name, column in store.columns.named() if not _on_policy(name)}
+        return kept | {"terminated": store.terminated, "truncated": store.truncated, "worker": store.worker}
 
     def state_dict(self) -> dict[str, NDArray[np.generic]]:
         """Return what is stored as arrays by name, oldest first: sequences and all columns.
@@ -144,6 +149,7 @@ class Replay:
           ValueError: a column has another shape than the behavior's.
         """
         self.clear()
+        state = _of_today(state)
         starts, decisions = state["starts"].astype(np.int64), state["decisions"].astype(np.int64)
         fits = np.cumsum(decisions[::-1])[::-1] <= self._capacity
         starts, decisions = starts[fits], decisions[fits]
@@ -153,6 +159,8 @@ class Replay:
         observations = [state[f"observations.{i}"] for i in range(len(self._store.columns.observations))]
         self._store.columns.match(observations)
         for name, column in self._arrays().items():
+            if name not in state:
+                continue  # a field of later versions: its initial value holds
             saved = state[name][first:]
             if saved.shape[1:] != column.shape[1:]:
                 raise ValueError(
@@ -163,3 +171,16 @@ class Replay:
             self._written = len(saved)
         self._append(starts - first, np.cumsum(decisions) - decisions, decisions)
         self._seen = int(decisions.sum())
+
+
+def _on_policy(name: str) -> bool:
+    """Return whether a column is of no use to who learns from any policy's experience."""
+    return name in FIELDS and FIELDS[name].on_policy
+
+
+def _of_today(state: Mapping[str, NDArray[np.generic]]) -> Mapping[str, NDArray[np.generic]]:
+    """Return a saved buffer with today's names: before, `ended` meant by the task or by `interrupted`, the limit."""
+    if "ended" not in state:
+        return state
+    ended, interrupted = state["ended"].astype(np.bool_), state["interrupted"].astype(np.bool_)
+    return {**state, "terminated": ended & ~interrupted, "truncated": ended & interrupted}

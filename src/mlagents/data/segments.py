@@ -1,48 +1,59 @@
-"""Segments: the currency between those who collect experience and those who learn from it."""
+"""Segments, as they are handed on and as they are kept: in flat rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.data.columns import Columns, Stored
+from mlagents.data.columns import FIELDS, Columns
 from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.behavior_id import BehaviorId
+
+NEWEST = -1
+"""Number of the weights that a behavior's learner has published last, and moves on with every update."""
+
+
+class WeightsId(NamedTuple):
+    """Which weights act.
+
+    Attributes:
+      behavior: name, without team.
+      snapshot: number of a snapshot, whose weights never change; or `NEWEST`.
+    """
+
+    behavior: str
+    snapshot: int = NEWEST
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Consecutive decisions of one agent and the observation after the last one.
 
-    The arrays may be views into the collector's store: whoever keeps them copies them at once.
+    The arrays may be views into the sampler's grid, which hold until it collects again: whoever keeps them copies them.
 
     Attributes:
-      observations: one [L + 1, *shape] per observation spec, as stored (see `Columns`).
-      memory: float32 [L, memory size], before each decision; zero columns without memory.
-      continuous: float32 [L, continuous size], as sampled, before clipping.
-      discrete: int32 [L, branches].
-      log_prob: float32 [L, continuous size + branches], under the policy that acted, column by column.
-      allowed: bool [L, sum of branch sizes], True = could be chosen; zero columns without branches.
-      reward: float32 [L], from the environment, group reward included.
-      ended: the episode ended with the last decision, by the task or by interruption.
-      interrupted: the episode was cut by a step limit, so the last observation still has a value.
+      columns: L decisions; observations [L + 1, *shape], all other fields [L, ...].
+      behavior: of the agent, with team. worker: number of its environment.
+      weights: which acted. version: number of updates behind them at the first decision.
+      terminated: nothing follows the last decision: the task ended the episode.
+      truncated: a limit cut the episode, so the last observation still has a value. With neither, the episode goes on
+        in the agent's next segment.
     """
 
-    observations: tuple[Stored, ...]
-    memory: NDArray[np.float32]
-    continuous: NDArray[np.float32]
-    discrete: NDArray[np.int32]
-    log_prob: NDArray[np.float32]
-    allowed: NDArray[np.bool_]
-    reward: NDArray[np.float32]
-    ended: bool
-    interrupted: bool
+    columns: Columns
+    behavior: BehaviorId
+    worker: int
+    weights: WeightsId
+    version: int = 0
+    terminated: bool = False
+    truncated: bool = False
 
     def __len__(self) -> int:
-        return len(self.reward)
+        return len(self.columns.reward)
 
 
 class FlatSegments:
@@ -60,7 +71,8 @@ class FlatSegments:
     Attributes:
       capacity: decisions that surely fit.
       columns: [R, ...].
-      ended: bool [R], the episode ended with this decision; interrupted: bool [R], it was cut by a limit.
+      terminated: bool [R], the task ended the episode with this decision; truncated: bool [R], a limit cut it.
+      worker: int32 [R], number of the environment.
       closing: bool [R].
       used: rows in use. steps: decisions in them.
     """
@@ -75,15 +87,17 @@ class FlatSegments:
     def _allocate(self, capacity: int) -> None:
         self.capacity = capacity
         rows = 2 * capacity
-        self.columns = Columns(self._spec, self._memory_size, rows)
-        self.ended = np.zeros(rows, np.bool_)
-        self.interrupted = np.zeros(rows, np.bool_)
+        self.columns = Columns.empty(self._spec, self._memory_size, rows)
+        self.terminated = np.zeros(rows, np.bool_)
+        self.truncated = np.zeros(rows, np.bool_)
+        self.worker = np.zeros(rows, np.int32)
         self.closing = np.ones(rows, np.bool_)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        return dict(self.columns.items()) | {
-            "ended": self.ended,
-            "interrupted": self.interrupted,
+        return dict(self.columns.named()) | {
+            "terminated": self.terminated,
+            "truncated": self.truncated,
+            "worker": self.worker,
             "closing": self.closing,
         }
 
@@ -105,17 +119,14 @@ class FlatSegments:
         if self.steps + steps > self.capacity:
             self.reserve(max(2 * self.capacity, self.steps + steps))
         columns = self.columns
-        for position, observation in enumerate(segment.observations):
+        for position, observation in enumerate(segment.columns.observations):
             columns.write(slice(start, stop + 1), position, observation)
-        columns.memory[start:stop] = segment.memory
-        columns.continuous[start:stop] = segment.continuous
-        columns.discrete[start:stop] = segment.discrete
-        columns.log_prob[start:stop] = segment.log_prob
-        columns.allowed[start:stop] = segment.allowed
-        columns.reward[start:stop] = segment.reward
+        for name in FIELDS:
+            getattr(columns, name)[start:stop] = getattr(segment.columns, name)
         self.closing[start:stop] = False
-        self.ended[stop - 1] = segment.ended
-        self.interrupted[stop - 1] = segment.interrupted
+        self.worker[start:stop] = segment.worker
+        self.terminated[stop - 1] = segment.terminated
+        self.truncated[stop - 1] = segment.truncated
         self.used = stop + 1
         self.steps += steps
 
@@ -134,22 +145,23 @@ class FlatSegments:
         return starts.astype(np.int32), np.minimum(np.repeat(closing, pieces) - starts, steps).astype(np.int32)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is stored: copies of the rows in use, and plain values."""
-        columns = [column[: self.used].copy() for column in self._arrays().values()]
+        """Return what is stored: copies of the rows in use by name, and plain values."""
+        columns = {name: column[: self.used].copy() for name, column in self._arrays().items()}
         return {"columns": columns, "used": self.used, "steps": self.steps, "capacity": self.capacity}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, with the same capacity, on which the update's shape depends."""
         self._allocate(state["capacity"])
         self.used, self.steps = state["used"], state["steps"]
-        self.columns.match(state["columns"][: len(self.columns.observations)])
-        for column, stored in zip(self._arrays().values(), state["columns"], strict=True):
-            column[: self.used] = stored
+        stored = state["columns"]
+        self.columns.match([stored[f"observations.{i}"] for i in range(len(self.columns.observations))])
+        for name, column in self._arrays().items():
+            column[: self.used] = stored[name]
 
     def clear(self) -> None:
         """Forget everything stored."""
-        self.ended[: self.used] = False
-        self.interrupted[: self.used] = False
+        self.terminated[: self.used] = False
+        self.truncated[: self.used] = False
         self.closing[: self.used] = True
         self.used = 0
         self.steps = 0

@@ -15,7 +15,7 @@ from mlagents.arrays import Array
 from mlagents.nn.errors import NetworkError
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
 
-Observations = tuple[Num[Array, "rows ..."], ...]
+Observations = Sequence[Num[Array, "rows ..."]]
 """One array per observation spec, float32; images may be uint8, 255 times their value."""
 
 

@@ -8,28 +8,26 @@ influence. A forward model predicts the features of the next observation; where 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from mlagents.arrays import Array
 from mlagents.data.segments import FlatSegments
-from mlagents.learning import adam
 from mlagents.learning.compiling import Compiled
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.learning.sequences import take
+from mlagents.learning.streams import stream
+from mlagents.learning.trained import Trained, TrainedState, finite_or_before
 from mlagents.nn.body import Body
 from mlagents.nn.build import make_body
 from mlagents.nn.distributions import CLIP
-from mlagents.nn.flat import flattened
 from mlagents.nn.layers import Dense, Mlp, glorot_dense
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs, Observations
@@ -73,19 +71,6 @@ class Transitions(NamedTuple):
     continuous: Float[Array, "rows c"]
     discrete: Int[Array, "rows d"]
     closing: Bool[Array, " rows"]
-
-
-class State(eqx.Module):
-    """What learning changes.
-
-    Attributes:
-      parameters: float32 [P], all weights of `Models` in one vector. adam: Adam's moments, of the same shape.
-      normalizer: observation statistics, or None.
-    """
-
-    parameters: Float[Array, " p"]
-    adam: optax.ScaleByAdamState
-    normalizer: Normalizer | None
 
 
 class Recipe(NamedTuple):
@@ -169,7 +154,7 @@ def _inputs(models: Models, normalizer: Normalizer | None, observations: Observa
 
 
 def judge(
-    state: State, transitions: Transitions, used: Int[Array, ""] | np.int32, *, recipe: Recipe
+    state: TrainedState, transitions: Transitions, used: Int[Array, ""] | np.int32, *, recipe: Recipe
 ) -> Float[Array, " rows"]:
     """Return the forward model's error of every decision in the rows in use, 0 elsewhere; strength not applied."""
     models = recipe.models_of(state.parameters)
@@ -192,14 +177,14 @@ def judge(
 
 
 def learn(
-    state: State,
+    state: TrainedState,
     transitions: Transitions,
     order: Int[Array, "most rows"],
     minibatches: Int[Array, ""] | np.int32,
     learning_rate: np.float32,
     *,
     recipe: Recipe,
-) -> tuple[State, Float[Array, " 2"], Bool[Array, ""]]:
+) -> tuple[TrainedState, Float[Array, " 2"], Bool[Array, ""]]:
     """Return the state after a gradient step for each minibatch, the loss's parts averaged, and whether all is finite.
 
     Args:
@@ -216,22 +201,18 @@ def learn(
         normalizer = normalizer.updated(layout.vector(transitions.observations), ~transitions.closing)
     gradient = jax.grad(loss, has_aux=True)
 
-    def step(
-        i: Int[Array, ""], carry: tuple[Array, optax.ScaleByAdamState, Array]
-    ) -> tuple[Array, optax.ScaleByAdamState, Array]:
-        parameters, moments, sums = carry
+    def step(i: Int[Array, ""], carry: tuple[TrainedState, Array]) -> tuple[TrainedState, Array]:
+        now, sums = carry
         rows = order[i]
         seen = take(transitions.observations, jnp.concatenate([rows, rows + 1]))
         part = take(transitions._replace(observations=()), rows)
-        inputs = _inputs(recipe.models_of(parameters), normalizer, seen)
-        grads, parts = gradient(parameters, recipe, inputs, acted(part, recipe.branches))
-        direction, moments = adam.ADAM.update(grads, moments)
-        return parameters - learning_rate * direction, moments, sums + parts
+        inputs = _inputs(recipe.models_of(now.parameters), normalizer, seen)
+        grads, parts = gradient(now.parameters, recipe, inputs, acted(part, recipe.branches))
+        return now.descended(grads, learning_rate), sums + parts
 
-    parameters, moments, sums = lax.fori_loop(0, minibatches, step, (state.parameters, state.adam, jnp.zeros(2)))
-    finite = jnp.all(jnp.isfinite(parameters)) & jnp.all(jnp.isfinite(sums))
-    after = State(parameters, moments, normalizer)
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
+    before = TrainedState(state.parameters, state.adam, normalizer)
+    after, sums = lax.fori_loop(0, minibatches, step, (before, jnp.zeros(2)))
+    kept, finite = finite_or_before(state, after, after.parameters, sums)
     return kept, sums / jnp.maximum(minibatches, 1), finite
 
 
@@ -247,12 +228,10 @@ class Curiosity:
     def __init__(self, behavior: str, spec: BehaviorSpec, settings: CuriositySettings, seed: int):
         self._behavior = behavior
         self._settings = settings
-        models = make_models(np.random.default_rng(seed), spec, settings)
-        parameters, models_of = flattened(models)
+        models = make_models(stream(seed, behavior, "reward_signals.curiosity"), spec, settings)
         normalized = settings.network_settings.normalize and models.body.layout.vectors
-        normalizer = Normalizer.initial(models.body.layout.width) if normalized else None
-        self._state = State(parameters, adam.at_rest(parameters), normalizer)
-        self._recipe = Recipe(models_of, _branches(spec.action_spec))
+        self._trained = Trained(models, Normalizer.initial(models.body.layout.width) if normalized else None)
+        self._recipe = Recipe(self._trained.networks_of, _branches(spec.action_spec))
         self._judge = Compiled(functools.partial(judge, recipe=self._recipe), donate=False)
         self._learn = Compiled(functools.partial(learn, recipe=self._recipe))
 
@@ -263,9 +242,9 @@ class Curiosity:
 
     def rewards(self, rows: FlatSegments) -> NDArray[np.float32]:
         """Return float32 [rows], strength applied, at most 1; 0 before anything was learned."""
-        if not self._state.adam.count:
+        if not self._trained.updates:
             return np.zeros(len(rows.closing), np.float32)
-        errors = np.asarray(self._judge(self._state, _transitions(rows), np.int32(rows.used)))
+        errors = np.asarray(self._judge(self._trained.state, _transitions(rows), np.int32(rows.used)))
         return np.clip(self._settings.strength * errors, 0.0, MOST_REWARD)
 
     def learn(self, rows: FlatSegments, rng: np.random.Generator, epochs: int, batch_size: int) -> dict[str, float]:
@@ -283,8 +262,8 @@ class Curiosity:
             part = order[epoch * per_epoch : (epoch + 1) * per_epoch]
             part[:] = np.resize(rng.permutation(decisions), part.shape)
         rate = np.float32(self._settings.learning_rate)
-        self._state, parts, finite = self._learn(
-            self._state, _transitions(rows), order, np.int32(epochs * per_epoch), rate
+        self._trained.state, parts, finite = self._learn(
+            self._trained.state, _transitions(rows), order, np.int32(epochs * per_epoch), rate
         )
         if not finite:
             raise NonFiniteUpdate(
@@ -297,18 +276,13 @@ class Curiosity:
             "Losses/Curiosity Inverse Loss": float(parts[1]),
         }
 
-    def named(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return weights, Adam's moments and normaliser as trees, for checkpoints."""
-        state = jax.tree.map(np.array, self._state)
-        return {
-            "weights": self._recipe.models_of(state.parameters),
-            "adam": adam.named(state.adam, self._recipe.models_of),
-            "normalizer": state.normalizer,
-        }
+        return self._trained.state_dict()
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Take over what `named` returned."""
-        self._state = State(flattened(saved["weights"])[0], adam.restored(saved["adam"]), saved["normalizer"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._trained.load_state_dict(state)
 
 
 def _branches(action: ActionSpec) -> tuple[int, ...]:

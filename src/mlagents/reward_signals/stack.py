@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents import plugins
 from mlagents.data.segments import FlatSegments
+from mlagents.learning.protocols import Intrinsic
 from mlagents.reward_signals.curiosity import Curiosity
-from mlagents.settings import CuriositySettings, ExtrinsicSettings, RewardSignalSettings
+from mlagents.settings import (
+    REWARD_SIGNAL_GROUP,
+    CuriositySettings,
+    ExtrinsicSettings,
+    RewardSignalSettings,
+    RewardSignalType,
+    plugin_signal,
+)
 from mlagents_envs.base_env import BehaviorSpec
 
 
@@ -18,30 +27,10 @@ class RewardSignalError(ValueError):
     """A configured reward signal cannot be used; the message names it."""
 
 
-class Intrinsic(Protocol):
-    """A reward signal that is not the environment's, but that of a model.
-
-    Attributes:
-      respects_ends: whether nothing follows an episode's end; otherwise its returns go on as if it were cut.
-    """
-
-    respects_ends: bool
-
-    @property
-    def compile_seconds(self) -> float:
-        """Seconds spent compiling so far."""
-
-    def rewards(self, rows: FlatSegments) -> NDArray[np.float32]:
-        """Return float32 [rows], strength applied."""
-
-    def learn(self, rows: FlatSegments, rng: np.random.Generator, epochs: int, batch_size: int) -> dict[str, float]:
-        """Learn from all decisions and return statistics by tag."""
-
-    def named(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps, as trees of arrays."""
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Take over what `named` returned."""
+BUILT_IN: Mapping[str, RewardSignalType] = {
+    "curiosity": RewardSignalType(CuriositySettings, Curiosity),
+}
+"""Signals with a model of their own: name -> settings and maker. Plug-ins add theirs (`REWARD_SIGNAL_GROUP`)."""
 
 
 class RewardSignals:
@@ -83,18 +72,18 @@ class RewardSignals:
 
     def rewards(self, rows: FlatSegments) -> NDArray[np.float32]:
         """Return float32 [rows, K], strength applied."""
-        extrinsic = rows.columns.reward
+        extrinsic = rows.columns.reward + rows.columns.group_reward
         columns = [
             self._intrinsic[name].rewards(rows) if name in self._intrinsic else extrinsic * np.float32(signal.strength)
             for name, signal in self._settings.items()
         ]
         return np.stack(columns, axis=1)
 
-    def ended(self, rows: FlatSegments) -> NDArray[np.bool_]:
-        """Return bool [rows, K]: where nothing follows, as each signal counts it (an interruption is not an end)."""
+    def terminated(self, rows: FlatSegments) -> NDArray[np.bool_]:
+        """Return bool [rows, K]: after which decisions nothing follows, as each signal counts it."""
         respects = [name not in self._intrinsic or self._intrinsic[name].respects_ends for name in self.names]
-        ended: NDArray[np.bool_] = (rows.ended & ~rows.interrupted)[:, None] & np.array(respects)
-        return ended
+        terminated: NDArray[np.bool_] = rows.terminated[:, None] & np.array(respects)
+        return terminated
 
     def learn(
         self, rows: FlatSegments, rewards: NDArray[np.float32], rng: np.random.Generator, epochs: int, batch_size: int
@@ -118,7 +107,7 @@ class RewardSignals:
         for signal in self._intrinsic.values():
             statistics |= signal.learn(rows, rng, epochs, batch_size)
         self._earned += rewards[~rows.closing].sum(axis=0)
-        self._episodes += int(rows.ended.sum())
+        self._episodes += int((rows.terminated | rows.truncated).sum())
         if self._episodes:
             for name, earned in zip(self.names, self._earned / self._episodes, strict=True):
                 if name in self._intrinsic:
@@ -127,23 +116,31 @@ class RewardSignals:
             self._episodes = 0
         return statistics
 
-    def named(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return weights, Adam's moments and normalisers of the signals' models by name, for checkpoints."""
-        return {name: signal.named() for name, signal in self._intrinsic.items()}
+        return {name: signal.state_dict() for name, signal in self._intrinsic.items()}
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Take over what `named` returned."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
         for name, signal in self._intrinsic.items():
-            signal.restore(saved[name])
+            signal.load_state_dict(state[name])
+
+
+def available() -> list[str]:
+    """Return the names of the signals this version has, and of those that plug-ins bring."""
+    return list(dict.fromkeys(["extrinsic", *BUILT_IN, *plugins.names(REWARD_SIGNAL_GROUP)]))
 
 
 def _intrinsic(behavior: str, spec: BehaviorSpec, name: str, settings: RewardSignalSettings, seed: int) -> Intrinsic:
-    if isinstance(settings, CuriositySettings):
-        return Curiosity(behavior, spec, settings, seed)
-    raise RewardSignalError(
-        f"reward_signals.{name} is not available in this version; available: {', '.join(AVAILABLE)}"
-    )
-
-
-AVAILABLE = ("extrinsic", "curiosity")
-"""Names of the signals this version has."""
+    row = BUILT_IN.get(name) or plugin_signal(name)
+    if row is None:
+        raise RewardSignalError(
+            f"reward_signals.{name} is not available in this version; available: {', '.join(available())}"
+        )
+    made = row.make(behavior, spec, settings, seed)
+    if not isinstance(made, Intrinsic):
+        raise RewardSignalError(
+            f"reward_signals.{name} made a {type(made).__name__}, which lacks what"
+            " mlagents.learning.protocols.Intrinsic asks for; repair the plug-in that offers it."
+        )
+    return made

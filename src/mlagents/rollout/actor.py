@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ class Actor:
         self._logits = [affine(layer) for layer in head.logits]
 
     def act(
-        self, observations: list[FloatArray], allowed: NDArray[np.bool_] | None, memory: FloatArray | None = None
+        self, observations: Sequence[FloatArray], allowed: NDArray[np.bool_] | None, memory: FloatArray | None = None
     ) -> Decision:
         """Return an action for every agent.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import equinox as eqx
@@ -27,7 +27,7 @@ class ActingBody(Protocol):
     def load(self, policy: Policy) -> None:
         """Use these weights from now on."""
 
-    def __call__(self, observations: list[FloatArray], memory: FloatArray | None) -> Hidden:
+    def __call__(self, observations: Sequence[FloatArray], memory: FloatArray | None) -> Hidden:
         """Return float32 [agents, features] and [agents, memory size].
 
         Args:
@@ -59,7 +59,7 @@ class NumpyBody:
         self._shift, self._scale = _normalization(policy.normalizer)
         self._bodies = [_DenseBody(body) for body in (policy.body, policy.critic_body) if body is not None]
 
-    def __call__(self, observations: list[FloatArray], memory: FloatArray | None) -> Hidden:
+    def __call__(self, observations: Sequence[FloatArray], memory: FloatArray | None) -> Hidden:
         """See `ActingBody`."""
         x: Any = self._layout.vector(tuple(observations))
         if self._shift is not None:
@@ -134,7 +134,7 @@ class CompiledBody:
         _, critic_after = policy.critic_body(inputs, memory[:, size:])
         return hidden, jnp.hstack([jnp.asarray(after), jnp.asarray(critic_after)])
 
-    def __call__(self, observations: list[FloatArray], memory: FloatArray | None) -> Hidden:
+    def __call__(self, observations: Sequence[FloatArray], memory: FloatArray | None) -> Hidden:
         """See `ActingBody`."""
         agents = len(observations[0])
         padded = 1 << (agents - 1).bit_length()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-from mlagents.reward_signals.stack import AVAILABLE
+from mlagents.reward_signals.stack import available
 from mlagents.settings import BehaviorSettings, RunSettings, SettingsError
 from mlagents.settings.source.faults import KeyPath
 from mlagents_envs.logging_util import get_logger
@@ -22,9 +22,10 @@ def unavailable(behavior: BehaviorSettings, trainers: Collection[str]) -> Iterat
     if behavior.trainer_type not in trainers:
         problem = f"{behavior.trainer_type!r} is not available in this version (available: {', '.join(trainers)})"
         yield ("trainer_type",), problem
+    signals = available()
     for name in behavior.reward_signals:
-        if name not in AVAILABLE:
-            yield ("reward_signals", name), f"not available in this version (available: {', '.join(AVAILABLE)})"
+        if name not in signals:
+            yield ("reward_signals", name), f"not available in this version (available: {', '.join(signals)})"
     for key in ("behavioral_cloning", "self_play"):
         if getattr(behavior, key) is not None:
             yield (key,), "not available in this version"

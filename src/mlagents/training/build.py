@@ -16,9 +16,12 @@ from mlagents.artifacts.exports import Exports
 from mlagents.artifacts.initial import InitialState, find_state, read_initial
 from mlagents.artifacts.layout import Layout
 from mlagents.curriculum.schedule import ParameterSchedule
+from mlagents.learning.protocols import Learner
+from mlagents.learning.streams import stream
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.processes import ProcessPool
+from mlagents.rollout.sampler import LocalSampler
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, dump
 from mlagents.stats import (
@@ -33,11 +36,12 @@ from mlagents.stats import (
     plugin_writers,
 )
 from mlagents.training.availability import Coverage, refuse_hopeless
-from mlagents.training.behavior import Behavior, Learner
+from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.run import Run
 from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
@@ -99,15 +103,15 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console))
     source = _source(settings, layout, seed)
-    judge = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
+    evaluator = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
     pool = _pool(settings, source)
-    coverage = Coverage(settings, trainers, lambda: {name.partition("?team=")[0] for name in pool.behavior_specs})
+    training = not checkpoint.inference
+    coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in pool.behavior_specs})
 
     def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
         behavior_settings = coverage.settings_of(name)
         learner = make_learner(name, spec, behavior_settings, seed)
-        rng = np.random.default_rng([seed, sum(name.encode())])
-        behavior = Behavior(name, spec, behavior_settings, learner, statistics, rng, not checkpoint.inference)
+        behavior = Behavior(name, spec, behavior_settings, learner, statistics, stream(seed, name, "actions"), training)
         saved = name in checkpoints.behaviors
         if checkpoint.resume and (saved or checkpoint.inference):
             learner.load_state_dict(checkpoints.load(name))
@@ -118,7 +122,6 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
             _log.info("%s: weights from %s; steps start at 0.", name, found.origin)
         if checkpoint.resume and not saved:
             _log.warning("%s: the run has no checkpoint of it; it starts from step 0.", name)
-        behavior.policy_changed()
         max_steps[name] = behavior_settings.max_steps
         statistics.text(name, "Hyperparameters", behavior_settings.model_dump(mode="json"))
         return behavior
@@ -127,14 +130,14 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
         settings=settings,
         layout=layout,
         checkpoints=checkpoints,
-        pool=pool,
+        sampler=LocalSampler(pool),
         make_behavior=make_behavior,
         statistics=statistics,
         progress=console.progress,
         parameters=parameters,
         configuration=dump(settings),
         exports=Exports(layout, checkpoint),
-        judge=judge,
+        evaluator=evaluator,
     )
 
 

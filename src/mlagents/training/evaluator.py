@@ -12,6 +12,7 @@ from mlagents.inference import Evaluation, load_model
 from mlagents.rollout.parameters import for_worker, tell
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import CurriculumSettings, RunSettings, SettingsError
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 
@@ -69,7 +70,7 @@ class CheckpointEvaluator:
             if not env.behavior_specs:
                 env.reset()
             specs = env.behavior_specs
-            players = {name: load_model(models[_without_team(name)], spec) for name, spec in specs.items()}
+            players = {name: load_model(models[BehaviorId.parse(name).name], spec) for name, spec in specs.items()}
             evaluation = Evaluation(env, players, EPISODES, deterministic=True, seed=SEED)
             interrupted = _play(evaluation, stop)
         finally:
@@ -80,7 +81,7 @@ class CheckpointEvaluator:
             return {}
         teams: dict[str, list[float]] = {}
         for name, result in evaluation.result(unfinished=True).items():
-            teams.setdefault(_without_team(name), []).append(result.mean)
+            teams.setdefault(BehaviorId.parse(name).name, []).append(result.mean)
         ratings = {name: sum(means) / len(means) for name, means in teams.items()}
         share = 100 * self._seconds / max(self._clock() - self._started, 1e-9)
         for name, rating in ratings.items():
@@ -107,7 +108,3 @@ def _play(evaluation: Evaluation, stop: Callable[[], bool]) -> bool:
 
     evaluation.run(is_over)
     return interrupted
-
-
-def _without_team(behavior: str) -> str:
-    return behavior.partition("?team=")[0]

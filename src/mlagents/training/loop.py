@@ -8,14 +8,18 @@ since the last one; an *epoch* is one pass of an update over them, in *minibatch
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlagents.curriculum.schedule import ParameterSchedule
-from mlagents.rollout.env_pool import EnvPool, WorkerStep
+from mlagents.data.segments import NEWEST, WeightsId
+from mlagents.rollout.collected import Collected
+from mlagents.rollout.sampler import Sampler
+from mlagents.self_play.league import League, SoloPlay
 from mlagents.stats import Aggregation, Statistics
 from mlagents.training.behavior import Behavior
-from mlagents_envs.base_env import ActionTuple, BehaviorSpec
+from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.timers import hierarchical_timer
 
@@ -28,35 +32,38 @@ PROVISIONAL_SAVE_S = 60.0
 
 
 class TrainingLoop:
-    """Connects environments, behaviors and statistics; knows none of their insides.
+    """Connects sampler, behaviors, league, curriculum and statistics; knows none of their insides.
 
     Args:
-      pool: the environments.
+      sampler: plays and returns what was experienced.
       make_behavior: called once for every behavior name that an environment shows.
       statistics: where environments' own statistics go.
       parameters: of the environments; they may change as training proceeds.
       progress: told every behavior's step after each round; cheap.
       save: saves behaviors; provisionally if the second argument says so.
+      league: says who plays with what, and who learns.
       clock: seconds, from any start.
     """
 
     def __init__(
         self,
-        pool: EnvPool,
+        sampler: Sampler,
         make_behavior: MakeBehavior,
         statistics: Statistics,
         parameters: ParameterSchedule,
         progress: Callable[[str, int], None],
         save: Callable[[list[Behavior], bool], None],
+        league: League | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.behaviors: dict[str, Behavior] = {}
-        self._pool = pool
+        self._sampler = sampler
         self._make_behavior = make_behavior
         self._statistics = statistics
         self._parameters = parameters
         self._progress = progress
         self._save = save
+        self._league = league or SoloPlay()
         self._clock = clock
         self._last_save_s = clock()
 
@@ -65,98 +72,45 @@ class TrainingLoop:
 
         Args:
           stop: asked between rounds.
-          begun: what an earlier loop returned; None to begin new episodes.
+          begun: what `state_dict` of an earlier loop returned; None to begin new episodes.
         """
         with hierarchical_timer("reset"):
-            self._pool.reset(self._parameters.draw())
+            self._sampler.reset(self._parameters.draw())
             if begun is not None:
-                self._load_begun(begun)
+                self._load_state_dict(begun)
         for line in self._parameters.messages():
             _log.info(line)
         while not stop():
-            with hierarchical_timer("environment"):
-                reports = self._pool.receive(stop)
-            with hierarchical_timer("collect"):
-                for report in reports:
-                    self._observe(report)
-            with hierarchical_timer("act"):
-                self._act(reports)
+            environment_steps = 0
+            for collected in self._collect(stop):
+                self._take(collected)
+                environment_steps += collected.environment_steps
             with hierarchical_timer("learn"):
-                for behavior in self.behaviors.values():
-                    behavior.learn()
-                    self._progress(behavior.name, behavior.step)
-            self._take_environment_statistics()
-            self._change_parameters(environment_steps=len(reports))
+                self._learn()
+            self._change_play(environment_steps)
             self._save_if_due()
             if self.behaviors and all(b.finished for b in self.behaviors.values()):
                 return
 
-    def begun(self) -> dict[str, Any] | None:
-        """Return all that is in no checkpoint and decides how to go on, after `run`; None if environments do not tell.
+    def _collect(self, stop: Callable[[], bool]) -> Sequence[Collected]:
+        """Return what was experienced; behaviors that show themselves for the first time are made on the way."""
+        collected = self._sampler.collect(stop)
+        if missing := self._sampler.missing():
+            for name, spec in missing.items():
+                self._add(name, spec)
+            collected = self._sampler.collect(stop)
+        return collected
 
-        Arrays and plain values, in nested mappings and lists.
-        """
-        environments = self._pool.state_dict()
-        if environments is None:
-            return None
-        return {
-            "environments": environments,
-            "parameters": self._parameters.state_dict(),
-            "behaviors": {name: behavior.begun() for name, behavior in self.behaviors.items()},
-        }
-
-    def _load_begun(self, begun: dict[str, Any]) -> None:
-        try:
-            self._pool.load_state_dict(begun["environments"])
-        except ValueError as error:
-            _log.warning("The run goes on with new episodes: %s", error)
-            return
-        self._parameters.load_state_dict(begun["parameters"])
-        for full_name in self._pool.behavior_specs:
-            behavior = self._behavior(full_name)
-            behavior.load_begun(begun["behaviors"][behavior.name])
-
-    def _observe(self, report: WorkerStep) -> None:
-        if report.restarted:
-            for behavior in self.behaviors.values():
-                behavior.abandon(report.worker)
-        for full_name, (decision, terminal) in report.steps.items():
-            self._behavior(full_name).observe(full_name, report.worker, decision, terminal)
-
-    def _behavior(self, full_name: str) -> Behavior:
-        """Return the behavior of a fully qualified name such as `Striker?team=1`."""
-        name = full_name.partition("?team=")[0]
-        behavior = self.behaviors.get(name)
-        if behavior is None:
-            behavior = self._make_behavior(name, self._pool.behavior_specs[full_name])
-            self.behaviors[name] = behavior
-        return behavior
-
-    def _act(self, reports: list[WorkerStep]) -> None:
-        actions: dict[int, dict[str, ActionTuple]] = {report.worker: {} for report in reports}
-        for behavior in self.behaviors.values():
-            for worker, full_name, action in behavior.decide():
-                actions[worker][full_name] = action
-        for worker, chosen in actions.items():
-            self._pool.send(worker, chosen)
-
-    def _change_parameters(self, environment_steps: int) -> None:
-        progress = {behavior.name: behavior.take_progress() for behavior in self.behaviors.values()}
-        changes = self._parameters.advance(progress, environment_steps)
-        for line in changes.messages:
-            _log.info(line)
-        if changes.reset:
-            for behavior in self.behaviors.values():
-                behavior.abandon_all()
-            self._pool.reset(changes.values)
-        elif changes.values:
-            self._pool.set_parameters(changes.values)
-        for owner, tag, value in self._parameters.statistics():
-            for name in self.behaviors if owner is None else {owner} & self.behaviors.keys():
-                self._statistics.set(name, tag, value)
-
-    def _take_environment_statistics(self) -> None:
-        for worker, found in self._pool.statistics():
+    def _take(self, collected: Collected) -> None:
+        """Hand experience to who learns from it, and results to who counts them."""
+        self._league.record(collected.episodes)
+        for name, behavior in self.behaviors.items():
+            behavior.learner.reserve(collected.lanes[name])
+            newest = WeightsId(name, NEWEST)
+            counts = [s for s in collected.segments if s.weights == newest and self._league.learns(s.behavior)]
+            behavior.extend(counts)
+            behavior.record(e for e in collected.episodes if e.weights == newest and self._league.learns(e.behavior))
+        for worker, found in collected.statistics:
             for tag, values in found.items():
                 for value, method in values:
                     aggregation = Aggregation(method.value)
@@ -165,9 +119,38 @@ class TrainingLoop:
                     for name in self.behaviors:
                         self._statistics.add(name, tag, value, aggregation)
 
+    def _add(self, name: str, spec: BehaviorSpec) -> None:
+        behavior = self.behaviors[name] = self._make_behavior(name, spec)
+        self._sampler.add(name, spec, behavior.sampling, behavior.weights)
+
+    def _learn(self) -> None:
+        for name, behavior in self.behaviors.items():
+            if behavior.update():
+                self._sampler.publish({WeightsId(name): behavior.weights})
+            self._progress(name, behavior.step)
+
+    def _change_play(self, environment_steps: int) -> None:
+        """Let lessons and opponents go on as far as training has come."""
+        changes = self._parameters.advance(
+            {name: behavior.take_progress() for name, behavior in self.behaviors.items()}, environment_steps
+        )
+        for line in changes.messages:
+            _log.info(line)
+        steps = {name: behavior.learner.steps for name, behavior in self.behaviors.items()}
+        newest = {name: self.behaviors[name].weights for name in self._league.due(steps)}
+        assignment, publish = self._league.advance(steps, newest)
+        if publish:
+            self._sampler.publish(publish)
+        self._sampler.apply(changes.values, assignment._replace(reset=assignment.reset or changes.reset))
+        for owner, tag, value in self._parameters.statistics():
+            for name in self.behaviors if owner is None else {owner} & self.behaviors.keys():
+                self._statistics.set(name, tag, value)
+        for name, tag, value in self._league.statistics():
+            self._statistics.set(name, tag, value)
+
     def _save_if_due(self) -> None:
         """Save behaviors that reached their `checkpoint_interval`, and all of them provisionally now and then."""
-        due = [b for b in self.behaviors.values() if b.learns and _checkpoint_due(b)]
+        due = [behavior for behavior in self.behaviors.values() if behavior.checkpoint_due()]
         provisional = not due and self._clock() - self._last_save_s > PROVISIONAL_SAVE_S
         if provisional:
             due = [b for b in self.behaviors.values() if b.learns]
@@ -176,7 +159,32 @@ class TrainingLoop:
             with hierarchical_timer("checkpoint"):
                 self._save(due, provisional)
 
+    def state_dict(self) -> dict[str, Any] | None:
+        """Return all that is in no checkpoint and decides how to go on, after `run`; None if environments do not tell.
 
-def _checkpoint_due(behavior: Behavior) -> bool:
-    interval = behavior.settings.checkpoint_interval
-    return behavior.learner.steps // interval > behavior.last_saved_step // interval
+        Arrays and plain values, in nested mappings and lists.
+        """
+        sampler = self._sampler.state_dict()
+        if sampler is None:
+            return None
+        learners = {name: behavior.learner.state_dict(experience=True) for name, behavior in self.behaviors.items()}
+        return {
+            "sampler": sampler,
+            "parameters": self._parameters.state_dict(),
+            "experience": {name: state["experience"] for name, state in learners.items() if "experience" in state},
+        }
+
+    def _load_state_dict(self, state: dict[str, Any]) -> None:
+        for full_name, spec in self._sampler.behavior_specs.items():
+            name = BehaviorId.parse(full_name).name
+            if name not in self.behaviors:
+                self._add(name, spec)
+        try:
+            self._sampler.load_state_dict(state["sampler"])
+        except (ValueError, KeyError) as error:
+            _log.warning("The run goes on with new episodes: %s", error)
+            return
+        self._parameters.load_state_dict(state["parameters"])
+        for name, experience in state["experience"].items():
+            learner = self.behaviors[name].learner
+            learner.load_state_dict(learner.state_dict() | {"experience": experience})

@@ -10,14 +10,14 @@ from typing import Any
 
 from mlagents.artifacts.checkpoints import Checkpoints
 from mlagents.artifacts.continuation import read_begun, write_begun
-from mlagents.artifacts.exports import Exports
+from mlagents.artifacts.exports import ExportedPolicy, Exports
 from mlagents.artifacts.interface import KEY, interface
 from mlagents.artifacts.layout import Layout
 from mlagents.artifacts.manifest import manifest
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.export import ExportError
 from mlagents.files import write_atomically
-from mlagents.rollout.env_pool import EnvPool
+from mlagents.rollout.sampler import Sampler
 from mlagents.settings import RunSettings
 from mlagents.stats import Statistics, write_timers
 from mlagents.training.behavior import Behavior
@@ -41,27 +41,27 @@ class Run:
       settings: as resolved.
       layout: where its files are.
       checkpoints: saved so far.
-      pool: its environments, started.
+      sampler: plays in its environments, which are started.
       make_behavior: makes, and loads, a behavior.
       statistics: of the run.
       progress: told each behavior's step, cheap.
       parameters: of the environments.
       configuration: the settings as YAML.
       exports: writes its models.
-      judge: rates checkpoints; None if that is not wanted.
+      evaluator: rates checkpoints; None if that is not wanted.
     """
 
     settings: RunSettings
     layout: Layout
     checkpoints: Checkpoints
-    pool: EnvPool
+    sampler: Sampler
     make_behavior: MakeBehavior
     statistics: Statistics
     progress: Callable[[str, int], None]
     parameters: ParameterSchedule
     configuration: str
     exports: Exports
-    judge: CheckpointEvaluator | None = None
+    evaluator: CheckpointEvaluator | None = None
     _stop: StopSignals = field(default_factory=StopSignals, init=False)
     _behaviors: dict[str, Behavior] = field(default_factory=dict, init=False)
 
@@ -78,21 +78,21 @@ class Run:
           Exception: whatever stopped the training, after what was learned has been saved.
         """
         loop = TrainingLoop(
-            self.pool, self._checked_behavior, self.statistics, self.parameters, self.progress, self._save
+            self.sampler, self._checked_behavior, self.statistics, self.parameters, self.progress, self._save
         )
         begun = None
         try:
             with self._stop as stop:
                 try:
                     self._learn(loop, stop)
-                    begun = loop.begun() if self.training else None
+                    begun = loop.state_dict() if self.training else None
                     if stop.received is not None:
                         _log.info("%s: learning was interrupted; saving.", stop.received.name)
                 finally:
                     if self.training and loop.behaviors:
                         self._save_final(list(loop.behaviors.values()), begun)
         finally:
-            self.pool.close()
+            self.sampler.close()
             self.statistics.close()
             if self.training:
                 write_timers(self.layout.timers, COMMUNICATION_PROTOCOL_VERSION)
@@ -114,13 +114,13 @@ class Run:
                 self.layout.begun.unlink(missing_ok=True)  # by --force: of the run that was there before
             write_atomically(self.layout.configuration, self.configuration.encode())
             write_atomically(self.layout.manifest, manifest(self.settings))
-            self.exports.dry_run(behavior)
+            self.exports.dry_run(_exported(behavior))
         self._behaviors[name] = behavior
         return behavior
 
     def _save(self, behaviors: list[Behavior], provisional: bool = False, final: bool = False) -> None:
         models = self._checkpoint_models(behaviors)
-        ratings = {} if provisional or self.judge is None else self._rate(self.judge, models)
+        ratings = {} if provisional or self.evaluator is None else self._rate(self.evaluator, models)
         self.checkpoints.save(
             {b.name: _state(b) for b in behaviors},
             {b.name: b.take_mean_return() for b in behaviors},
@@ -140,12 +140,12 @@ class Run:
         models = {}
         for behavior in behaviors:
             try:
-                models[behavior.name] = self.exports.checkpoint(behavior)
+                models[behavior.name] = self.exports.checkpoint(_exported(behavior))
             except ExportError as error:
                 _log.error("No model of this checkpoint, whose weights are saved: %s", error)
         return models
 
-    def _rate(self, judge: CheckpointEvaluator, models: dict[str, Path]) -> dict[str, float]:
+    def _rate(self, evaluator: CheckpointEvaluator, models: dict[str, Path]) -> dict[str, float]:
         """Return the ratings of these models, which play with the present models of the other behaviors.
 
         There are none if a behavior's model could not be written.
@@ -155,11 +155,11 @@ class Run:
         with tempfile.TemporaryDirectory() as folder:
             others = {n: b for n, b in self._behaviors.items() if n not in models}
             try:
-                present = {n: self.exports.temporary(b, Path(folder)) for n, b in others.items()}
+                present = {n: self.exports.temporary(_exported(b), Path(folder)) for n, b in others.items()}
             except ExportError as error:
                 _log.error("The checkpoints are not rated: %s", error)
                 return {}
-            ratings = judge.rate({**models, **present}, self._stop)
+            ratings = evaluator.rate({**models, **present}, self._stop)
         return {name: rating for name, rating in ratings.items() if name in models}
 
     def _begun(self) -> dict[str, Any] | None:
@@ -181,7 +181,7 @@ class Run:
         failures = []
         for behavior in behaviors:
             try:
-                for path in self.exports.final(behavior):
+                for path in self.exports.final(_exported(behavior)):
                     _log.info("Exported %s", path)
             except ExportError as error:
                 failures.append(error)
@@ -196,5 +196,9 @@ class Run:
 
 def _state(behavior: Behavior) -> dict[str, Any]:
     """Return what a checkpoint keeps: the learner's state, and what is needed to rebuild the policy."""
-    policy, network = behavior.learner.policy, behavior.settings.network_settings
+    policy, network = behavior.learner.snapshot(), behavior.settings.network_settings
     return behavior.learner.state_dict() | {KEY: interface(behavior.spec, network, policy)}
+
+
+def _exported(behavior: Behavior) -> ExportedPolicy:
+    return ExportedPolicy(behavior.name, behavior.spec, behavior.learner.snapshot(), behavior.learner.steps)

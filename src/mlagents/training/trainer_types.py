@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mlagents import plugins
+from mlagents.learning.protocols import Learner
 from mlagents.nn.policy import Policy
 from mlagents.plugins import PluginError
 from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, plugin_trainer
-from mlagents.training.behavior import Learner
 from mlagents_envs.base_env import BehaviorSpec
 
 
@@ -27,7 +27,7 @@ def make_plugin_learner(behavior: str, spec: BehaviorSpec, settings: BehaviorSet
         assert entry_point is not None
         raise PluginError(
             f"{plugins.described(entry_point)} made a {type(learner).__name__} for behavior {behavior} that"
-            f" {' and '.join(faults)}. mlagents.training.behavior.Learner says what a learner has to have."
+            f" {' and '.join(faults)}. mlagents.learning.protocols.Learner says what a learner has to have."
         )
     checked: Learner = learner
     return checked
@@ -38,7 +38,7 @@ def _faults(learner: object) -> list[str]:
     expected = [*Learner.__annotations__, *(name for name in vars(Learner) if not name.startswith("_"))]
     if missing := [name for name in expected if not hasattr(learner, name)]:
         return [f"lacks {', '.join(missing)}"]
-    policy = getattr(learner, "policy", None)
+    policy = learner.snapshot() if isinstance(learner, Learner) else None
     if not isinstance(policy, Policy):
-        return [f"has a {type(policy).__name__} as its policy (expected mlagents.nn.policy.Policy)"]
+        return [f"has a {type(policy).__name__} as its snapshot() (expected mlagents.nn.policy.Policy)"]
     return []

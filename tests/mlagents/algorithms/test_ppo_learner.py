@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from mlagents.algorithms.ppo.learner import PPOLearner
-from mlagents.data.segments import Segment
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals
+from toys.segments import make_segment
 from toys.training import make_loop, ppo_settings
 from toys.walk import Walk
 
@@ -23,7 +23,7 @@ def make_learner(seed=0, **changes):
 
 
 def segment(steps, rng, reward=None):
-    return Segment(
+    return make_segment(
         (rng.normal(size=(steps + 1, 4)).astype(np.float32),),
         np.zeros((steps, 0), np.float32),
         rng.normal(size=(steps, 1)).astype(np.float32),
@@ -39,7 +39,7 @@ def segment(steps, rng, reward=None):
 def fill(learner, seed=0):
     rng = np.random.default_rng(seed)
     while not learner.ready():
-        learner.extend(segment(60, rng))
+        learner.extend([segment(60, rng)])
 
 
 def weights(learner):
@@ -55,12 +55,12 @@ def assert_same(a, b):
 def test_ready_when_there_is_more_than_the_buffer_holds():
     learner = make_learner()
     rng = np.random.default_rng(0)
-    learner.extend(segment(64, rng))
+    learner.extend([segment(64, rng)])
     for _ in range(7):
-        learner.extend(segment(64, rng))
+        learner.extend([segment(64, rng)])
     assert learner.steps == 512
     assert not learner.ready()
-    learner.extend(segment(1, rng))
+    learner.extend([segment(1, rng)])
     assert learner.ready()
 
 
@@ -138,7 +138,7 @@ def test_a_broken_update_names_behavior_and_keeps_the_weights():
     before = weights(learner)
     rng = np.random.default_rng(0)
     while not learner.ready():
-        learner.extend(segment(60, rng, reward=np.full(60, np.nan, np.float32)))
+        learner.extend([segment(60, rng, reward=np.full(60, np.nan, np.float32))])
     with pytest.raises(NonFiniteUpdate, match="behavior Walk"):
         learner.update()
     assert_same(before, weights(learner))

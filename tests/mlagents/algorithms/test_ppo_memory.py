@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from mlagents.algorithms.ppo.update import Batch, Coefficients, Networks, minibatch_loss, sequence_values
-from mlagents.data.segments import FlatSegments, Segment
+from mlagents.data.segments import FlatSegments
 from mlagents.learning.sequences import Sequences, past_burn_in, rows_of
 from mlagents.nn.build import features, make_body, make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.layers import glorot_dense
 from mlagents.nn.observations import Inputs
 from mlagents.settings import NetworkSettings
+from toys.segments import make_segment
 from toys.specs import behavior
 
 SPEC = behavior(3, continuous=1)
@@ -43,7 +44,7 @@ def episode(networks, steps):
         _, own = networks.body(inputs, memory[:, :6])
         _, critics = networks.critic_body(inputs, memory[:, 6:])
         memory = np.concatenate([own, critics], axis=1)
-    return Segment(
+    return make_segment(
         (seen,),
         np.array(before),
         rng.normal(size=(steps, 1)).astype(np.float32),
@@ -51,16 +52,14 @@ def episode(networks, steps):
         np.full((steps, 1), -1.0, np.float32),
         np.ones((steps, 0), bool),
         rng.normal(size=steps).astype(np.float32),
-        ended=True,
-        interrupted=False,
+        terminated=True,
     )
 
 
 def part(segment, start, stop):
     last = stop == len(segment)
-    cut = {name: getattr(segment, name)[start:stop] for name in ("memory", "continuous", "discrete", "log_prob")}
-    cut |= {name: getattr(segment, name)[start:stop] for name in ("allowed", "reward")}
-    return dataclasses.replace(segment, observations=(segment.observations[0][start : stop + 1],), ended=last, **cut)
+    columns = segment.columns.part(slice(start, stop), slice(start, stop + 1))
+    return dataclasses.replace(segment, columns=columns, terminated=last)
 
 
 def in_rows(segments):
@@ -84,7 +83,7 @@ def values(networks, rows, steps, room=30):
 def test_values_are_the_same_whether_trajectories_are_cut_or_whole(steps):
     networks = make_networks()
     whole = episode(networks, 23)
-    expected = np.asarray(networks.values(Inputs(whole.observations[0], (), ()), np.zeros((1, 12), np.float32)))
+    expected = np.asarray(networks.values(Inputs(whole.columns.observations[0], (), ()), np.zeros((1, 12), np.float32)))
     np.testing.assert_allclose(values(networks, in_rows([whole]), steps), expected, atol=1e-5)
 
     cuts = [0, 5, 6, 15, 23]
@@ -104,10 +103,7 @@ def gradient(networks, rows, steps):
     c = rows.columns
     batch = Batch(
         Inputs(c.observations[0][at], (), ()),
-        c.continuous[at],
-        c.discrete[at],
-        c.allowed[at],
-        c.log_prob[at],
+        c.part(at, at)._replace(observations=[]),
         jnp.sin(c.reward)[at],
         jnp.stack([c.reward, -c.reward], axis=1)[at],
     )

@@ -10,9 +10,9 @@ import numpy as np
 import optax
 import pytest
 
-from mlagents.algorithms.ppo.update import Coefficients, Experience, LearnerState, Networks, Recipe, update
-from mlagents.learning.adam import ADAM
+from mlagents.algorithms.ppo.update import Coefficients, Experience, Networks, Recipe, update
 from mlagents.learning.sequences import Sequences
+from mlagents.learning.trained import TrainedState, at_rest
 from mlagents.nn.build import make_body, make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.layers import glorot_dense
@@ -20,6 +20,7 @@ from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs
 from mlagents.settings import NetworkSettings
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
+from toys.segments import make_columns
 
 COEFFICIENTS = Coefficients(np.float32(1e-2), np.float32(0.2), np.float32(0.05))
 GAMMA, LAM, BATCH = np.float32([0.9, 0.8]), 0.7, 4
@@ -84,7 +85,8 @@ def in_rows(segments, capacity):
         decisions += range(start, start + n)
         start += n + 1
     allowed = np.ones((capacity, sum(BRANCHES)), bool)
-    experience = Experience((obs,), zeros(0), continuous, discrete, log_prob, allowed, reward, ended, closing)
+    columns = make_columns((obs,), zeros(0), continuous, discrete, log_prob, allowed)
+    experience = Experience(columns, reward, ended, closing)
     return experience, start, decisions
 
 
@@ -142,7 +144,7 @@ def test_update_equals_the_plain_one(capacity):
         epoch[: len(picks)] = picks
     compiled = jax.jit(functools.partial(update, recipe=recipe(networks_of)))
     state, statistics = compiled(
-        LearnerState(parameters, ADAM.init(parameters), normalizer),
+        TrainedState(parameters, at_rest(parameters), normalizer),
         experience,
         np.int32(used),
         decisions_as_sequences(decisions, capacity),
@@ -162,7 +164,7 @@ def test_a_loss_that_is_not_finite_leaves_everything_as_it_was():
     segments[0]["reward"][3, 0] = np.nan
     experience, used, decisions = in_rows(segments, 16)
     parameters, networks_of = flattened(make_networks())
-    state = LearnerState(parameters, ADAM.init(parameters), Normalizer.initial(3))
+    state = TrainedState(parameters, at_rest(parameters), Normalizer.initial(3))
     order = np.arange(8, dtype=np.int32)[None]
     compiled = jax.jit(functools.partial(update, recipe=recipe(networks_of)))
     sequences = decisions_as_sequences(decisions, 8)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mlagents.algorithms.sac.learner import UPDATES_PER_CALL, SACLearner
-from mlagents.data.segments import Segment
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.settings import BehaviorSettings
+from toys.segments import make_segment
 from toys.walk import Walk
 
 SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
@@ -32,7 +32,7 @@ def make_learner(seed=0, *, signals=None, normalize=False, max_steps=10_000, mor
 
 
 def segment(steps, rng, reward=None):
-    return Segment(
+    return make_segment(
         (rng.normal(3.0, 2.0, size=(steps + 1, 4)).astype(np.float32),),
         np.zeros((steps, 0), np.float32),
         rng.normal(size=(steps, 1)).astype(np.float32),
@@ -48,7 +48,7 @@ def segment(steps, rng, reward=None):
 def feed(learner, *lengths, seed=0):
     rng = np.random.default_rng(seed)
     for steps in lengths:
-        learner.extend(segment(steps, rng))
+        learner.extend([segment(steps, rng)])
 
 
 def tensors(learner):
@@ -67,7 +67,7 @@ def test_updates_keep_up_with_the_steps():
     rng = np.random.default_rng(0)
     updates = 1
     for _ in range(40):
-        learner.extend(segment(int(rng.integers(1, 20)), rng))
+        learner.extend([segment(int(rng.integers(1, 20)), rng)])
         if learner.steps >= 30:
             while (learner.steps - 30) / updates > 4:
                 updates += 1
@@ -205,11 +205,11 @@ def test_another_pace_holds_from_where_the_run_is_resumed(trained, steps_per_upd
 def test_a_stopped_run_goes_on_with_its_replay_buffer(trained):
     learner, other = trained[0], make_learner(seed=1)
     other.load_state_dict(learner.state_dict())
-    other.load_gathered(learner.gathered())
-    assert_same(learner.gathered(), other.gathered())
+    other.load_state_dict(other.state_dict() | {"experience": learner.state_dict(experience=True)["experience"]})
+    assert_same(learner.state_dict(experience=True)["experience"], other.state_dict(experience=True)["experience"])
     feed(other, 8)
     assert other.ready()
-    assert make_learner(save_replay_buffer=True).gathered() == {}
+    assert make_learner(save_replay_buffer=True).state_dict(experience=True)["experience"] == {}
 
 
 def test_a_checkpoint_without_buffer_is_said_when_one_was_wanted(caplog):
@@ -248,7 +248,7 @@ def test_the_normaliser_sees_every_decision_once():
     feed(learner, 5, 7)
     rng = np.random.default_rng(0)
     seen = np.concatenate([np.zeros((1, 4)), *(segment(n, rng).observations[0][:-1] for n in (5, 7))])
-    found = learner.policy.normalizer
+    found = learner.snapshot().normalizer
     assert found.count == 13
     np.testing.assert_allclose(found.mean, seen.mean(0), rtol=1e-5)
     np.testing.assert_allclose(found.m2, 1 + ((seen - seen.mean(0)) ** 2).sum(0), rtol=1e-4)
@@ -268,7 +268,7 @@ def test_rewards_are_those_the_signals_give_now():
             assert rows.closing[1 : rows.used : 2].all()
             return np.full((len(rows.columns.reward), 1), 1e3 * self.asked, np.float32)
 
-        def ended(self, rows):
+        def terminated(self, rows):
             return np.zeros((len(rows.columns.reward), 1), bool)
 
         compile_seconds = 0.0
@@ -299,7 +299,7 @@ def test_a_broken_update_names_behavior_and_keeps_the_weights():
     feed(learner, 100)
     learner.update()
     before = tensors(learner)
-    learner.extend(segment(100, np.random.default_rng(0), reward=np.nan))
+    learner.extend([segment(100, np.random.default_rng(0), reward=np.nan)])
     with pytest.raises(NonFiniteUpdate, match=r"behavior Walk: a SAC update at step 200"):
         learner.update()
     assert_same(before, tensors(learner))
@@ -320,14 +320,14 @@ def test_one_compilation_serves_any_number_of_updates():
     try:
         feed(learner, 20)
         learner.update()
-        learner.policy  # noqa: B018
+        learner.snapshot()
         first = len(compilations)
         for steps in (1, 3, UPDATES_PER_CALL, UPDATES_PER_CALL + 1, 5 * UPDATES_PER_CALL + 7, 1500):
             before = learner.updates
             feed(learner, steps)
             learner.update()
             assert learner.updates - before == steps
-            learner.policy  # noqa: B018
+            learner.snapshot()
     finally:
         jax.monitoring.clear_event_listeners()
     assert first >= 1

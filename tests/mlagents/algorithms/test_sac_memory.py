@@ -12,6 +12,7 @@ from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.observations import Inputs
 from mlagents.settings import NetworkSettings
+from toys.segments import make_columns
 from toys.specs import behavior
 
 SPEC = behavior(3, continuous=2, branches=(3,))
@@ -33,12 +34,16 @@ def sampled(steps):
     """Return two sequences in room for `steps` decisions each, and noise; what is padding differs from room to room."""
     filler, rng = np.random.default_rng(steps), np.random.default_rng(1)
     rows = len(LENGTHS) * (steps + 1)
-    transitions = Transitions(
+    columns = make_columns(
         (filler.normal(size=(rows, 3)).astype(np.float32),),
         filler.normal(size=(rows, 6)).astype(np.float32),
         filler.normal(size=(rows, 2)).astype(np.float32),
         filler.integers(0, 3, (rows, 1)).astype(np.int32),
+        np.zeros((rows, 3), np.float32),
         np.ones((rows, 3), bool),
+    )
+    transitions = Transitions(
+        columns,
         filler.normal(size=(rows, 1)).astype(np.float32),
         np.zeros((rows, 1), bool),
         np.repeat(np.array(LENGTHS, np.int32), steps + 1),
@@ -46,12 +51,12 @@ def sampled(steps):
     noise = filler.normal(size=(1, len(LENGTHS) * steps, 2)).astype(np.float32)
     for sequence, length in enumerate(LENGTHS):
         first = sequence * (steps + 1)
-        transitions.memory[first] = rng.normal(size=6)
-        transitions.observations[0][first : first + length + 1] = rng.normal(size=(length + 1, 3))
-        for column in (transitions.continuous, transitions.reward):
+        transitions.columns.memory[first] = rng.normal(size=6)
+        transitions.columns.observations[0][first : first + length + 1] = rng.normal(size=(length + 1, 3))
+        for column in (transitions.columns.continuous, transitions.reward):
             column[first : first + length] = rng.normal(size=(length, column.shape[1]))
-        transitions.discrete[first : first + length] = rng.integers(0, 3, (length, 1))
-        transitions.ended[first + length - 1] = True
+        transitions.columns.discrete[first : first + length] = rng.integers(0, 3, (length, 1))
+        transitions.terminated[first + length - 1] = True
         noise[0, sequence * steps : sequence * steps + length] = rng.normal(size=(length, 2))
     return jax.tree.map(jnp.asarray, (transitions, noise))
 
@@ -80,6 +85,6 @@ def test_the_next_value_is_that_of_the_same_sequence_one_step_on():
     found = np.asarray(next_values(structure.value(target), batch, steps)).reshape(len(LENGTHS), steps, 1)
     for sequence, length in enumerate(LENGTHS):
         first = sequence * (steps + 1)
-        seen = Inputs(transitions.observations[0][first : first + length + 1], (), ())
+        seen = Inputs(transitions.columns.observations[0][first : first + length + 1], (), ())
         whole, _ = structure.value(target)(seen, jnp.zeros((1, 6)))
         np.testing.assert_allclose(found[sequence, :length], whole[1:], atol=1e-6)

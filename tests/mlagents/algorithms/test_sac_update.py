@@ -14,13 +14,14 @@ from scipy import stats
 from mlagents.algorithms.sac.networks import Networks, Structure
 from mlagents.algorithms.sac.networks import make_networks as networks_around
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, update
-from mlagents.learning.adam import ADAM
+from mlagents.learning.trained import TrainedState, at_rest
 from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs
 from mlagents.settings import NetworkSettings
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
+from toys.segments import make_columns
 
 BATCH, UPDATES, RATE, TAU = 4, 2, 1e-2, 0.1
 GAMMA = np.float32([0.9, 0.8])
@@ -44,19 +45,23 @@ def make_transitions(continuous, branches, room):
     rng = np.random.default_rng(1)
     rows, used = 2 * room * BATCH, 2 * UPDATES * BATCH
     allowed = np.concatenate([_mask(rng, rows, size) for size in branches], axis=1) if branches else _none(rows)
-    transitions = Transitions(
+    columns = make_columns(
         (rng.normal(2.0, 3.0, (rows, 1)).astype(np.float32), rng.normal(size=(rows, 2)).astype(np.float32)),
         _none(rows, np.float32),
         rng.normal(size=(rows, continuous)).astype(np.float32),
         np.stack([rng.integers(0, k, rows) for k in branches], axis=1).astype(np.int32)
         if branches
         else np.zeros((rows, 0), np.int32),
+        _none(rows, np.float32),
         allowed,
+    )
+    transitions = Transitions(
+        columns,
         rng.normal(size=(rows, 2)).astype(np.float32),
         rng.random((rows, 2)) < 0.3,
         np.ones(rows, np.int32),
     )
-    transitions.observations[0][used:] = np.nan
+    transitions.columns.observations[0][used:] = np.nan
     transitions.reward[used:] = np.nan
     noise = rng.normal(size=(room, BATCH, continuous)).astype(np.float32)
     return transitions, noise
@@ -86,7 +91,7 @@ def plain_updates(networks, normalizer, transitions, noise, branches):
         rows = np.arange(2 * number * BATCH, 2 * (number + 1) * BATCH)
         now, after = rows[::2], rows[1::2]
         x, next_x = (
-            normalizer(jnp.concatenate([o[r] for o in transitions.observations], axis=1)) for r in (now, after)
+            normalizer(jnp.concatenate([o[r] for o in transitions.columns.observations], axis=1)) for r in (now, after)
         )
         ends = np.cumsum([0, *branches])
 
@@ -101,7 +106,7 @@ def plain_updates(networks, normalizer, transitions, noise, branches):
 
         def act(policy, number=number, now=now, x=x):
             body, head = policy
-            d = head(body(_seen(x))[0], transitions.allowed[now])
+            d = head(body(_seen(x))[0], transitions.columns.allowed[now])
             u = d.mean + jnp.exp(d.log_std) * noise[number]
             density = -0.5 * jnp.log(2 * jnp.pi) - d.log_std - 0.5 * noise[number] ** 2 - jnp.log(1 - jnp.tanh(u) ** 2)
             p = [jnp.exp(b) for b in d.log_probs]
@@ -123,11 +128,11 @@ def plain_updates(networks, normalizer, transitions, noise, branches):
             return jnp.mean(cost(negative, log_alpha) - per_branch(q1(_seen(x), a, None), p).mean(1))
 
         a, p, negative = act(groups[0])
-        y = transitions.reward[now] + (1 - transitions.ended[now]) * GAMMA * target(_seen(next_x))[0]
+        y = transitions.reward[now] + (1 - transitions.terminated[now]) * GAMMA * target(_seen(next_x))[0]
         backup = jnp.minimum(*(per_branch(q(_seen(x), a, None), p) for q in (q1, q2)))
         backup -= cost(negative, log_alpha)[:, None]
-        taken = [jax.nn.one_hot(transitions.discrete[now][:, i], k) for i, k in enumerate(branches)]
-        done = jnp.tanh(transitions.continuous[now])
+        taken = [jax.nn.one_hot(transitions.columns.discrete[now][:, i], k) for i, k in enumerate(branches)]
+        done = jnp.tanh(transitions.columns.continuous[now])
 
         def value_loss(critics, x=x, y=y, backup=backup, taken=taken, done=done):
             value, *qs = critics
@@ -152,7 +157,7 @@ def compiled(networks):
     target, value_of = flattened(networks.value)
     recipe = Recipe(Structure(networks_of, value_of), BATCH, steps=1, burn_in=0.0, tau=TAU)
     function = functools.partial(update, recipe=recipe)
-    return LearnerState(parameters, target, ADAM.init(parameters)), jax.jit(function)
+    return LearnerState(TrainedState(parameters, at_rest(parameters), None), target), jax.jit(function)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,10 +171,10 @@ def test_updates_equal_the_plain_ones(kind):
     state, call = compiled(networks)
     after, statistics = call(state, normalizer, transitions, noise, np.int32(UPDATES), np.float32(RATE), GAMMA)
     assert statistics.finite
-    np.testing.assert_allclose(after.parameters, flattened(expected)[0], atol=2e-4)
+    np.testing.assert_allclose(after.trained.parameters, flattened(expected)[0], atol=2e-4)
     np.testing.assert_allclose(after.target, flattened(target)[0], atol=2e-4)
     np.testing.assert_allclose(statistics.alpha, np.exp(expected.log_alpha), rtol=1e-3)
-    assert float(jnp.abs(after.parameters - state.parameters).max()) > 1e-3
+    assert float(jnp.abs(after.trained.parameters - state.trained.parameters).max()) > 1e-3
 
 
 def test_a_loss_that_is_not_finite_leaves_everything_as_it_was():
@@ -193,15 +198,17 @@ def test_values_settle_where_the_equations_say():
     hold = jax.tree.map(jnp.zeros_like, networks.head)
     networks = networks._replace(head=hold, log_alpha=np.log(np.float32([0.1])))
     room = 200
+    rows = 2 * room * BATCH
+    columns = make_columns(
+        (np.ones((rows, 3), np.float32),),
+        _none(rows, np.float32),
+        np.zeros((rows, 1), np.float32),
+        np.zeros((rows, 0), np.int32),
+        _none(rows, np.float32),
+        _none(rows),
+    )
     transitions = Transitions(
-        (np.ones((2 * room * BATCH, 3), np.float32),),
-        _none(2 * room * BATCH, np.float32),
-        np.zeros((2 * room * BATCH, 1), np.float32),
-        np.zeros((2 * room * BATCH, 0), np.int32),
-        _none(2 * room * BATCH),
-        np.ones((2 * room * BATCH, 1), np.float32),
-        np.zeros((2 * room * BATCH, 1), bool),
-        np.ones(2 * room * BATCH, np.int32),
+        columns, np.ones((rows, 1), np.float32), np.zeros((rows, 1), bool), np.ones(rows, np.int32)
     )
     squashed_entropy = stats.norm.entropy() + stats.norm.expect(lambda u: np.log(1 - np.tanh(u) ** 2), lb=-10, ub=10)
     expected = (1 + 0.1 * squashed_entropy) / 0.5
@@ -211,9 +218,10 @@ def test_values_settle_where_the_equations_say():
     kept = flattened(held)[0]
     for _ in range(15):
         noise = rng.normal(size=(room, BATCH, 1)).astype(np.float32)
-        transitions.continuous[:] = rng.normal(size=transitions.continuous.shape)
+        transitions.columns.continuous[:] = rng.normal(size=transitions.columns.continuous.shape)
         state, statistics = call(state, None, transitions, noise, np.int32(room), np.float32(3e-3), np.float32([0.5]))
-        state = LearnerState(
-            jnp.concatenate([state.parameters[: -len(kept)], kept]), state.target, state.adam
-        )  # the policy and the temperature go back to where they are held
+        trained = state.trained
+        parameters = jnp.concatenate([trained.parameters[: -len(kept)], kept])
+        state = LearnerState(TrainedState(parameters, trained.adam, None), state.target)
+        # the policy and the temperature go back to where they are held
     assert float(statistics.value[0]) == pytest.approx(expected, abs=0.1)

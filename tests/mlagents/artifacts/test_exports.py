@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from types import SimpleNamespace
 
 import equinox as eqx
 import numpy as np
 import onnx
 import pytest
 
-from mlagents.artifacts.exports import Exports
+from mlagents.artifacts.exports import ExportedPolicy, Exports
 from mlagents.artifacts.layout import Layout
 from mlagents.export import PROFILES, ExportError
 from mlagents.inference import load_model
@@ -22,8 +21,7 @@ from toys.policies import KINDS, seasoned_policy
 def behavior_of(kind, steps=10):
     """What is exported of a behavior."""
     spec, network = KINDS[kind]
-    policy = seasoned_policy(spec, **network)
-    return SimpleNamespace(name="Ball/1", spec=spec, learner=SimpleNamespace(policy=policy, steps=steps))
+    return ExportedPolicy("Ball/1", spec, seasoned_policy(spec, **network), steps)
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def test_reports_are_kept_as_long_as_their_models(in_tmp):
     exports = Exports(layout, CheckpointSettings())
     behavior = behavior_of("squashed")
     first = exports.checkpoint(behavior)
-    behavior.learner.steps = 20
+    behavior = behavior._replace(step=20)
     exports.checkpoint(behavior)
     exports.final(behavior)
     first.unlink()
@@ -99,6 +97,6 @@ def test_settings_know_the_profiles(in_tmp, profile):
 def test_a_policy_that_cannot_be_exported_is_told_at_once(in_tmp):
     behavior = behavior_of("squashed")
     nan = np.full(3, np.nan, np.float32)
-    behavior.learner.policy = eqx.tree_at(lambda p: p.head.mean.bias, behavior.learner.policy, nan)
+    behavior = behavior._replace(policy=eqx.tree_at(lambda p: p.head.mean.bias, behavior.policy, nan))
     with pytest.raises(ExportError, match="differs from the policy by nan"):
         Exports(Layout("run"), CheckpointSettings()).dry_run(behavior)

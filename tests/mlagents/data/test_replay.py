@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mlagents.data.replay import Replay
 from mlagents.data.segments import FlatSegments, Segment
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
+from toys import segments as toys
 
 NONE = (DimensionProperty.NONE,)
 SPEC = BehaviorSpec(
@@ -25,7 +26,7 @@ def make_segment(first: int, steps: int, ended: bool = False, interrupted: bool 
     """Everything about the decision with serial number n follows from n, the closing observation included."""
     serial = np.arange(first, first + steps + 1, dtype=np.float32)[:, None]
     n = np.arange(first, first + steps)
-    return Segment(
+    return toys.make_segment(
         (serial, -np.repeat(serial, 2, axis=1)),
         10.0 * serial[:-1],
         serial[:-1] / 2,
@@ -33,7 +34,7 @@ def make_segment(first: int, steps: int, ended: bool = False, interrupted: bool 
         -np.stack([n, n, n], axis=1).astype(np.float32),
         np.stack([n % p == 0 for p in (2, 3, 4, 5, 6)], axis=1),
         serial[:-1, 0] / 4,
-        ended,
+        ended and not interrupted,
         interrupted,
     )
 
@@ -47,8 +48,8 @@ def transition(rows: FlatSegments, i: int) -> tuple[object, ...]:
         *rows.columns.discrete[d].tolist(),
         *rows.columns.allowed[d].tolist(),
         float(rows.columns.reward[d]),
-        bool(rows.ended[d]),
-        bool(rows.interrupted[d]),
+        bool(rows.terminated[d]),
+        bool(rows.truncated[d]),
     )
 
 
@@ -58,13 +59,13 @@ def expected(segment: Segment) -> list[tuple[object, ...]]:
         last = t == len(segment) - 1
         found.append(
             (
-                *(float(segment.observations[k][t + o, 0]) for o in (0, 1) for k in (0, 1)),
-                float(segment.continuous[t, 0]),
-                *segment.discrete[t].tolist(),
-                *segment.allowed[t].tolist(),
-                float(segment.reward[t]),
-                segment.ended and last,
-                segment.interrupted and last,
+                *(float(segment.columns.observations[k][t + o, 0]) for o in (0, 1) for k in (0, 1)),
+                float(segment.columns.continuous[t, 0]),
+                *segment.columns.discrete[t].tolist(),
+                *segment.columns.allowed[t].tolist(),
+                float(segment.columns.reward[t]),
+                segment.terminated and last,
+                segment.truncated and last,
             )
         )
     return found
@@ -183,4 +184,4 @@ def test_sequences_are_pieces_of_segments_with_the_memory_of_their_first_decisio
     np.testing.assert_array_equal(rows.columns.memory[: rows.used : steps + 1, 0], 10 * serial[:, 0])
     decision = np.arange(steps + 1) < lengths[:, None]
     np.testing.assert_array_equal(rows.closing[: rows.used].reshape(count, -1), ~decision)
-    assert not rows.ended[: rows.used].reshape(count, -1)[~decision].any()
+    assert not rows.terminated[: rows.used].reshape(count, -1)[~decision].any()

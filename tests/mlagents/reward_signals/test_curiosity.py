@@ -6,12 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from mlagents.data.segments import FlatSegments, Segment
+from mlagents.data.segments import FlatSegments
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import named_tensors, with_tensors
 from mlagents.reward_signals import curiosity
 from mlagents.reward_signals.curiosity import Curiosity, acted, forward_errors, inverse_errors, make_models
 from mlagents.settings import CuriositySettings
+from toys.segments import make_segment
 from toys.specs import behavior, observation
 
 SPEC = behavior(3, continuous=2, branches=(3, 2))
@@ -32,7 +33,7 @@ def segment(rng, steps, spec=SPEC, ended=False):
         for o in spec.observation_specs
     )
     width = action.continuous_size + action.discrete_size
-    return Segment(
+    return make_segment(
         observations,
         np.zeros((steps, 0), np.float32),
         continuous,
@@ -116,7 +117,7 @@ def test_rewards_of_rows_do_not_depend_on_the_chunks(capacity, monkeypatch):
     np.testing.assert_allclose(found[~together.closing], np.concatenate(alone), rtol=1e-5)
     monkeypatch.setattr(curiosity, "CHUNK", 7)
     again = Curiosity("B", SPEC, SETTINGS, seed=0)
-    again.restore(signal.named())
+    again.load_state_dict(signal.state_dict())
     np.testing.assert_allclose(again.rewards(together), found, rtol=1e-5)
 
 
@@ -134,7 +135,7 @@ def test_what_is_familiar_bores_and_what_is_new_does_not():
     assert forward[-1] < max(forward)
     usual = segment(rng, 60)
     strange = segment(rng, 60)
-    strange.observations[0][:] *= 3.0
+    strange.columns.observations[0][:] *= 3.0
     rewards = [signal.rewards(rows_of(part))[:60].mean() for part in (usual, strange)]
     assert rewards[1] > 3.0 * rewards[0]
 

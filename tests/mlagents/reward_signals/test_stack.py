@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlagents.data.segments import FlatSegments, Segment
+from mlagents.data.segments import FlatSegments
 from mlagents.learning.protocols import Signals
 from mlagents.reward_signals.stack import RewardSignalError, RewardSignals
 from mlagents.settings import BehaviorSettings
+from toys.segments import make_segment
 from toys.specs import behavior
 
 SPEC = behavior(2, branches=(3,))
@@ -26,7 +27,7 @@ def rows_of(rng, *ends):
     rows = FlatSegments(SPEC, 50)
     for end in ends:
         rows.extend(
-            Segment(
+            make_segment(
                 (rng.normal(size=(5, 2)).astype(np.float32),),
                 np.zeros((4, 0), np.float32),
                 np.zeros((4, 0), np.float32),
@@ -34,7 +35,7 @@ def rows_of(rng, *ends):
                 np.zeros((4, 1), np.float32),
                 np.ones((4, 3), bool),
                 np.arange(4, dtype=np.float32),
-                end is not None,
+                end == "ended",
                 end == "interrupted",
             )
         )
@@ -57,7 +58,7 @@ def test_signals_keep_their_order_strength_and_discount():
 
 def test_curiosity_goes_on_beyond_the_end_of_an_episode():
     rows = rows_of(np.random.default_rng(0), "ended", "interrupted", None)
-    ended = make().ended(rows)
+    ended = make().terminated(rows)
     assert np.argwhere(ended).tolist() == [[3, 1]]
 
 

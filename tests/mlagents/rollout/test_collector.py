@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from mlagents.data.segments import WeightsId
 from mlagents.nn.build import make_body, make_policy
 from mlagents.nn.observations import Inputs
 from mlagents.rollout.actor import Actor
@@ -22,6 +23,7 @@ from mlagents_envs.base_env import (
     ObservationType,
     TerminalSteps,
 )
+from mlagents_envs.behavior_id import BehaviorId
 
 SPEC = BehaviorSpec(
     [ObservationSpec((2,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "v")], ActionSpec.create_hybrid(1, (3,))
@@ -52,6 +54,7 @@ def terminals(ids, values, rewards, interrupted, group_rewards=None):
     )
 
 
+NEWEST_OF_B = WeightsId("B")
 NO_DECISIONS, NO_TERMINALS = DecisionSteps.empty(SPEC), TerminalSteps.empty(SPEC)
 
 
@@ -62,25 +65,33 @@ class Setting:
             make_policy(rng, SPEC, NetworkSettings(hidden_units=4, num_layers=1)), rng, deterministic=True
         )
         self.segments, self.episodes = [], []
-        self.collector = Collector(SPEC, horizon, self.keep, self.episodes.append)
+        self.collector = Collector(BehaviorId("B"), SPEC, horizon)
+        self.ticks = dict.fromkeys(range(10), 0)
 
-    def keep(self, segment):
-        seen = segment.observations[0][:, 0].tolist()
-        self.segments.append((seen, segment.reward.tolist(), segment.ended, segment.interrupted))
+    def observe(self, worker, decision, terminal):
+        self.ticks[worker] += 1
+        segments, episodes = self.collector.observe(worker, self.ticks[worker], decision, terminal)
+        for segment in segments:
+            columns = segment.columns
+            seen = columns.observations[0][:, 0].tolist()
+            self.segments.append((seen, columns.reward.tolist(), segment.terminated, segment.truncated))
+        self.episodes += episodes
 
     def act(self):
-        return dict(self.collector.decide(self.actor))
+        actions = dict(self.collector.decide({NEWEST_OF_B: self.actor}, lambda worker: NEWEST_OF_B, 0))
+        self.collector.recycle()
+        return actions
 
 
 def test_workers_are_decided_in_one_batch_and_get_their_own_rows():
     s = Setting()
-    s.collector.observe(0, decisions([4, 5], [1, 2], [0, 0]), NO_TERMINALS)
-    s.collector.observe(7, decisions([4], [3], [0]), NO_TERMINALS)
+    s.observe(0, decisions([4, 5], [1, 2], [0, 0]), NO_TERMINALS)
+    s.observe(7, decisions([4], [3], [0]), NO_TERMINALS)
     together = s.act()
     assert {worker: len(action.continuous) for worker, action in together.items()} == {0: 2, 7: 1}
     one = Setting()
-    one.collector.observe(0, decisions([4, 5], [1, 2], [0, 0]), NO_TERMINALS)
-    one.collector.observe(1, NO_DECISIONS, NO_TERMINALS)
+    one.observe(0, decisions([4, 5], [1, 2], [0, 0]), NO_TERMINALS)
+    one.observe(1, NO_DECISIONS, NO_TERMINALS)
     alone = one.act()
     np.testing.assert_allclose(alone[0].continuous, together[0].continuous, atol=1e-6)
     np.testing.assert_array_equal(alone[0].discrete, together[0].discrete)
@@ -88,31 +99,78 @@ def test_workers_are_decided_in_one_batch_and_get_their_own_rows():
 
 def test_an_end_and_the_next_decision_in_one_report():
     s = Setting()
-    s.collector.observe(0, decisions([1], [10], [0]), NO_TERMINALS)
+    s.observe(0, decisions([1], [10], [0]), NO_TERMINALS)
     s.act()
-    s.collector.observe(0, decisions([1], [20], [0]), terminals([1], [11], [0.5], [False]))
+    s.observe(0, decisions([1], [20], [0]), terminals([1], [11], [0.5], [False]))
     s.act()
-    s.collector.observe(0, decisions([1], [21], [0.25]), NO_TERMINALS)
+    s.observe(0, decisions([1], [21], [0.25]), NO_TERMINALS)
     s.act()
-    s.collector.observe(0, NO_DECISIONS, terminals([1], [22], [1.0], [True]))
-    assert s.segments == [([10, 11], [0.5], True, False), ([20, 21, 22], [0.25, 1.0], True, True)]
-    assert s.episodes == [(0.5, 1), (1.25, 2)]
+    s.observe(0, NO_DECISIONS, terminals([1], [22], [1.0], [True]))
+    assert s.segments == [([10, 11], [0.5], True, False), ([20, 21, 22], [0.25, 1.0], False, True)]
+    assert [(e.reward, e.length, e.last_reward, e.truncated) for e in s.episodes] == [
+        (0.5, 1, 0.5, False),
+        (1.25, 2, 1.0, True),
+    ]
+    assert [(e.worker, e.tick, e.group_id, e.weights) for e in s.episodes] == [
+        (0, 2, 0, NEWEST_OF_B),
+        (0, 4, 0, NEWEST_OF_B),
+    ]
     assert s.act() == {}
 
 
-def test_group_rewards_count():
+def test_group_rewards_are_kept_apart():
+    """Agent 1 is in group 7 from the first report on, agent 2 in none; group rewards count for the decision before."""
+    s, kept = Setting(), []
+
+    def observe(tick, decision, terminal):
+        segments, episodes = s.collector.observe(0, tick, decision, terminal)
+        kept.extend((x.columns.part(slice(None), slice(None)), e) for x, e in zip(segments, episodes, strict=True))
+
+    script = [([10, 20], [0, 0], [0.0, 0.0]), ([11, 21], [0.5, 0.25], [2.0, 0.0])]
+    for tick, (values, rewards, group_rewards) in enumerate(script, start=1):
+        decision = decisions([1, 2], values, rewards, group_rewards)
+        decision.group_id[:] = (7, 0)
+        observe(tick, decision, NO_TERMINALS)
+        list(s.collector.decide({NEWEST_OF_B: s.actor}, lambda worker: NEWEST_OF_B, 0))
+    observe(3, NO_DECISIONS, terminals([1, 2], [12, 22], [0.5, 1.0], [False, True], [4.0, 0.0]))
+    (grouped, episode), (alone, other) = kept
+    assert grouped.reward.tolist() == [0.5, 0.5]
+    assert grouped.group_reward.tolist() == [2.0, 4.0]
+    assert grouped.group_id.tolist() == [7, 7]
+    assert grouped.tick.tolist() == [1, 2]
+    assert (episode.reward, episode.group_reward, episode.total_reward) == (1.0, 6.0, 7.0)
+    assert (episode.last_reward, episode.group_id) == (4.5, 7)
+    assert alone.reward.tolist() == [0.25, 1.0]
+    assert alone.group_reward.tolist() == [0.0, 0.0]
+    assert alone.group_id.tolist() == [0, 0]
+    assert (other.reward, other.group_reward, other.group_id) == (1.25, 0.0, 0)
+
+
+def test_without_a_mask_everything_is_allowed_for_exactly_those_rows():
+    """Workers 1 and 3 of three report masks; then the one agent reports with, without and with a mask."""
     s = Setting()
-    s.collector.observe(0, decisions([1], [10], [0]), NO_TERMINALS)
-    s.act()
-    s.collector.observe(0, decisions([1], [11], [0.5], [2.0]), NO_TERMINALS)
-    s.act()
-    s.collector.observe(0, NO_DECISIONS, terminals([1], [12], [0.5], [False], [4.0]))
-    assert s.segments == [([10, 11, 12], [2.5, 4.5], True, False)]
+    forbid = lambda *choices: [np.isin(np.arange(3), choices)[None]]  # noqa: E731
+    for worker, masks in ((1, forbid(0)), (2, None), (3, forbid(1, 2))):
+        s.observe(worker, decisions([1], [1], [0], masks=masks), NO_TERMINALS)
+    chosen = {worker: int(action.discrete[0, 0]) for worker, action in s.act().items()}
+    alone = Setting()
+    alone.observe(2, decisions([1], [1], [0]), NO_TERMINALS)
+    assert chosen[1] != 0
+    assert chosen[3] == 0
+    assert chosen[2] == int(alone.act()[2].discrete[0, 0])
+
+    one = Setting()
+    for value, masks in enumerate((forbid(0, 1), None, forbid(2))):
+        one.observe(0, decisions([1], [value], [0], masks=masks), NO_TERMINALS)
+        one.act()
+    segments, _ = one.collector.observe(0, 4, decisions([1], [3], [0]), NO_TERMINALS)
+    allowed = segments[0].columns.allowed.tolist()
+    assert allowed == [[False, False, True], [True, True, True], [True, True, False]]
 
 
 def test_an_end_of_an_agent_that_never_decided_is_ignored():
     s = Setting()
-    s.collector.observe(0, NO_DECISIONS, terminals([9], [1], [1.0], [False]))
+    s.observe(0, NO_DECISIONS, terminals([9], [1], [1.0], [False]))
     assert s.segments == []
     assert s.episodes == []
 
@@ -120,11 +178,11 @@ def test_an_end_of_an_agent_that_never_decided_is_ignored():
 def test_abandoning_a_worker_drops_only_its_trajectories():
     s = Setting()
     for worker in (0, 1):
-        s.collector.observe(worker, decisions([1], [10 * worker], [0]), NO_TERMINALS)
+        s.observe(worker, decisions([1], [10 * worker], [0]), NO_TERMINALS)
     s.act()
     s.collector.abandon(1)
     for worker in (0, 1):
-        s.collector.observe(worker, NO_DECISIONS, terminals([1], [10 * worker + 1], [1.0], [False]))
+        s.observe(worker, NO_DECISIONS, terminals([1], [10 * worker + 1], [1.0], [False]))
     assert s.segments == [([0, 1], [1.0], True, False)]
 
 
@@ -133,7 +191,7 @@ def test_masked_actions_are_never_chosen():
     for forbidden in range(3):
         mask = np.zeros((1, 3), bool)
         mask[0, forbidden] = True
-        s.collector.observe(forbidden, decisions([1], [1], [0], masks=[mask]), NO_TERMINALS)
+        s.observe(forbidden, decisions([1], [1], [0], masks=[mask]), NO_TERMINALS)
     for worker, action in s.act().items():
         assert action.discrete[0, 0] != worker
 
@@ -142,7 +200,7 @@ def test_masked_actions_are_never_chosen():
 def test_the_horizon_cuts_without_ending(horizon):
     s = Setting(horizon)
     for value in range(5):
-        s.collector.observe(0, decisions([1], [value], [value]), NO_TERMINALS)
+        s.observe(0, decisions([1], [value], [value]), NO_TERMINALS)
         s.act()
     assert s.segments[0] == (list(range(horizon + 1)), list(range(1, horizon + 1)), False, False)
     assert len(s.segments) == 4 // horizon
@@ -169,11 +227,7 @@ def test_memory_is_the_agents_own_from_before_the_decision_and_ends_with_the_epi
     policy = dataclasses.replace(policy, critic_body=make_body(rng, SPEC.observation_specs, RECURRENT))
     actor, stored = Actor(policy, rng), {}
 
-    def keep(segment):
-        seen = segment.observations[0][:-1, 0].tolist()
-        stored.update(zip(seen, segment.memory.copy(), strict=True))
-
-    collector = Collector(SPEC, horizon, keep, lambda episode: None, policy.memory_size)
+    collector = Collector(BehaviorId("B"), SPEC, horizon, policy.memory_size)
     # The agent 1 has one episode; 2 has two, and comes first in the report with which its second begins.
     script = [
         (decisions([1, 2], [0.5, -1.0], [0, 0]), NO_TERMINALS),
@@ -184,8 +238,11 @@ def test_memory_is_the_agents_own_from_before_the_decision_and_ends_with_the_epi
         (NO_DECISIONS, terminals([1, 2], [3.0, 3.0], [1, 1], [False, True])),
     ]
     for decision, terminal in script:
-        collector.observe(0, decision, terminal)
-        list(collector.decide(actor))
+        for segment in collector.observe(0, 1, decision, terminal)[0]:
+            seen = segment.columns.observations[0][:-1, 0].tolist()
+            stored.update(zip(seen, segment.columns.memory.copy(), strict=True))
+        list(collector.decide({NEWEST_OF_B: actor}, lambda worker: NEWEST_OF_B, 0))
+        collector.recycle()
     episodes = [[0.5, 0.625, 0.75, 0.875, 1.5], [-1.0, -1.125, -1.25], [2.0, 2.125]]
     assert sorted(stored) == sorted(itertools.chain(*episodes))
     for seen in episodes:

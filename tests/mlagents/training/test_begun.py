@@ -7,6 +7,7 @@ import pytest
 
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.rollout.env_pool import InlinePool
+from mlagents.rollout.sampler import LocalSampler
 from mlagents.settings import RunSettings
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
@@ -50,13 +51,13 @@ def run(rounds, begun=None, checkpoint=None, resampling_interval=0):
     env = default_registry["3DBall"].make(seed=1, num_areas=3, side_channels=[channel, stats])
     never = {"hyperparameters": {"buffer_size": 3000}}  # nothing is learned: what was gathered tells all
     loop = make_loop(env, ppo_settings(1000, time_horizon=20, **never), parameters=parameters)
-    loop._pool = InlinePool(env, channel, stats)
+    loop._sampler = LocalSampler(InlinePool(env, channel, stats))
     if checkpoint is not None:
         _resume_from(loop, checkpoint)
     stop = Stop(rounds, parameters)
     loop.run(stop, begun)
     (behavior,) = loop.behaviors.values()
-    return loop.begun(), behavior.learner, stop
+    return loop.state_dict(), behavior.learner, stop
 
 
 @pytest.mark.parametrize("interval", [0, 50])

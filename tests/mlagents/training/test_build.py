@@ -22,13 +22,13 @@ def make_run(tmp_path, monkeypatch):
 
     yield make
     for run in runs:
-        run.pool.close()
+        run.sampler.close()
         run.statistics.close()
 
 
 @pytest.mark.parametrize(("setting", "agents"), [("num_areas: 1", 1), ("num_areas: 3", 3), ("num_areas: null", 12)])
 def test_one_area_is_one_area_and_none_given_as_many_as_usual(make_run, setting, agents):
-    pool = make_run(f"env_settings: {{env_path: 3DBall, seed: 1, {setting}}}").pool
+    pool = make_run(f"env_settings: {{env_path: 3DBall, seed: 1, {setting}}}").sampler._pool
     pool.reset({})
     (report,) = pool.receive()
     ((decision, _),) = report.steps.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlagents.rollout.env_pool import InlinePool
+from mlagents.rollout.sampler import LocalSampler
 from mlagents.stats import Aggregation, Statistics
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.incoming_message import IncomingMessage
@@ -44,7 +45,8 @@ def test_every_aggregation_method():
     channel, kept = StatsSideChannel(), Kept()
     settings = ppo_settings(150, summary_freq=100, time_horizon=5)
     loop = make_loop(Telling(channel), settings, statistics=Statistics([kept]))
-    loop._pool = InlinePool(loop._pool._env, EnvironmentParametersChannel(), channel)
+    env = loop._sampler._pool._env
+    loop._sampler = LocalSampler(InlinePool(env, EnvironmentParametersChannel(), channel))
     loop.run(lambda: False)
     found = kept.summaries[100]
     values = sorted(found["SUM"].values.tolist())
@@ -61,7 +63,7 @@ def test_most_recent_is_taken_from_worker_0_only():
     loop = make_loop(Walk(agents=2), ppo_settings(150, summary_freq=100, time_horizon=5), statistics=Statistics([kept]))
     recent, average = StatsAggregationMethod.MOST_RECENT, StatsAggregationMethod.AVERAGE
     told = [(worker, {"r": [(float(worker), recent)], "a": [(float(worker), average)]}) for worker in (0, 1)]
-    loop._pool.statistics = lambda: told
+    loop._sampler._pool.statistics = lambda: told
     loop.run(lambda: False)
     assert kept.summaries[100]["r"].value == 0.0
     assert kept.summaries[100]["a"].value == 0.5

@@ -10,6 +10,7 @@ import pytest
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.rollout.env_pool import InlinePool
 from mlagents.rollout.processes import ProcessPool
+from mlagents.rollout.sampler import LocalSampler
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import RunSettings
 from mlagents.stats import Statistics
@@ -53,7 +54,7 @@ class Watched:
         self.written = []
         made = make_loop(self.env, settings, statistics=self.statistics, parameters=parameters)
         self.loop = TrainingLoop(
-            Counting(InlinePool(self.env, channel, stats), self),
+            LocalSampler(Counting(InlinePool(self.env, channel, stats), self)),
             made._make_behavior,
             self.statistics,
             parameters,

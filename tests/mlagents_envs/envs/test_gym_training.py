@@ -34,7 +34,7 @@ def test_cartpole_gets_better_within_20_000_steps():
         make_foreign("gym:CartPole-v1", seed=1),
         ppo_settings(20_000, reward_signals={"extrinsic": {"gamma": 0.99, "strength": 1.0}}),
     )
-    returns = greedy_returns(make_foreign("gym:CartPole-v1", seed=2), behavior.learner.policy, steps=600)
+    returns = greedy_returns(make_foreign("gym:CartPole-v1", seed=2), behavior.learner.snapshot(), steps=600)
     assert np.mean(returns) > 150  # random play earns 22
 
 
@@ -48,7 +48,7 @@ def test_shipped_configurations_solve_their_environment(name, least):
     means, source = [], f"gym:{name.removesuffix('_sac')}-v1"
     for seed in (1, 2, 3):
         behavior = train(make_foreign(source, seed=seed), shipped(name), seed=seed)
-        returns = greedy_returns(make_foreign(source, seed=100 + seed), behavior.learner.policy, steps=2100)
+        returns = greedy_returns(make_foreign(source, seed=100 + seed), behavior.learner.snapshot(), steps=2100)
         assert len(returns) >= 32
         means.append(np.mean(returns))
     assert np.mean(means) >= least, means

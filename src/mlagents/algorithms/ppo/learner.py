@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.algorithms.ppo.update import Coefficients, Experience, LearnerState, Networks, Recipe, update
+from mlagents.algorithms.ppo.update import Coefficients, Experience, Networks, Recipe, update
 from mlagents.data.segments import FlatSegments, Segment
-from mlagents.learning import adam
 from mlagents.learning.compiling import Compiled
 from mlagents.learning.protocols import NonFiniteUpdate, Signals
 from mlagents.learning.schedules import scheduled
 from mlagents.learning.sequences import Sequences
+from mlagents.learning.streams import stream
+from mlagents.learning.trained import Trained
 from mlagents.nn.build import features, make_body, make_policy
-from mlagents.nn.flat import flattened
 from mlagents.nn.layers import glorot_dense
 from mlagents.nn.policy import Policy
 from mlagents.nn.tensors import named_tensors, with_tensors
@@ -42,35 +43,33 @@ class PPOLearner:
         self._settings = settings
         self._hyperparameters = settings.hyperparameters
         self._signals = signals
-        self._rng = np.random.default_rng(seed)
+        self._rng = stream(seed, behavior, "ppo")
         network = settings.network_settings
         policy = make_policy(self._rng, spec, network)
         shared = self._hyperparameters.shared_critic
         critic_body = None if shared else make_body(self._rng, spec.observation_specs, network)
         value = glorot_dense(self._rng, features(network), len(signals.names))
-        parameters, self._networks = flattened(Networks(policy.body, policy.head, critic_body, value))
-        self._state = LearnerState(parameters, adam.at_rest(parameters), policy.normalizer)
-        self._rows = FlatSegments(spec, self._hyperparameters.buffer_size, self.policy.memory_size)
+        self._trained = Trained(Networks(policy.body, policy.head, critic_body, value), policy.normalizer)
+        self._rows = FlatSegments(spec, self._hyperparameters.buffer_size, self.snapshot().memory_size)
         self._recipe = self._make_recipe()
         self._update = Compiled(functools.partial(update, recipe=self._recipe))
 
     def _make_recipe(self) -> Recipe:
         hp, memory = self._hyperparameters, self._settings.network_settings.memory
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
-        return Recipe(self._networks, max(hp.batch_size // steps, 1), steps, burn_in, hp.lambd)
+        return Recipe(self._trained.networks_of, max(hp.batch_size // steps, 1), steps, burn_in, hp.lambd)
 
     @property
     def compile_seconds(self) -> float:
         """Seconds spent compiling so far."""
         return self._update.seconds + self._signals.compile_seconds
 
-    @property
-    def policy(self) -> Policy:
-        """The policy with a copy of its current weights, as numpy arrays."""
-        networks = self._networks(np.array(self._state.parameters))
+    def snapshot(self) -> Policy:
+        """Return the policy with a copy of its current weights, as numpy arrays."""
+        networks = self._trained.networks()
         critic_body = networks.critic_body
         return Policy(
-            jax.tree.map(np.array, self._state.normalizer),
+            self._trained.normalizer(),
             networks.body,
             networks.head,
             critic_body if critic_body is not None and critic_body.memory_size else None,
@@ -88,22 +87,11 @@ class PPOLearner:
         """
         self._rows.reserve(self._hyperparameters.buffer_size + lanes * self._settings.time_horizon)
 
-    def extend(self, segment: Segment) -> None:
-        """Add experience."""
-        self._rows.extend(segment)
-        self.steps += len(segment)
-
-    def forget(self) -> None:
-        """Drop the experience gathered since the last update."""
-        self._rows.clear()
-
-    def gathered(self) -> dict[str, Any]:
-        """Return the experience that was not learned from yet, as arrays and plain values."""
-        return self._rows.state_dict()
-
-    def load_gathered(self, state: dict[str, Any]) -> None:
-        """Take over what `gathered` returned."""
-        self._rows.load_state_dict(state)
+    def extend(self, segments: Iterable[Segment]) -> None:
+        """Add copies of experience."""
+        for segment in segments:
+            self._rows.extend(segment)
+            self.steps += len(segment)
 
     def ready(self) -> bool:
         """Return whether there is enough experience for an update: more than `buffer_size` decisions."""
@@ -123,7 +111,7 @@ class PPOLearner:
     def _learn(self) -> dict[str, float]:
         hp, coefficients = self._hyperparameters, self._coefficients()
         rewards = self._signals.rewards(self._rows)
-        self._state, found = self._update(self._state, *self._arguments(rewards, coefficients))
+        self._trained.state, found = self._update(self._trained.state, *self._arguments(rewards, coefficients))
         learned = self._signals.learn(self._rows, rewards, self._rng, hp.num_epoch, hp.batch_size)
         losses = jax.device_get(found)
         if not losses.finite:
@@ -162,59 +150,49 @@ class PPOLearner:
         order = np.zeros((hp.num_epoch, capacity), np.int32)
         for epoch in order:
             epoch[:count] = self._rng.permutation(count)
-        columns = rows.columns
-        experience = Experience(
-            tuple(columns.observations),
-            columns.memory,
-            columns.continuous,
-            columns.discrete,
-            columns.log_prob,
-            columns.allowed,
-            rewards,
-            self._signals.ended(rows),
-            rows.closing,
-        )
+        experience = Experience(rows.columns, rewards, self._signals.terminated(rows), rows.closing)
         used = np.int32(rows.used)
         return experience, used, sequences, np.int32(count), order, coefficients, self._signals.gamma
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: `tensors` by name (weights, Adam's moments, normaliser) and plain values."""
-        return {
-            "tensors": named_tensors(self._named()),
+    def state_dict(self, experience: bool = False) -> dict[str, Any]:
+        """Return what a checkpoint keeps: `tensors` by name (weights, Adam's moments, normaliser) and plain values.
+
+        Args:
+          experience: include what was gathered since the last update.
+        """
+        state = {
+            "tensors": named_tensors(self._trees()),
             "steps": self.steps,
             "version": self.version,
             "rng": self._rng.bit_generator.state,
         }
+        return state | ({"experience": self._rows.state_dict()} if experience else {})
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned.
 
         Raises:
           TensorMismatch: names or shapes differ; all differences are listed.
         """
-        named = with_tensors(self._named(), state["tensors"], f"behavior {self.behavior}")
-        self._state = LearnerState(flattened(named["weights"])[0], adam.restored(named["adam"]), named["normalizer"])
-        self._signals.restore(named["signals"])
+        trees = with_tensors(self._trees(), state["tensors"], f"behavior {self.behavior}")
+        self._signals.load_state_dict(trees.pop("signals"))
+        self._trained.load_state_dict(trees)
         self.steps = state["steps"]
         self.version = state["version"]
         self._rng.bit_generator.state = state["rng"]
-        self.forget()
+        self._rows.clear()
+        if "experience" in state:
+            self._rows.load_state_dict(state["experience"])
 
-    def initialize_from(self, state: dict[str, Any]) -> None:
+    def initialize_from(self, state: Mapping[str, Any]) -> None:
         """Take over the weights and normaliser of another run; steps, schedules and Adam start anew.
 
         Raises:
           TensorMismatch: names or shapes differ; all differences are listed.
         """
-        fresh = named_tensors({"adam": self._named()["adam"]})
+        fresh = named_tensors({"adam": self._trained.state_dict()["adam"]})
         tensors = {k: v for k, v in state["tensors"].items() if not k.startswith("adam.")}
         self.load_state_dict(self.state_dict() | {"tensors": tensors | fresh})
 
-    def _named(self) -> dict[str, Any]:
-        state = jax.tree.map(np.array, self._state)
-        return {
-            "weights": self._networks(state.parameters),
-            "adam": adam.named(state.adam, self._networks),
-            "normalizer": state.normalizer,
-            "signals": self._signals.named(),
-        }
+    def _trees(self) -> dict[str, Any]:
+        return self._trained.state_dict() | {"signals": self._signals.state_dict()}

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.arrays import Array
-from mlagents.learning.adam import ADAM
+from mlagents.data.columns import Columns
 from mlagents.learning.sequences import Sequences, mean_over, past_burn_in, rows_of, take
+from mlagents.learning.trained import TrainedState, finite_or_before
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.layers import Dense
 from mlagents.nn.normalizer import Normalizer
@@ -67,31 +66,18 @@ class Networks(NamedTuple):
         return memory[:, :size], memory[:, size:]
 
 
-class LearnerState(eqx.Module):
-    """Everything an update changes.
+class Experience(NamedTuple):
+    """Segments in flat rows (see `mlagents.data.segments.FlatSegments`).
 
     Attributes:
-      parameters: float32 [P], all weights of `Networks` in one vector, so that Adam is one fused loop.
-      adam: Adam's moments, of the same shape.
-      normalizer: observation statistics, or None.
+      columns: [rows, ...].
+      reward: of every signal. terminated: after which decisions nothing follows, as each signal counts it.
+      closing: rows that are no decision.
     """
 
-    parameters: Float[Array, " p"]
-    adam: optax.ScaleByAdamState
-    normalizer: Normalizer | None
-
-
-class Experience(NamedTuple):
-    """Segments in flat rows (see `mlagents.data.segments.FlatSegments`)."""
-
-    observations: Observations
-    memory: Float[Array, "rows m"]
-    continuous: Float[Array, "rows c"]
-    discrete: Int[Array, "rows d"]
-    log_prob: Float[Array, "rows columns"]
-    allowed: Bool[Array, "rows s"]
+    columns: Columns
     reward: Float[Array, "rows signals"]
-    ended: Bool[Array, "rows signals"]
+    terminated: Bool[Array, "rows signals"]
     closing: Bool[Array, " rows"]
 
 
@@ -121,13 +107,10 @@ class UpdateStatistics(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """FlatSegments ready for the loss."""
+    """Rows ready for the loss; their observations are `inputs`, and no longer in the columns."""
 
     inputs: Inputs
-    continuous: Float[Array, "rows c"]
-    discrete: Int[Array, "rows d"]
-    allowed: Bool[Array, "rows s"]
-    log_prob: Float[Array, "rows columns"]
+    columns: Columns
     advantage: Float[Array, " rows"]
     returns: Float[Array, "rows signals"]
 
@@ -135,8 +118,7 @@ class Batch(NamedTuple):
 class Descent(NamedTuple):
     """What moves from minibatch to minibatch; `parts` sums what `minibatch_loss` reports."""
 
-    parameters: Float[Array, " p"]
-    adam: optax.ScaleByAdamState
+    state: TrainedState
     parts: Float[Array, " parts"]
 
 
@@ -178,9 +160,10 @@ def minibatch_loss(
       valid: rows that count; None for all of them.
       coefficients: clip range, entropy bonus.
     """
-    actions, values = networks_of(parameters).evaluate(batch.inputs, batch.allowed, memory)
-    log_prob = actions.log_prob(batch.continuous, batch.discrete)
-    policy = clipped_surrogate_loss(log_prob, batch.log_prob, batch.advantage, coefficients.epsilon, valid)
+    done = batch.columns
+    actions, values = networks_of(parameters).evaluate(batch.inputs, done.allowed, memory)
+    log_prob = actions.log_prob(done.continuous, done.discrete)
+    policy = clipped_surrogate_loss(log_prob, done.log_prob, batch.advantage, coefficients.epsilon, valid)
     value = value_loss(values, batch.returns, valid)
     entropy = mean_over(actions.entropy(), valid)
     parts = jnp.stack([jnp.abs(policy), value, entropy])
@@ -254,20 +237,17 @@ def prepare(
     Values come from the critic as it stands, normaliser included. The advantage is the mean over signals,
     standardised over all decisions.
     """
-    inputs = normalized(experience.observations, networks, normalizer)
-    closing = experience.closing
-    if experience.memory.shape[1]:
-        value = sequence_values(networks, inputs, experience.memory, closing, sequences, count, recipe.steps)
+    columns, closing = experience.columns, experience.closing
+    inputs = normalized(columns.observations, networks, normalizer)
+    if columns.memory.shape[1]:
+        value = sequence_values(networks, inputs, columns.memory, closing, sequences, count, recipe.steps)
     else:
         value = row_values(networks, inputs, used)
-    advantage = gae(experience.reward, value, experience.ended, closing, gamma, recipe.lam)
+    advantage = gae(experience.reward, value, experience.terminated, closing, gamma, recipe.lam)
     step = ~closing
     batch = Batch(
         inputs=inputs,
-        continuous=experience.continuous,
-        discrete=experience.discrete,
-        allowed=experience.allowed,
-        log_prob=experience.log_prob,
+        columns=columns._replace(observations=[]),
         advantage=masked_standardized(jnp.mean(advantage, axis=1), step),
         returns=advantage + value,
     )
@@ -277,7 +257,6 @@ def prepare(
 def descend(
     descent: Descent,
     batch: Batch,
-    stored_memory: Float[Array, "rows m"],
     sequences: Sequences,
     chosen: Int[Array, " chosen"],
     coefficients: Coefficients,
@@ -285,26 +264,22 @@ def descend(
 ) -> Descent:
     """Return the descent after one gradient step on the chosen sequences."""
     memory = valid = None
-    if stored_memory.shape[1]:
+    stored = batch.columns.memory
+    if stored.shape[1]:
         picked = take(sequences, chosen)
-        memory = stored_memory[picked.start]
+        memory = jnp.asarray(stored)[picked.start]
         rows, valid = rows_of(picked, recipe.steps)
         valid = past_burn_in(valid, memory, recipe.steps, recipe.burn_in)
     else:
         rows = sequences.start[chosen]
     gradient = jax.grad(minibatch_loss, has_aux=True)
     part = take(batch, rows)
-    grads, parts = gradient(descent.parameters, recipe.networks_of, part, memory, valid, coefficients)
-    direction, adam = ADAM.update(grads, descent.adam)
-    return Descent(
-        descent.parameters - coefficients.learning_rate * direction,
-        adam,
-        descent.parts + parts,
-    )
+    grads, parts = gradient(descent.state.parameters, recipe.networks_of, part, memory, valid, coefficients)
+    return Descent(descent.state.descended(grads, coefficients.learning_rate), descent.parts + parts)
 
 
 def update(
-    state: LearnerState,
+    state: TrainedState,
     experience: Experience,
     used: Int[Array, ""],
     sequences: Sequences,
@@ -314,7 +289,7 @@ def update(
     gamma: Float[Array, " signals"],
     *,
     recipe: Recipe,
-) -> tuple[LearnerState, UpdateStatistics]:
+) -> tuple[TrainedState, UpdateStatistics]:
     """Return the state after all epochs over the experience, and what happened.
 
     Args:
@@ -332,7 +307,7 @@ def update(
     networks = recipe.networks_of(state.parameters)
     normalizer = state.normalizer
     if normalizer is not None:
-        seen = networks.body.layout.vector(experience.observations)
+        seen = networks.body.layout.vector(experience.columns.observations)
         normalizer = normalizer.updated(seen, ~experience.closing)
     batch, value = prepare(networks, normalizer, experience, used, sequences, count, gamma, recipe)
     minibatches = count // recipe.sequences
@@ -340,25 +315,13 @@ def update(
     def epoch(number: Int[Array, ""], descent: Descent) -> Descent:
         def step(i: Int[Array, ""], descent: Descent) -> Descent:
             chosen = lax.dynamic_slice_in_dim(order[number], i * recipe.sequences, recipe.sequences)
-            return descend(descent, batch, experience.memory, sequences, chosen, coefficients, recipe)
+            return descend(descent, batch, sequences, chosen, coefficients, recipe)
 
         trained: Descent = lax.fori_loop(0, minibatches, step, descent)
         return trained
 
-    end = lax.fori_loop(0, order.shape[0], epoch, Descent(state.parameters, state.adam, jnp.zeros(3)))
-    return finalize(state, normalizer, end, minibatches * order.shape[0], value)
-
-
-def finalize(
-    before: LearnerState,
-    normalizer: Normalizer | None,
-    end: Descent,
-    minibatches: Int[Array, ""],
-    value: Float[Array, " signals"],
-) -> tuple[LearnerState, UpdateStatistics]:
-    """Return the new state, or the old one if something is not finite, and what happened."""
-    parts = end.parts / jnp.maximum(minibatches, 1)
-    after = LearnerState(end.parameters, end.adam, normalizer)
-    finite = jnp.all(jnp.isfinite(parts)) & jnp.all(jnp.isfinite(end.parameters))
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, before)
+    before = TrainedState(state.parameters, state.adam, normalizer)
+    end = lax.fori_loop(0, order.shape[0], epoch, Descent(before, jnp.zeros(3)))
+    parts = end.parts / jnp.maximum(minibatches * order.shape[0], 1)
+    kept, finite = finite_or_before(state, end.state, parts, end.state.parameters)
     return kept, UpdateStatistics(parts[0], parts[1], parts[2], value, finite)

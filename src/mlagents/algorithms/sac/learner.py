@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -14,10 +15,11 @@ from mlagents.algorithms.sac.networks import Structure, make_networks
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, UpdateStatistics, update
 from mlagents.data.replay import Replay
 from mlagents.data.segments import FlatSegments, Segment
-from mlagents.learning import adam
 from mlagents.learning.compiling import Compiled
 from mlagents.learning.protocols import NonFiniteUpdate, Signals
 from mlagents.learning.schedules import scheduled
+from mlagents.learning.streams import stream
+from mlagents.learning.trained import Trained
 from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
 from mlagents.nn.policy import Policy
@@ -43,8 +45,8 @@ class SACLearner:
     Attributes:
       steps: agent decisions stored so far; schedules, `max_steps` and the number of updates follow these.
       version: number of `update` calls so far; a policy of the same version has the same weights.
-      updates: counter of minibatch updates. It starts at 1, as the rule of `steps_per_update` has it.
-      signal_updates: likewise of the models behind reward signals, and `reward_signal_steps_per_update`.
+      updates: number of minibatch updates so far, plus 1, as the rule of `steps_per_update` counts them.
+      signal_updates: likewise for the models behind reward signals, by `reward_signal_steps_per_update`.
     """
 
     def __init__(self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int):
@@ -57,16 +59,15 @@ class SACLearner:
         self._settings = settings
         self._hyperparameters = settings.hyperparameters
         self._signals = signals
-        self._rng = np.random.default_rng(seed)
+        self._rng = stream(seed, behavior, "sac")
         hp, network = self._hyperparameters, settings.network_settings
         policy = make_policy(self._rng, spec, network, squashed=True)
         self._normalizer = policy.normalizer
         self._layout = policy.body.layout
         networks = make_networks(self._rng, spec, network, policy, len(signals.names), math.log(hp.init_entcoef))
-        parameters, networks_of = flattened(networks)
-        target, value_of = flattened(networks.value)
-        self._structure = Structure(networks_of, value_of)
-        self._state = LearnerState(parameters, target, adam.at_rest(parameters))
+        self._trained = Trained(networks)
+        self._target, value_of = flattened(networks.value)
+        self._structure = Structure(self._trained.networks_of, value_of)
         memory = network.memory
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
         self._sequences = max(hp.batch_size // steps, 1)
@@ -84,10 +85,9 @@ class SACLearner:
         """Seconds spent compiling so far."""
         return self._update.seconds + self._signals.compile_seconds
 
-    @property
-    def policy(self) -> Policy:
-        """The policy with a copy of its current weights, as numpy arrays."""
-        networks = self._structure.networks(np.array(self._state.parameters))
+    def snapshot(self) -> Policy:
+        """Return the policy with a copy of its current weights, as numpy arrays."""
+        networks = self._trained.networks()
         return Policy(self._normalizer, networks.body, networks.head)
 
     @property
@@ -98,33 +98,22 @@ class SACLearner:
     def reserve(self, lanes: int) -> None:
         """Nothing to prepare: the replay buffer has its size from the start."""
 
-    def extend(self, segment: Segment) -> None:
-        """Store experience; the observation normaliser sees every decision once."""
-        self._replay.extend(segment)
-        self.steps += len(segment)
-        if self._normalizer is not None:
-            seen = self._layout.vector(tuple(o[:-1] for o in segment.observations))
-            self._normalizer = self._normalizer.updated(seen, np.ones(len(seen), np.bool_))
-
-    def forget(self) -> None:
-        """Nothing to drop: experience of any policy is worth learning from."""
-
-    def gathered(self) -> dict[str, Any]:
-        """Return the replay buffer, as arrays, if the checkpoints do not have it."""
-        return {} if self._hyperparameters.save_replay_buffer else dict(self._replay.state_dict())
-
-    def load_gathered(self, state: dict[str, Any]) -> None:
-        """Take over what `gathered` returned."""
-        if state:
-            self._replay.load_state_dict(state)
+    def extend(self, segments: Iterable[Segment]) -> None:
+        """Store copies of experience; the observation normaliser sees every decision once."""
+        for segment in segments:
+            self._replay.extend(segment)
+            self.steps += len(segment)
+            if self._normalizer is not None:
+                seen = self._layout.vector(tuple(o[:-1] for o in segment.columns.observations))
+                self._normalizer = self._normalizer.updated(seen, np.ones(len(seen), np.bool_))
 
     def ready(self) -> bool:
-        """Return whether an update is due: a minibatch is stored, `buffer_init_steps` are over, and so on."""
+        """Return whether a minibatch is stored, `buffer_init_steps` are over, and `steps_per_update` asks for one."""
         hp = self._hyperparameters
         return len(self._replay) >= hp.batch_size and self.steps >= hp.buffer_init_steps and self._due() > 0
 
     def _due(self) -> int:
-        """Return how many updates bring steps after `buffer_init_steps` per update down to `steps_per_update`."""
+        """Return how many updates are missing from one per `steps_per_update` steps since `buffer_init_steps`."""
         return self._wanted(self._hyperparameters.steps_per_update) - self.updates
 
     def _signals_due(self) -> int:
@@ -149,7 +138,9 @@ class SACLearner:
         counts, found = [], []
         while (due := self._due()) > 0:
             count = min(due, self._most_updates)
-            self._state, statistics = self._update(self._state, *self._arguments(count, rate))
+            state = LearnerState(self._trained.state, self._target)
+            state, statistics = self._update(state, *self._arguments(count, rate))
+            self._trained.state, self._target = state.trained, state.target
             self.updates += count
             counts.append(count)
             found.append(jax.device_get(statistics))
@@ -186,17 +177,8 @@ class SACLearner:
         lengths[: rows.used] = np.repeat(drawn, rows.used // len(drawn))
         noise = np.zeros(self._noise_shape, np.float32)
         self._rng.standard_normal(out=noise[:count], dtype=np.float32)
-        columns = rows.columns
-        transitions = Transitions(
-            tuple(columns.observations),
-            columns.memory,
-            columns.continuous,
-            columns.discrete,
-            columns.allowed,
-            self._signals.rewards(rows),
-            self._signals.ended(rows),
-            lengths,
-        )
+        rewards, terminated = self._signals.rewards(rows), self._signals.terminated(rows)
+        transitions = Transitions(rows.columns, rewards, terminated, lengths)
         return self._normalizer, transitions, noise, np.int32(count), rate, self._signals.gamma
 
     def _statistics(self, counts: NDArray[np.float32], found: list[UpdateStatistics]) -> dict[str, float]:
@@ -220,16 +202,20 @@ class SACLearner:
             statistics["Policy/Discrete Entropy Coeff"] = float(alpha[continuous:].mean())
         return statistics
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, experience: bool = False) -> dict[str, Any]:
         """Return what a checkpoint keeps: `tensors` by name and plain values.
 
         Tensors are weights, temperatures, target network, Adam's moments, normaliser, and with `save_replay_buffer`
         the replay buffer.
+
+        Args:
+          experience: include the replay buffer, if the tensors do not have it.
         """
-        tensors = named_tensors(self._named())
-        if self._hyperparameters.save_replay_buffer:
+        saves_replay = self._hyperparameters.save_replay_buffer
+        tensors = named_tensors(self._trees())
+        if saves_replay:
             tensors |= {_REPLAY + name: column for name, column in self._replay.state_dict().items()}
-        return {
+        state = {
             "tensors": tensors,
             "steps": self.steps,
             "version": self.version,
@@ -238,8 +224,9 @@ class SACLearner:
             "pace": self._pace(),
             "rng": self._rng.bit_generator.state,
         }
+        return state | ({"experience": self._replay.state_dict()} if experience and not saves_replay else {})
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; at another `steps_per_update`, the new one holds from here.
 
         Raises:
@@ -248,12 +235,11 @@ class SACLearner:
         """
         saved = {k: v for k, v in state["tensors"].items() if not k.startswith(_REPLAY)}
         replay = {k.removeprefix(_REPLAY): v for k, v in state["tensors"].items() if k.startswith(_REPLAY)}
-        named = with_tensors(self._named(), saved, f"behavior {self.behavior}")
-        self._state = LearnerState(
-            flattened(named["weights"])[0], flattened(named["target"])[0], adam.restored(named["adam"])
-        )
-        self._normalizer = named["normalizer"]
-        self._signals.restore(named["signals"])
+        trees = with_tensors(self._trees(), saved, f"behavior {self.behavior}")
+        self._trained.load_state_dict(trees | {"normalizer": None})
+        self._target, _ = flattened(trees["target"])
+        self._normalizer = trees["normalizer"]
+        self._signals.load_state_dict(trees["signals"])
         self.steps = state["steps"]
         self.version = state["version"]
         if state.get("pace") == self._pace():
@@ -265,6 +251,8 @@ class SACLearner:
         self._replay.clear()
         if self._hyperparameters.save_replay_buffer:
             self._load_replay(replay)
+        elif "experience" in state:
+            self._replay.load_state_dict(state["experience"])
 
     def _load_replay(self, replay: dict[str, NDArray[Any]]) -> None:
         if replay:
@@ -272,7 +260,7 @@ class SACLearner:
         else:
             _log.warning("%s: the checkpoint has no replay buffer; it starts empty.", self.behavior)
 
-    def initialize_from(self, state: dict[str, Any]) -> None:
+    def initialize_from(self, state: Mapping[str, Any]) -> None:
         """Take over the weights, temperatures and normaliser of another run; steps, schedules and Adam start anew.
 
         Raises:
@@ -280,15 +268,12 @@ class SACLearner:
         """
         own = self.state_dict()
         kept = {k: v for k, v in own["tensors"].items() if k.startswith(("adam.", _REPLAY))}
-        taken = {k: v for k, v in state["tensors"].items() if not k.startswith(("adam.", _REPLAY))}
-        self.load_state_dict(own | {"tensors": taken | kept})
+        others = {k: v for k, v in state["tensors"].items() if not k.startswith(("adam.", _REPLAY))}
+        self.load_state_dict(own | {"tensors": others | kept})
 
-    def _named(self) -> dict[str, Any]:
-        state = jax.tree.map(np.array, self._state)
-        return {
-            "weights": self._structure.networks(state.parameters),
-            "target": self._structure.value(state.target),
-            "adam": adam.named(state.adam, self._structure.networks),
+    def _trees(self) -> dict[str, Any]:
+        return self._trained.state_dict() | {
+            "target": self._structure.value(np.array(self._target)),
             "normalizer": self._normalizer,
-            "signals": self._signals.named(),
+            "signals": self._signals.state_dict(),
         }

@@ -73,12 +73,12 @@ def expected_q(q: Float[Array, "rows signals s"], actions: ActionDistribution) -
 
 def q_target(
     reward: Float[Array, "rows signals"],
-    ended: Bool[Array, "rows signals"],
+    terminated: Bool[Array, "rows signals"],
     next_value: Float[Array, "rows signals"],
     gamma: Float[Array, " signals"],
 ) -> Float[Array, "rows signals"]:
     """Return r_k + gamma_k V_k(s'), arXiv:1801.01290 eq. 8; where the episode has ended for signal k, only r_k."""
-    return reward + jnp.where(ended, 0.0, gamma * next_value)
+    return reward + jnp.where(terminated, 0.0, gamma * next_value)
 
 
 def value_target(

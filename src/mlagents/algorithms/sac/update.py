@@ -8,20 +8,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 
 from mlagents.algorithms.sac import losses
 from mlagents.algorithms.sac.networks import QNetwork, Structure
 from mlagents.arrays import Array
-from mlagents.learning.adam import ADAM
+from mlagents.data.columns import Columns
 from mlagents.learning.sequences import Valid, mean_over, past_burn_in
+from mlagents.learning.trained import TrainedState, finite_or_before
 from mlagents.nn.body import Memory
 from mlagents.nn.critic import Critic
 from mlagents.nn.distributions import squashed_gaussian_sample
 from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.observations import Inputs, ObservationLayout, Observations
+from mlagents.nn.observations import Inputs, ObservationLayout
 from mlagents.nn.policy import ActionDistribution
 
 
@@ -29,29 +30,26 @@ class LearnerState(eqx.Module):
     """What an update changes.
 
     Attributes:
-      parameters: float32 [P], all weights of `Networks` in one vector.
-      target: float32 [V], weights of the target of the value network, as they stand first in `parameters`.
-      adam: Adam's moments, of the shape of `parameters`.
+      trained: all weights of `Networks` and Adam's moments; the normaliser is moved as experience arrives.
+      target: float32 [V], weights of the target of the value network, as they stand first in the parameters.
     """
 
-    parameters: Float[Array, " p"]
+    trained: TrainedState
     target: Float[Array, " v"]
-    adam: optax.ScaleByAdamState
 
 
 class Transitions(NamedTuple):
     """Sampled sequences: each has the rows of its decisions and one more row (see `mlagents.data.replay.Replay`).
 
-    `length`: int32 [rows], how many decisions the sequence of the row has.
+    Attributes:
+      columns: [rows, ...].
+      reward: of every signal. terminated: after which decisions nothing follows, as each signal counts it.
+      length: int32 [rows], how many decisions the sequence of the row has.
     """
 
-    observations: Observations
-    memory: Float[Array, "rows m"]
-    continuous: Float[Array, "rows c"]
-    discrete: Int[Array, "rows d"]
-    allowed: Bool[Array, "rows s"]
+    columns: Columns
     reward: Float[Array, "rows signals"]
-    ended: Bool[Array, "rows signals"]
+    terminated: Bool[Array, "rows signals"]
     length: Int[Array, " rows"]
 
 
@@ -96,7 +94,7 @@ class Batch(NamedTuple):
     discrete: Int[Array, "rows d"]
     allowed: Bool[Array, "rows s"]
     reward: Float[Array, "rows signals"]
-    ended: Bool[Array, "rows signals"]
+    terminated: Bool[Array, "rows signals"]
     noise: Float[Array, "rows c"]
 
 
@@ -163,7 +161,7 @@ def minibatch_loss(
     value = losses.half_squared_error(v, v_target, valid)
 
     next_value = lax.stop_gradient(next_values(structure.value(target), batch, recipe.steps))
-    target_q = losses.q_target(batch.reward, batch.ended, next_value, gamma)
+    target_q = losses.q_target(batch.reward, batch.terminated, next_value, gamma)
     q1, q2 = (
         losses.half_squared_error(losses.chosen_q(found, batch.discrete, branches), target_q, valid)
         for found in (q(batch.inputs, batch.action, blank) for q in (networks.q1, networks.q2))
@@ -190,19 +188,22 @@ def minibatch(
     rows = sequences * (steps + 1)
     part: Transitions = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, number * rows, rows), transitions)
 
-    def decisions(x: Array) -> Array:
+    def decisions(x: ArrayLike) -> Array:
         """Leave out the row after each sequence."""
-        kept: Array = x.reshape(sequences, steps + 1, *x.shape[1:])[:, :-1].reshape(sequences * steps, *x.shape[1:])
+        rows = jnp.asarray(x)
+        kept: Array = rows.reshape(sequences, steps + 1, *rows.shape[1:])[:, :-1]
+        kept = kept.reshape(sequences * steps, *rows.shape[1:])
         return kept
 
-    every = layout.sorted(part.observations)
+    columns = part.columns
+    every = layout.sorted(columns.observations)
     if normalizer is not None:
         every = every._replace(vector=normalizer(every.vector))
     inputs: Inputs = jax.tree.map(decisions, every)
     memory: Memory | None = None
     valid: Valid = None
-    if part.memory.shape[1]:
-        memory = part.memory[:: steps + 1]
+    if columns.memory.shape[1]:
+        memory = jnp.asarray(columns.memory)[:: steps + 1]
         valid = (jnp.arange(steps) < part.length[:: steps + 1, None]).ravel()
         valid = past_burn_in(valid, memory, steps, recipe.burn_in)
         later = every
@@ -213,11 +214,11 @@ def minibatch(
         later=later,
         memory=memory,
         valid=valid,
-        action=jnp.tanh(decisions(part.continuous)),
-        discrete=decisions(part.discrete),
-        allowed=decisions(part.allowed),
+        action=jnp.tanh(decisions(columns.continuous)),
+        discrete=decisions(columns.discrete),
+        allowed=decisions(columns.allowed),
         reward=decisions(part.reward),
-        ended=decisions(part.ended),
+        terminated=decisions(part.terminated),
         noise=noise[number],
     )
 
@@ -246,21 +247,19 @@ def update(
       recipe: what does not change from call to call.
     """
     gradient = jax.grad(minibatch_loss, has_aux=True)
-    layout = recipe.structure.networks(state.parameters).body.layout
+    layout = recipe.structure.networks(state.trained.parameters).body.layout
 
     def step(number: Int[Array, ""], carry: tuple[LearnerState, Array]) -> tuple[LearnerState, Array]:
         now, sums = carry
         batch = minibatch(transitions, noise, number, normalizer, layout, recipe)
-        grads, reported = gradient(now.parameters, now.target, recipe, batch, gamma)
-        direction, adam = ADAM.update(grads, now.adam)
-        parameters = now.parameters - learning_rate * direction
-        target = now.target + recipe.tau * (parameters[: now.target.size] - now.target)
-        return LearnerState(parameters, target, adam), sums + reported
+        grads, reported = gradient(now.trained.parameters, now.target, recipe, batch, gamma)
+        trained = now.trained.descended(grads, learning_rate)
+        target = now.target + recipe.tau * (trained.parameters[: now.target.size] - now.target)
+        return LearnerState(trained, target), sums + reported
 
     zeros = jnp.zeros(5 + transitions.reward.shape[1])
     after, sums = lax.fori_loop(0, updates, step, (state, zeros))
     means = sums / updates
-    finite = jnp.all(jnp.isfinite(means)) & jnp.all(jnp.isfinite(after.parameters))
-    kept: LearnerState = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
-    alpha = jnp.exp(recipe.structure.networks(kept.parameters).log_alpha)
+    kept, finite = finite_or_before(state, after, means, after.trained.parameters)
+    alpha = jnp.exp(recipe.structure.networks(kept.trained.parameters).log_alpha)
     return kept, UpdateStatistics(means[0], means[1], means[2], means[3], means[4], means[5:], alpha, finite)

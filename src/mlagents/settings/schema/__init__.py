@@ -23,6 +23,7 @@ from mlagents.settings.schema.parameters import (
     SamplerSettings,
     UniformParameters,
 )
+from mlagents.settings.schema.reward_signal_types import REWARD_SIGNAL_GROUP, RewardSignalType, plugin_signal
 from mlagents.settings.schema.reward_signals import (
     REWARD_SIGNALS,
     CuriositySettings,
@@ -48,6 +49,7 @@ from mlagents.settings.schema.trainer_types import (
 
 __all__ = [
     "REWARD_SIGNALS",
+    "REWARD_SIGNAL_GROUP",
     "SAMPLERS",
     "TRAINER_TYPES",
     "TRAINER_TYPE_GROUP",
@@ -72,6 +74,7 @@ __all__ = [
     "PPOSettings",
     "RNDSettings",
     "RewardSignalSettings",
+    "RewardSignalType",
     "RunSettings",
     "SACSettings",
     "SamplerParameters",
@@ -82,6 +85,7 @@ __all__ = [
     "TrainerType",
     "UniformParameters",
     "hyperparameters_of",
+    "plugin_signal",
     "plugin_trainer",
     "register_trainer_type",
     "trainer_type_names",

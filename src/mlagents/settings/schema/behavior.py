@@ -23,6 +23,7 @@ from mlagents.settings.schema.base import (
 )
 from mlagents.settings.schema.hyperparameters import HyperparameterSettings, PPOSettings
 from mlagents.settings.schema.network import NetworkSettings
+from mlagents.settings.schema.reward_signal_types import plugin_signal
 from mlagents.settings.schema.reward_signals import (
     ExtrinsicSettings,
     RewardSignalSettings,
@@ -165,7 +166,11 @@ class BehaviorSettings(Settings):
     @field_validator("reward_signals", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        return signals_by_name(value) if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping):
+            return value
+        for name in value:
+            plugin_signal(name)
+        return signals_by_name(value)
 
     def violations(self) -> Iterator[Violation]:
         """Rules between hyperparameters, network and checkpoints."""

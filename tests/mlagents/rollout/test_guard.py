@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mlagents.learning.protocols import NonFiniteUpdate
-from mlagents.training import guard
-from mlagents.training.guard import Guard, TooManyFaults
+from mlagents.rollout import guard
+from mlagents.rollout.guard import Guard, Tolerance, TooManyFaults
 from mlagents_envs.base_env import DecisionSteps
 from toys.specs import behavior, observation
 from toys.training import make_loop, ppo_settings
@@ -45,11 +45,14 @@ def test_huge_numbers_are_finite():
     [
         (
             lambda r: (r.obs[0], (1, 0)),
-            r"behavior Walk: speed of agent 11 in environment 4 is nan at \[0\], near step 70",
+            r"behavior Walk: speed of agent 11 in environment 4 is nan at \[0\], in decision round 70",
         ),
         (lambda r: (r.obs[1], (2, 0, 1, 0)), r"eye of agent 12 in environment 4 is nan at \[0, 1, 0\]"),
-        (lambda r: (r.reward, (0,)), "the reward of agent 10 in environment 4 is nan, near step 70"),
-        (lambda r: (r.group_reward, (2,)), "the group reward of agent 12 in environment 4 is nan, near step 70"),
+        (lambda r: (r.reward, (0,)), "the reward of agent 10 in environment 4 is nan, in decision round 70"),
+        (
+            lambda r: (r.group_reward, (2,)),
+            "the group reward of agent 12 in environment 4 is nan, in decision round 70",
+        ),
     ],
 )
 def test_the_place_is_said_and_zero_is_used(caplog, where, said):
@@ -73,18 +76,21 @@ def test_a_branch_without_any_choice_is_said_and_opened(caplog):
     with caplog.at_level(logging.WARNING):
         Guard("Walk", SPEC).repair(4, 70, bad)
     first, second = caplog.messages
-    assert "behavior Walk: all 2 choices of branch 0 are forbidden to agent 11 in environment 4, near step 70" in first
+    assert (
+        "behavior Walk: all 2 choices of branch 0 are forbidden to agent 11 in environment 4, in decision round 70"
+        in first
+    )
     assert "all 1 choices of branch 1 are forbidden to agent 12" in second
     assert bad.action_mask[0].tolist() == [[True, False], [False, False], [False, False]]
     assert not bad.action_mask[1].any()
 
 
 def test_the_run_stops_when_it_happens_too_often():
-    watch = Guard("Walk", SPEC)
+    tolerance = Tolerance()
     for _ in range(guard.MOST_FAULTS):
-        watch.skip(NonFiniteUpdate("behavior Walk: broken."))
+        tolerance.use("behavior Walk: broken")
     with pytest.raises(TooManyFaults, match=r"behavior Walk: broken\. .*--resume"):
-        watch.skip(NonFiniteUpdate("behavior Walk: broken."))
+        tolerance.use("behavior Walk: broken")
 
 
 class BrokenWalk(Walk):
@@ -119,7 +125,7 @@ def test_updates_that_fail_are_skipped_until_the_limit(monkeypatch):
     loop = make_loop(Walk("discrete"), ppo_settings(1_000_000))
 
     def fail(self):
-        self.forget()
+        self._rows.clear()
         raise NonFiniteUpdate("behavior Walk: broken.")
 
     monkeypatch.setattr("mlagents.algorithms.ppo.learner.PPOLearner.update", fail)

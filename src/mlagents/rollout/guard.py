@@ -18,8 +18,29 @@ class TooManyFaults(RuntimeError):
     """Numbers that are not finite, and the like, kept coming; the run is stopped, its last good weights are saved."""
 
 
+class Tolerance:
+    """Counts what nothing can be learned from, and stops the run when it keeps coming."""
+
+    def __init__(self) -> None:
+        self._faults = 0
+
+    def use(self, message: str) -> None:
+        """Say what happened.
+
+        Raises:
+          TooManyFaults: it was once too often.
+        """
+        self._faults += 1
+        if self._faults > MOST_FAULTS:
+            raise TooManyFaults(
+                f"{message}. This was number {self._faults}: the run stops here. Its weights are good and saved;"
+                " mend the cause, then go on with --resume."
+            )
+        _log.warning("%s (%d of %d before the run stops).", message, self._faults, MOST_FAULTS)
+
+
 class Guard:
-    """Looks at what one behavior reports and learns.
+    """Looks at what agents of one behavior report.
 
     Args:
       behavior: name, for messages.
@@ -29,9 +50,9 @@ class Guard:
     def __init__(self, behavior: str, spec: BehaviorSpec):
         self._behavior = behavior
         self._names = [o.name or f"observation {i}" for i, o in enumerate(spec.observation_specs)]
-        self._faults = 0
+        self._tolerance = Tolerance()
 
-    def repair(self, worker: int, step: int, report: DecisionSteps | TerminalSteps) -> None:
+    def repair(self, worker: int, tick: int, report: DecisionSteps | TerminalSteps) -> None:
         """Replace observations and rewards that are NaN or infinite by 0, and say where they were.
 
         Where all choices of a branch are forbidden, no action has a probability: then all of them are permitted.
@@ -40,57 +61,40 @@ class Guard:
           TooManyFaults: it was once too often.
         """
         for i, name in enumerate(self._names):
-            report.obs[i] = self._finite(name, report.obs[i], report.agent_id, worker, step)
-        report.reward = self._finite("the reward", report.reward, report.agent_id, worker, step)
-        report.group_reward = self._finite("the group reward", report.group_reward, report.agent_id, worker, step)
+            report.obs[i] = self._finite(name, report.obs[i], report.agent_id, worker, tick)
+        report.reward = self._finite("the reward", report.reward, report.agent_id, worker, tick)
+        report.group_reward = self._finite("the group reward", report.group_reward, report.agent_id, worker, tick)
         if isinstance(report, DecisionSteps) and report.action_mask is not None:
             for branch, mask in enumerate(report.action_mask):
-                report.action_mask[branch] = self._open(branch, mask, report.agent_id, worker, step)
+                report.action_mask[branch] = self._open(branch, mask, report.agent_id, worker, tick)
 
     def _finite(
-        self, name: str, values: NDArray[np.float32], agents: NDArray[np.int32], worker: int, step: int
+        self, name: str, values: NDArray[np.float32], agents: NDArray[np.int32], worker: int, tick: int
     ) -> NDArray[np.float32]:
         if _is_finite(values):
             return values
         bad = ~np.isfinite(values)
         first, *index = np.argwhere(bad)[0].tolist()
         where = f" at {index}" if index else ""
-        self._tolerate(
+        self._tolerance.use(
             f"behavior {self._behavior}: {name} of agent {agents[first]} in environment {worker} is"
-            f" {values[(first, *index)]}{where}, near step {step} ({bad.sum()} such numbers in this report); 0 is used"
-            " instead. Look for divisions by zero and exploding physics in the environment"
+            f" {values[(first, *index)]}{where}, in decision round {tick} ({bad.sum()} such numbers in this report);"
+            " 0 is used instead. Look for divisions by zero and exploding physics in the environment"
         )
         return np.where(bad, np.float32(0.0), values)
 
     def _open(
-        self, branch: int, mask: NDArray[np.bool_], agents: NDArray[np.int32], worker: int, step: int
+        self, branch: int, mask: NDArray[np.bool_], agents: NDArray[np.int32], worker: int, tick: int
     ) -> NDArray[np.bool_]:
         closed: NDArray[np.bool_] = np.all(mask, axis=1)
         if not closed.any():
             return mask
-        self._tolerate(
+        self._tolerance.use(
             f"behavior {self._behavior}: all {mask.shape[1]} choices of branch {branch} are forbidden to agent"
-            f" {agents[closed.argmax()]} in environment {worker}, near step {step} ({closed.sum()} such agents in this"
-            " report); all are permitted instead. Permit at least one in the environment"
+            f" {agents[closed.argmax()]} in environment {worker}, in decision round {tick} ({closed.sum()} such"
+            " agents in this report); all are permitted instead. Permit at least one in the environment"
         )
         return mask & ~closed[:, None]
-
-    def skip(self, error: Exception) -> None:
-        """Say that an update was skipped.
-
-        Raises:
-          TooManyFaults: it was once too often.
-        """
-        self._tolerate(f"{error} The update is skipped")
-
-    def _tolerate(self, message: str) -> None:
-        self._faults += 1
-        if self._faults > MOST_FAULTS:
-            raise TooManyFaults(
-                f"{message}. This was number {self._faults}: the run stops here. Its weights are good and saved;"
-                " mend the cause, then go on with --resume."
-            )
-        _log.warning("%s (%d of %d before the run stops).", message, self._faults, MOST_FAULTS)
 
 
 def _is_finite(values: NDArray[np.float32]) -> bool:

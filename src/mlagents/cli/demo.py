@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 def summarize(path: Path, demonstration: Demonstration) -> Summary:
     """Return what there is to tell."""
     spec = demonstration.spec
-    whole = sum(episode.ended for episode in demonstration.episodes)
+    whole = sum(episode.is_whole for episode in demonstration.episodes)
     mean = demonstration.mean_reward
     return Summary(
         path=str(path),

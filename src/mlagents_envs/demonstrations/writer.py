@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.communicator_objects.agent_action_pb2 import AgentActionProto
 from mlagents_envs.communicator_objects.demonstration_meta_pb2 import DemonstrationMetaProto
-from mlagents_envs.demonstrations.recording import API_VERSION, RESERVED_BYTES, DemonstrationPathError
+from mlagents_envs.demonstrations.pairing import Pairing
+from mlagents_envs.demonstrations.recording import (
+    API_VERSION,
+    PAIRING_FIELD,
+    RESERVED_BYTES,
+    DemonstrationPathError,
+)
 from mlagents_envs.rpc.agents import encode_agents
 from mlagents_envs.rpc.images import LARGEST_SIDE
 from mlagents_envs.rpc.specs import brain_parameters
@@ -26,7 +32,9 @@ _AGENT_INFO, _ACTION_INFO = 1, 2  # fields of AgentInfoActionPairProto
 
 
 class DemonstrationWriter:
-    """Writes pairs of observation and action, in the order in which they are to be read.
+    """Writes pairs of an observation and the action that answers it, in the order in which they are to be read.
+
+    That they are paired so is stated in the file (`recording.PAIRING_FIELD`), where Unity's readers do not look.
 
     A context manager. The file appears, whole, when it is closed, after an error too; until then it has a
     temporary name beside it. What stood there before is replaced.
@@ -60,7 +68,8 @@ class DemonstrationWriter:
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         self._file = self._temporary.open("wb")
         self._file.write(bytes(RESERVED_BYTES))
-        data = brain.SerializeToString()
+        stated: Pairing = "same"
+        data = brain.SerializeToString() + head(PAIRING_FIELD, len(stated)) + stated.encode()
         self._file.write(varint(len(data)) + data)
 
     def decisions(self, steps: DecisionSteps, action: ActionTuple) -> list[bytes]:

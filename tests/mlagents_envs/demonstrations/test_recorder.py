@@ -34,7 +34,7 @@ def test_walking_to_the_goal(tmp_path):
         assert episode.total_reward == pytest.approx(0.93)
         np.testing.assert_array_equal(episode.obs[0].argmax(1), [10, 11, 12, 13, 14, 15, 16, 17])
         np.testing.assert_array_equal(episode.action.discrete, 7 * [[RIGHT]])
-    assert (len(rest), rest.ended) == (1, False)
+    assert (len(rest), rest.is_whole) == (1, False)
 
 
 def test_actions_that_were_not_set_are_zeros_and_single_agents_count(tmp_path):
@@ -55,7 +55,7 @@ def test_what_a_reset_cuts_is_not_recorded(tmp_path):
     play(env, 7)
     env.close()
     (episode,) = load_demonstration(tmp_path / "walk.demo").episodes
-    assert (len(episode), episode.ended) == (7, True)
+    assert (len(episode), episode.is_whole) == (7, True)
 
 
 def test_a_recorded_environment_is_one_still(tmp_path):

@@ -80,7 +80,7 @@ def test_a_recording_that_was_killed_is_read_as_far_as_it_goes(tmp_path):
     assert cut.serialize() == data[:-2]
 
 
-@pytest.mark.parametrize("length", [0, 5, 33, 40, -60, -20])
+@pytest.mark.parametrize("length", [5, 33, 40, -70, -75])
 def test_a_file_that_is_cut_short_is_named_with_the_place(tmp_path, length):
     recording = small_recording()
     recording.tail = b""

@@ -1,0 +1,185 @@
+"""Which action belongs to which observation.
+
+| pairing | the answer to the observation of pair i is | written by |
+|---|---|---|
+| `same` | the action of pair i | this toolkit; Unity's recorder until 2019 |
+| `next` | the action of pair i + 1, because beside an observation stands what was done before | Unity's since 2020 |
+
+Files do not say it, except ours, so it is found out. An action stands between the observation that it answers and the
+one that it causes, and both tell of it: the first through the policy, the second through the world. So a linear model
+that sees both predicts it better than one that sees two observations one step off. For the action of pair i, which are
+they: i and i + 1, or i - 1 and i? One observation is not enough: it tells the action before it, by the velocity that
+came of it say, often better than the one after it. Where both predict alike, the file's age decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_envs.demonstrations.pairs import Pairs
+from mlagents_envs.demonstrations.recording import Recording
+from mlagents_envs.rpc.wire import scan
+
+Pairing = Literal["same", "next"]
+PairingChoice = Literal["auto", "same", "next"]
+
+_FEWEST_ROWS: Final = 40
+_MOST_ROWS: Final = 5000
+_MOST_FEATURES: Final = 256
+_POOLED_SIDE: Final = 8
+_BLOCK: Final = 10  # rows that are held out together, for neighbours are alike
+_HELD_OUT: Final = 4  # every fourth block
+_RIDGE: Final = 1e-2
+_SIGNIFICANT: Final = 3.0  # standard errors
+_FLOOR: Final = 1e-4  # of errors, for their logarithm
+_OLD_BRAIN_FIELDS: Final = {1, 2}  # of BrainParametersProto; gone since 2020
+
+
+@dataclass(frozen=True)
+class FoundPairing:
+    """A pairing, and why it was taken.
+
+    Attributes:
+      pairing: `same` or `next`.
+      reason: One clause, for people.
+      is_certain: Nothing speaks against it; otherwise it is a default, because the recording does not tell.
+    """
+
+    pairing: Pairing
+    reason: str
+    is_certain: bool = True
+
+
+@dataclass(frozen=True)
+class HeldOutLosses:
+    """How well actions of held-out pairs are predicted, as the share of their variance that is left.
+
+    Attributes:
+      same: From the observations of pairs i and i + 1.
+      next: From those of pairs i - 1 and i.
+      standard_errors: How far the logarithm of the errors is above under `same`, in standard errors of the difference.
+    """
+
+    same: float
+    next: float
+    standard_errors: float
+
+    @property
+    def better(self) -> Pairing | None:
+        """The pairing that predicts better beyond chance, in the mean too; None if neither does."""
+        if abs(self.standard_errors) < _SIGNIFICANT or (self.same < self.next) != (self.standard_errors < 0):
+            return None
+        return "same" if self.same < self.next else "next"
+
+    def __str__(self) -> str:
+        return f"same {self.same:.3f}, next {self.next:.3f}"
+
+
+def find_pairing(recording: Recording, pairs: Pairs) -> FoundPairing:
+    """Return the pairing of a file: as it states, as its form shows, or as its actions are predicted better."""
+    if (stated := recording.stated_pairing) in get_args(Pairing):
+        return FoundPairing(stated, "as the file states")  # type: ignore[arg-type]
+    losses = held_out_losses(pairs)
+    said = "" if losses is None else f"; held-out losses: {losses}"
+    if not pairs.has_action[-1] and not pairs.is_end[-1] and pairs.has_action[:-1].any():
+        return FoundPairing("same", f"its last pair has no action, as where actions answer their own pair{said}")
+    if any(_has_both_forms(pair.action_info) for pair in recording.pairs):
+        return FoundPairing("same", f"it holds actions in both forms, which only this toolkit writes{said}")
+    if losses is not None and losses.better is not None:
+        return FoundPairing(losses.better, f"so held-out actions are predicted better{said}")
+    return _default(recording, pairs, losses)
+
+
+def _default(recording: Recording, pairs: Pairs, losses: HeldOutLosses | None) -> FoundPairing:
+    """Return what the file's age says, where its actions do not tell."""
+    found = "too few different actions to compare" if losses is None else f"held-out losses of {losses} do not tell"
+    if _is_of_2019(recording):
+        return FoundPairing("same", f"as Unity's recorder wrote until 2019; {found}", is_certain=False)
+    if pairs.action.continuous[0].any():
+        why = "before the first observation nothing was done, but the first action is not zero"
+        return FoundPairing("same", f"{why}; {found}", is_certain=False)
+    return FoundPairing("next", f"as Unity's recorder writes since 2020; {found}", is_certain=False)
+
+
+def held_out_losses(pairs: Pairs) -> HeldOutLosses | None:
+    """Predict the actions of held-out pairs under both pairings by ridge regression.
+
+    Choices are predicted as one-hot vectors, images are seen coarsely.
+
+    Returns: None if there are too few pairs, or always the same action.
+    """
+    n = min(len(pairs), _MOST_ROWS)
+    ends = pairs.is_end[:n]
+    rows = np.arange(1, n - 1)
+    inside = ~(ends[rows - 1] | ends[rows] | ends[rows + 1]) & pairs.has_action[rows]
+    rows = rows[inside]
+    blocks = np.arange(len(rows)) // _BLOCK
+    is_held_out = blocks % _HELD_OUT == 0
+    targets = _targets(pairs)[rows]
+    targets = targets[:, targets[~is_held_out].std(axis=0) > 1e-6] if len(rows) >= _FEWEST_ROWS else targets[:, :0]
+    if not targets.shape[1]:
+        return None
+    features = _features([column[:n] for column in pairs.obs])
+    same = _residuals(np.hstack([features[rows], features[rows + 1]]), targets, is_held_out)
+    after = _residuals(np.hstack([features[rows - 1], features[rows]]), targets, is_held_out)
+    _, block = np.unique(blocks[is_held_out], return_inverse=True)
+    # Logarithms, because a few rows (a ball that is hit) have errors that are larger than those of all others together.
+    difference = np.bincount(block, np.log(same + _FLOOR) - np.log(after + _FLOOR)) / np.bincount(block)
+    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    return HeldOutLosses(float(same.mean()), float(after.mean()), float(difference.mean() / max(error, 1e-12)))
+
+
+def _has_both_forms(action: Any) -> bool:
+    return bool(action.vector_actions_deprecated) and bool(action.continuous_actions or action.discrete_actions)
+
+
+def _is_of_2019(recording: Recording) -> bool:
+    data = recording.brain.SerializeToString()
+    return bool(_OLD_BRAIN_FIELDS & {number for number, *_ in scan(data, 0, len(data))})
+
+
+def _targets(pairs: Pairs) -> NDArray[np.float64]:
+    """[n, numbers of the action]: standardised, choices as one-hot vectors."""
+    branches = pairs.spec.action_spec.discrete_branches
+    one_hot = [np.eye(size)[choice] for size, choice in zip(branches, pairs.action.discrete.T, strict=True)]
+    continuous = pairs.action.continuous.astype(np.float64)
+    scale = continuous.std(axis=0)
+    return np.hstack([continuous / np.where(scale > 0, scale, 1.0), *one_hot])
+
+
+def _features(columns: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """[n, at most `_MOST_FEATURES`]: observations, images as means of large squares."""
+    flat = [(_pooled(column) if column.ndim == 4 else column).reshape(len(column), -1) for column in columns]
+    features = np.hstack(flat).astype(np.float64)
+    scale = features.std(axis=0)
+    features = features[:, scale > 1e-9]
+    features = np.clip((features - features.mean(axis=0)) / features.std(axis=0), -10.0, 10.0)
+    if (width := features.shape[1]) <= _MOST_FEATURES:
+        return features
+    mixing = np.random.default_rng(0).standard_normal((width, _MOST_FEATURES)) / np.sqrt(width)
+    return features @ mixing
+
+
+def _pooled(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    n, channels, height, width = images.shape
+    rows, columns = min(height, _POOLED_SIDE), min(width, _POOLED_SIDE)
+    cropped = images[:, :, : height // rows * rows, : width // columns * columns]
+    means: NDArray[np.float32] = cropped.reshape(n, channels, rows, -1, columns, width // columns).mean(axis=(3, 5))
+    return means
+
+
+def _residuals(
+    inputs: NDArray[np.float64], targets: NDArray[np.float64], is_held_out: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the squared error of each held-out row, in units of what the mean alone leaves on average."""
+    fitted, mean = inputs[~is_held_out], targets[~is_held_out].mean(axis=0)
+    gram = fitted.T @ fitted + _RIDGE * len(fitted) * np.eye(inputs.shape[1])
+    weights = np.linalg.solve(gram, fitted.T @ (targets[~is_held_out] - mean))
+    centred = targets[is_held_out] - mean
+    left = ((inputs[is_held_out] @ weights - centred) ** 2).sum(axis=1)
+    residuals: NDArray[np.float64] = left / max(float((centred**2).sum(axis=1).mean()), 1e-12)
+    return residuals

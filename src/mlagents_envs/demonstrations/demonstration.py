@@ -132,8 +132,8 @@ def demonstration_files(path: Path | str) -> list[Path]:
 def load_demonstration(path: Path | str, pairing: PairingChoice = "auto") -> Demonstration:
     """Read a `.demo` file, or all in a folder, in the order of their names.
 
-    Observation i and the reward of pair i + 1 belong together, as Unity's own trainers read them. A terminal pair is not
-    a decision, unless the file is from before 2020: then its observation begins the next episode.
+    Observation i and the reward of pair i + 1 belong together, as Unity's own trainers read them. A terminal pair is
+    not a decision, unless the file is from before 2020: then its observation begins the next episode.
 
     Args:
       path: Of the file or folder.
@@ -221,8 +221,8 @@ def _episode(pairs: Pairs, rows: slice, found: FoundPairing, path: Path) -> Epis
     actions = rows if found.pairing == "same" else outcomes
     if not (there := pairs.has_action[actions]).all():
         raise DemonstrationError(
-            f"{path}: pair {actions.start + int(there.argmin())} has no action, though its agent had to decide. If that "
-            f"is because the pairing is not {found.pairing!r}, give the other one."
+            f"{path}: pair {actions.start + int(there.argmin())} has no action, though its agent had to decide. Record "
+            f"it again; or the pairing is not {found.pairing!r} but the other one."
         )
     is_end = bool(pairs.is_end[rows.stop])
     is_cut = bool(pairs.is_interrupted[rows.stop])

@@ -148,20 +148,23 @@ def _targets(pairs: Pairs) -> NDArray[np.float64]:
     one_hot = [np.eye(size)[choice] for size, choice in zip(branches, pairs.action.discrete.T, strict=True)]
     continuous = pairs.action.continuous.astype(np.float64)
     scale = continuous.std(axis=0)
-    return np.hstack([continuous / np.where(scale > 0, scale, 1.0), *one_hot])
+    targets: NDArray[np.float64] = np.hstack([continuous / np.where(scale > 0, scale, 1.0), *one_hot])
+    return targets
 
 
 def _features(columns: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     """[n, at most `_MOST_FEATURES`]: observations, images as means of large squares."""
     flat = [(_pooled(column) if column.ndim == 4 else column).reshape(len(column), -1) for column in columns]
-    features = np.hstack(flat).astype(np.float64)
+    features: NDArray[np.float64] = np.hstack(flat).astype(np.float64)
     scale = features.std(axis=0)
     features = features[:, scale > 1e-9]
-    features = np.clip((features - features.mean(axis=0)) / features.std(axis=0), -10.0, 10.0)
+    features = ((features - features.mean(axis=0)) / features.std(axis=0)).clip(-10.0, 10.0)
     if (width := features.shape[1]) <= _MOST_FEATURES:
         return features
-    mixing = np.random.default_rng(0).standard_normal((width, _MOST_FEATURES)) / np.sqrt(width)
-    return features @ mixing
+    mixed: NDArray[np.float64] = (
+        features @ np.random.default_rng(0).standard_normal((width, _MOST_FEATURES)) / width**0.5
+    )
+    return mixed
 
 
 def _pooled(images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,8 +9,8 @@
 
 Lengths are varints. The meta is written last: a recording that was killed says that it has no pairs.
 
-Behind the fields that Unity knows, the behavior in our own files has one more, `PAIRING_FIELD`: it says that each action
-stands beside the observation that it answers (see `pairing`). Protobuf readers skip fields that they do not know.
+Behind the fields that Unity knows, the behavior in our own files has one more, `PAIRING_FIELD`: it says that each
+action stands beside the observation that it answers (see `pairing`). Protobuf skips fields that it does not know.
 """
 
 from __future__ import annotations

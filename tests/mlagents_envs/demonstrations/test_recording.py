@@ -133,7 +133,7 @@ def test_any_damage_is_reported_as_such(tmp_path_factory, place, value):
 
 @pytest.mark.parametrize(("more", "whole"), [(None, 2), (-1, 2), (0, 2), (1, 2), (2, 1)])
 def test_what_is_whole_of_a_file_that_is_cut_short_is_read_and_that_is_said(tmp_path, more, whole):
-    """One byte is missing; all of the last pair but its first, all of it, its length too, and one of the pair before."""
+    """Missing: one byte; all of the last pair but a byte; all of it; its length, too; and a byte of the one before."""
     recording = small_recording()
     recording.tail = b""
     missing = 1 if more is None else recording.pairs[2].ByteSize() + more

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import numpy as np
 import pytest
 
 from mlagents_envs.base_env import ActionTuple
-from mlagents_envs.demonstrations import RecordedEnv, load_demonstration
+from mlagents_envs.demonstrations import RecordedEnv, load_demonstration, read_recording
+from mlagents_envs.environment import UnityEnvironment
 from mlagents_envs.registry import default_registry
+from mlagents_envs.serve import serve
 from mlagents_envs.testing import check_env
 
 NAME = "Basic?team=0"
@@ -85,3 +90,28 @@ def test_without_a_decision_there_is_no_file(tmp_path):
     env.close()
     assert env.paths == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_over_the_wire_the_same_is_recorded(tmp_path):
+    """A player in another thread, and the same environment here: both files hold the same play."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    make = default_registry["Basic"].make
+    player = threading.Thread(
+        target=lambda: serve(lambda seed, num_areas, side_channels: make(num_areas=2), port), daemon=True
+    )
+    player.start()
+    far, near = tmp_path / "far.demo", tmp_path / "near.demo"
+    for env in (RecordedEnv(UnityEnvironment(base_port=port), far), RecordedEnv(make(num_areas=2), near)):
+        play(env, 16)
+        env.close()
+    player.join(20)
+    assert read_recording(far).stated_pairing == read_recording(near).stated_pairing == "same"
+    one, other = load_demonstration(far), load_demonstration(near)
+    assert one.spec == other.spec
+    assert [len(episode) for episode in one.episodes] == [len(episode) for episode in other.episodes] == [*4 * [7], 1]
+    for left, right in zip(one.episodes, other.episodes, strict=True):
+        np.testing.assert_array_equal(left.obs[0], right.obs[0])
+        np.testing.assert_array_equal(left.action.discrete, right.action.discrete)
+        np.testing.assert_array_equal(left.reward, right.reward)

@@ -32,9 +32,10 @@ _MOST_ROWS: Final = 5000
 _MOST_FEATURES: Final = 256
 _POOLED_SIDE: Final = 8
 _BLOCK: Final = 10  # rows that are held out together, for neighbours are alike
-_HELD_OUT: Final = 4  # every fourth block
-_RIDGE: Final = 1e-2
+_FOLDS: Final = 4
+_RIDGES: Final = (0.01, 0.1, 1.0)  # per row; the best is taken, the same for both pairings
 _SIGNIFICANT: Final = 3.0  # standard errors
+_CLEARLY: Final = 0.9  # of the other loss
 _FLOOR: Final = 1e-4  # of errors, for their logarithm
 _OLD_BRAIN_FIELDS: Final = {1, 2}  # of BrainParametersProto; gone since 2020
 
@@ -70,8 +71,14 @@ class HeldOutLosses:
 
     @property
     def better(self) -> Pairing | None:
-        """The pairing that predicts better beyond chance, in the mean too; None if neither does."""
-        if abs(self.standard_errors) < _SIGNIFICANT or (self.same < self.next) != (self.standard_errors < 0):
+        """The pairing that predicts better, beyond chance and by a tenth; None if neither does.
+
+        Actions that are repeated for long are told by later observations, too, though a little worse.
+        """
+        low, high = sorted((self.same, self.next))
+        if abs(self.standard_errors) < _SIGNIFICANT or low > _CLEARLY * high:
+            return None
+        if (self.same < self.next) != (self.standard_errors < 0):
             return None
         return "same" if self.same < self.next else "next"
 
@@ -108,27 +115,29 @@ def _default(recording: Recording, pairs: Pairs, losses: HeldOutLosses | None) -
 def held_out_losses(pairs: Pairs) -> HeldOutLosses | None:
     """Predict the actions of held-out pairs under both pairings by ridge regression.
 
-    Choices are predicted as one-hot vectors, images are seen coarsely.
+    Every pair is held out once, with its neighbours. Choices are predicted as one-hot vectors and
+    images are seen coarsely.
 
     Returns: None if there are too few pairs, or always the same action.
     """
     n = min(len(pairs), _MOST_ROWS)
     ends = pairs.is_end[:n]
     rows = np.arange(1, n - 1)
-    inside = ~(ends[rows - 1] | ends[rows] | ends[rows + 1]) & pairs.has_action[rows]
-    rows = rows[inside]
-    blocks = np.arange(len(rows)) // _BLOCK
-    is_held_out = blocks % _HELD_OUT == 0
+    rows = rows[~(ends[rows - 1] | ends[rows] | ends[rows + 1]) & pairs.has_action[rows]]
+    if len(rows) < _FEWEST_ROWS:
+        return None
     targets = _targets(pairs)[rows]
-    targets = targets[:, targets[~is_held_out].std(axis=0) > 1e-6] if len(rows) >= _FEWEST_ROWS else targets[:, :0]
+    targets = targets[:, targets.std(axis=0) > 1e-6]
     if not targets.shape[1]:
         return None
     features = _features([column[:n] for column in pairs.obs])
-    same = _residuals(np.hstack([features[rows], features[rows + 1]]), targets, is_held_out)
-    after = _residuals(np.hstack([features[rows - 1], features[rows]]), targets, is_held_out)
-    _, block = np.unique(blocks[is_held_out], return_inverse=True)
+    blocks = np.arange(len(rows)) // _BLOCK
+    sides = [np.hstack([features[rows + first], features[rows + first + 1]]) for first in (0, -1)]
+    errors = [_held_out_errors(inputs, targets, blocks % _FOLDS) for inputs in sides]
+    best = int(np.argmin([np.mean(one) + np.mean(other) for one, other in zip(*errors, strict=True)]))
+    same, after = (of_side[best] for of_side in errors)
     # Logarithms, because a few rows (a ball that is hit) have errors that are larger than those of all others together.
-    difference = np.bincount(block, np.log(same + _FLOOR) - np.log(after + _FLOOR)) / np.bincount(block)
+    difference = np.bincount(blocks, np.log(same + _FLOOR) - np.log(after + _FLOOR)) / np.bincount(blocks)
     error = difference.std(ddof=1) / np.sqrt(len(difference))
     return HeldOutLosses(float(same.mean()), float(after.mean()), float(difference.mean() / max(error, 1e-12)))
 
@@ -175,14 +184,23 @@ def _pooled(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return means
 
 
-def _residuals(
-    inputs: NDArray[np.float64], targets: NDArray[np.float64], is_held_out: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the squared error of each held-out row, in units of what the mean alone leaves on average."""
-    fitted, mean = inputs[~is_held_out], targets[~is_held_out].mean(axis=0)
-    gram = fitted.T @ fitted + _RIDGE * len(fitted) * np.eye(inputs.shape[1])
-    weights = np.linalg.solve(gram, fitted.T @ (targets[~is_held_out] - mean))
-    centred = targets[is_held_out] - mean
-    left = ((inputs[is_held_out] @ weights - centred) ** 2).sum(axis=1)
-    residuals: NDArray[np.float64] = left / max(float((centred**2).sum(axis=1).mean()), 1e-12)
-    return residuals
+def _held_out_errors(
+    inputs: NDArray[np.float64], targets: NDArray[np.float64], fold: NDArray[np.intp]
+) -> list[NDArray[np.float64]]:
+    """Return for each strength of the ridge the squared error of each row, predicted from the rows of other folds.
+
+    The unit is what the mean alone leaves on average.
+    """
+    centred = targets - targets.mean(axis=0)
+    gram, moment = inputs.T @ inputs, inputs.T @ centred
+    errors = [np.empty(len(inputs)) for _ in _RIDGES]
+    for number in range(_FOLDS):
+        held_out = fold == number
+        mine, mine_centred = inputs[held_out], centred[held_out]
+        fitted_gram, fitted_moment = gram - mine.T @ mine, moment - mine.T @ mine_centred
+        penalty = (len(inputs) - len(mine)) * np.eye(inputs.shape[1])
+        for ridge, error in zip(_RIDGES, errors, strict=True):
+            weights = np.linalg.solve(fitted_gram + ridge * penalty, fitted_moment)
+            error[held_out] = ((mine @ weights - mine_centred) ** 2).sum(axis=1)
+    unit = max(float((centred**2).sum(axis=1).mean()), 1e-12)
+    return [error / unit for error in errors]

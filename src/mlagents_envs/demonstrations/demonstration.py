@@ -37,7 +37,6 @@ class Episode:
       group_reward: float32 [T], what the agent's group earned meanwhile.
       terminated: The episode was finished: nothing followed.
       truncated: The episode was cut by a limit.
-      pair: Number of the pair of the first decision in its file, counted from 0.
     """
 
     obs: list[NDArray[np.float32]]
@@ -48,7 +47,6 @@ class Episode:
     group_reward: NDArray[np.float32]
     terminated: bool
     truncated: bool
-    pair: int = 0
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -237,7 +235,6 @@ def _episode(pairs: Pairs, rows: slice, found: FoundPairing, path: Path) -> Epis
         group_reward=pairs.group_reward[outcomes],
         terminated=is_end and not is_cut,
         truncated=is_cut,
-        pair=rows.start,
     )
 
 

@@ -9,7 +9,8 @@ Files do not say it, except ours, so it is found out. An action stands between t
 one that it causes, and both tell of it: the first through the policy, the second through the world. So a linear model
 that sees both predicts it better than one that sees two observations one step off. For the action of pair i, which are
 they: i and i + 1, or i - 1 and i? One observation is not enough: it tells the action before it, by the velocity that
-came of it say, often better than the one after it. Where both predict alike, the file's age decides.
+came of it say, often better than the one after it. Where masks forbid choices under one pairing only, it is the other.
+Where nothing tells, the file's age decides.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _BLOCK: Final = 10  # rows that are held out together, for neighbours are alike
 _FOLDS: Final = 4
 _RIDGES: Final = (0.01, 0.1, 1.0)  # per row; the best is taken, the same for both pairings
 _SIGNIFICANT: Final = 3.0  # standard errors
+_FEWEST_FORBIDDEN: Final = 3
 _CLEARLY: Final = 0.9  # of the other loss
 _FLOOR: Final = 1e-4  # of errors, for their logarithm
 _OLD_BRAIN_FIELDS: Final = {1, 2}  # of BrainParametersProto; gone since 2020
@@ -96,6 +98,10 @@ def find_pairing(recording: Recording, pairs: Pairs) -> FoundPairing:
         return FoundPairing("same", f"its last pair has no action, as where actions answer their own pair{said}")
     if any(_has_both_forms(pair.action_info) for pair in recording.pairs):
         return FoundPairing("same", f"it holds actions in both forms, which only this toolkit writes{said}")
+    same, after = (_forbidden_choices(pairs, later) for later in (0, 1))
+    if min(same, after) == 0 and max(same, after) >= _FEWEST_FORBIDDEN:
+        pairing: Pairing = "same" if same == 0 else "next"
+        return FoundPairing(pairing, f"so masks forbid no choice, and else {max(same, after)}{said}")
     if losses is not None and losses.better is not None:
         return FoundPairing(losses.better, f"so held-out actions are predicted better{said}")
     return _default(recording, pairs, losses)
@@ -144,6 +150,15 @@ def held_out_losses(pairs: Pairs) -> HeldOutLosses | None:
 
 def _has_both_forms(action: Any) -> bool:
     return bool(action.vector_actions_deprecated) and bool(action.continuous_actions or action.discrete_actions)
+
+
+def _forbidden_choices(pairs: Pairs, later: int) -> int:
+    """Count the choices that are forbidden by the masks of so many pairs before theirs."""
+    rows = np.flatnonzero(~pairs.is_end[: len(pairs) - later])
+    rows = rows[pairs.has_action[rows + later]]
+    choices = pairs.action.discrete[rows + later]
+    masks = pairs.action_mask or ()
+    return sum(int(mask[rows, choice].sum()) for mask, choice in zip(masks, choices.T, strict=True)) if masks else 0
 
 
 def _is_of_2019(recording: Recording) -> bool:

@@ -138,6 +138,25 @@ def test_masks_stay_with_their_observation(tmp_path):
     )
 
 
+def test_masks_tell(tmp_path):
+    """Whoever was pushed must not be pushed the same way at once: too few for a model, but enough for masks."""
+    recording = cart(6, discrete=True)
+    before = None
+    for step, pair in enumerate(recording.pairs):
+        pair.action_info.discrete_actions[0] = step % 2
+        pair.agent_info.action_mask.extend([choice == before for choice in range(3)])
+        before = step % 2
+    late = one_later(recording, discrete=True)
+    found = find_pairing(late, decode_pairs(late, tmp_path))
+    assert (found.pairing, found.is_certain) == ("next", True)
+    assert found.reason == "so masks forbid no choice, and else 5"
+    for pair in recording.pairs[:-1]:
+        pair.agent_info.ClearField("action_mask")
+        pair.agent_info.action_mask.extend([choice != pair.action_info.discrete_actions[0] for choice in range(3)])
+    assert find_pairing(recording, decode_pairs(recording, tmp_path)).reason == "so masks forbid no choice, and else 5"
+    assert find_pairing(recording, decode_pairs(recording, tmp_path)).pairing == "same"
+
+
 def test_our_files_say_it_and_that_counts(tmp_path):
     """Even if the actions look as if they were one step late."""
     late = write(one_later(cart(600, discrete=False), discrete=False), tmp_path / "late.demo")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, Observ
 from mlagents_envs.base_env import DimensionProperty as Axis
 from mlagents_envs.base_env import ObservationType as Kind
 from mlagents_envs.demonstrations import Demonstration, DemonstrationError, Episode, save_demonstration
+from mlagents_envs.registry import default_registry
 
 IMAGE_AXES = (Axis.NONE, Axis.TRANSLATIONAL_EQUIVARIANCE, Axis.TRANSLATIONAL_EQUIVARIANCE)
 EYE = ObservationSpec((1, 2, 2), IMAGE_AXES, Kind.DEFAULT, "eye")
@@ -139,3 +141,19 @@ def test_unitys_food_collector(shared_data):
     np.testing.assert_array_equal(rows.discrete[0], [1, 2, 1, 0])
     assert rows.allowed.shape == (3732, 11)
     assert rows.allowed.all()
+
+
+@pytest.mark.parametrize(
+    ("environment", "file"), [("PushBlock", "ExpertPush"), ("Hallway", "ExpertHallway"), ("Pyramids", "ExpertPyramid")]
+)
+def test_the_recordings_that_come_with_the_toolkit_fit_and_are_of_experts(environment, file):
+    """And are as small as promised, and where `config/imitation` looks for them."""
+    root = Path(__file__).resolve().parents[3]
+    entry = default_registry[environment]
+    with entry.make(num_areas=1) as env:
+        ((behavior, spec),) = env.behavior_specs.items()
+    rows = load_demonstrations(root / "demos" / f"{file}.demo", spec, behavior)
+    assert rows.terminated.sum() + rows.truncated.sum() == len(rows.lengths) >= 4
+    assert rows.mean_reward > entry.expected_reward
+    assert (root / "demos" / f"{file}.demo").stat().st_size < 500_000
+    assert f"demo_path: demos/{file}.demo" in (root / "config" / "imitation" / f"{environment}.yaml").read_text()

@@ -14,7 +14,7 @@ import pytest
 SRC = Path(__file__).resolve().parents[2] / "src"
 
 TRAINING_LIBRARIES = {"jax", "jaxlib", "equinox", "optax", "jaxtyping", "torch", "tensorflow"}
-LIGHT = {"numpy", "grpc", "google", "PIL", "psutil", "ruamel", "gymnasium", "pettingzoo"}
+LIGHT = {"numpy", "grpc", "google", "PIL", "psutil", "ruamel", "gymnasium", "pettingzoo", "minari"}
 """All that `mlagents_envs` may need: for the wire, child processes, manifests and adapters."""
 
 _base = frozenset({"arrays", "errors", "files", "process", "plugins"})

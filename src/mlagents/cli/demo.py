@@ -1,13 +1,20 @@
-"""`mlagents demo`: what is in recorded demonstrations."""
+"""`mlagents demo`: look into recorded demonstrations, and make others of them."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
+
+from mlagents.cli.numbers import whole_number
+from mlagents.cli.table import print_table
+from mlagents.errors import UsageError
+from mlagents.viewing.recording import VIDEO_SUFFIXES, file_of_type
 
 if TYPE_CHECKING:
     from mlagents_envs.demonstrations import Demonstration
@@ -28,6 +35,7 @@ class Summary:
       unfinished_episodes: how many were still going on when a recording stopped.
       decisions: in all episodes.
       mean_reward: of whole episodes, or of the unfinished one if there is no other; None without any.
+      notes: which action was taken to answer which observation, and what is missing.
     """
 
     path: str
@@ -40,28 +48,79 @@ class Summary:
     unfinished_episodes: int
     decisions: int
     mean_reward: float | None
+    notes: tuple[str, ...]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("demo", help="look into demonstrations", description=__doc__)
+    parser = subparsers.add_parser("demo", help="look into demonstrations and edit them", description=__doc__)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    info = actions.add_parser("info", help="describe .demo files, ours or Unity's")
+    _add_looks(actions)
+    _add_edits(actions)
+    to_minari = _action(actions, "to-minari", "write a demonstration as a Minari dataset", _to_minari)
+    to_minari.add_argument("path", type=Path, metavar="FILE", help="a .demo file, or a folder of them")
+    to_minari.add_argument("dataset", metavar="ID", help="such as hallway/expert-v0, in Minari's local store")
+    from_minari = _action(actions, "from-minari", "write a Minari dataset as a .demo file", _from_minari, reads=False)
+    from_minari.add_argument("dataset", metavar="ID", help="such as hallway/expert-v0; `minari download` gets others")
+    from_minari.add_argument("output", type=file_of_type(".demo"), metavar="OUT")
+    from_minari.add_argument("--behavior", default="Agent", metavar="NAME", help="that is to learn (default: Agent)")
+
+
+def _add_looks(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    info = _action(actions, "info", "describe .demo files, ours or Unity's", _info)
     info.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="a .demo file, or a folder of them")
     info.add_argument("--json", action="store_true", help="print JSON")
-    info.set_defaults(run=run)
+    play = _action(actions, "play", "show what was observed and done, decision by decision, as text or video", _play)
+    play.add_argument("path", type=Path, metavar="FILE", help="a .demo file, or a folder of them")
+    play.add_argument("--episode", type=whole_number(1), default=1, metavar="N", help="which one (default: 1)")
+    play.add_argument("--decisions", type=whole_number(1), default=500, metavar="N", help="at most (default: 500)")
+    play.add_argument("--video", type=file_of_type(*VIDEO_SUFFIXES), metavar="FILE", help="write an .mp4 or .gif")
+    play.add_argument("--per-second", type=whole_number(1, 50), default=10, metavar="N", help="decisions (default: 10)")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Describe files, one after the other.
+def _add_edits(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    merge = _action(actions, "merge", "join demonstrations of one behavior", _merge)
+    merge.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=".demo files, or folders of them")
+    cut = _action(actions, "cut", "keep a part", _cut)
+    cut.add_argument("--first", type=whole_number(1), default=1, metavar="N", help="first episode to keep (default: 1)")
+    cut.add_argument("--last", type=whole_number(1), metavar="N", help="last episode to keep (default: the last)")
+    cut.add_argument("--decisions", type=whole_number(1), metavar="N", help="keep so many at most")
+    filter_ = _action(actions, "filter", "keep good episodes", _filter)
+    filter_.add_argument("--min-reward", type=float, required=True, metavar="R", help="least that an episode earned")
+    split = _action(actions, "split", "divide into files OUT-1.demo, OUT-2.demo, ...", _split)
+    split.add_argument("--episodes", type=whole_number(1), default=1, metavar="N", help="in each file (default: 1)")
+    for edit in (cut, filter_, split):
+        edit.add_argument("path", type=Path, metavar="FILE", help="a .demo file, or a folder of them")
+    for edit in (merge, cut, filter_, split):
+        edit.add_argument(
+            "-o", "--output", type=file_of_type(".demo"), required=True, metavar="OUT", help="the .demo file to write"
+        )
 
-    Raises:
-      DemonstrationError: a file is damaged or none of ours.
-      OSError: it cannot be read.
-    """
+
+def _action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    reads: bool = True,
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(run=run)
+    if reads:
+        parser.add_argument(
+            "--pairing",
+            choices=("auto", "same", "next"),
+            default="auto",
+            help="which action answers an observation: the one beside it, or beside the next (default: found out)",
+        )
+    return parser
+
+
+def _info(arguments: argparse.Namespace) -> int:
     from mlagents_envs.demonstrations import load_demonstration
 
-    summaries = [summarize(path, load_demonstration(path)) for path in arguments.paths]
+    summaries = [summarize(path, load_demonstration(path, arguments.pairing)) for path in arguments.paths]
     if arguments.json:
         print(json.dumps([asdict(summary) for summary in summaries], indent=2))
     else:
@@ -70,10 +129,96 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _play(arguments: argparse.Namespace) -> int:
+    from mlagents.viewing.demonstration import describe_decisions, observation_names, write_video
+
+    demonstration = _load(arguments)
+    episodes = demonstration.episodes
+    if arguments.episode > len(episodes):
+        raise UsageError(f"{arguments.path} has {len(episodes)} episodes; there is no {arguments.episode}.")
+    episode = episodes[arguments.episode - 1]
+    if arguments.video is None:
+        rows = describe_decisions(demonstration, episode, arguments.decisions)
+        print_table(("decision", "action", "reward", *observation_names(demonstration)), list(rows))
+        return 0
+    count = write_video(demonstration, episode, arguments.video, arguments.decisions, arguments.per_second)
+    print(f"{arguments.video}: {count} of {len(episode)} decisions of episode {arguments.episode}")
+    return 0
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from mlagents_envs.demonstrations import load_demonstration
+    from mlagents_envs.demonstrations.editing import merge
+
+    return _save(merge([load_demonstration(path, arguments.pairing) for path in arguments.paths]), arguments.output)
+
+
+def _cut(arguments: argparse.Namespace) -> int:
+    from mlagents_envs.demonstrations.editing import cut
+
+    return _save(cut(_load(arguments), arguments.first, arguments.last, arguments.decisions), arguments.output)
+
+
+def _filter(arguments: argparse.Namespace) -> int:
+    from mlagents_envs.demonstrations.editing import filter_rewards
+
+    return _save(filter_rewards(_load(arguments), arguments.min_reward), arguments.output)
+
+
+def _split(arguments: argparse.Namespace) -> int:
+    from mlagents_envs.demonstrations.editing import split
+
+    output: Path = arguments.output
+    for number, part in enumerate(split(_load(arguments), arguments.episodes), start=1):
+        _save(part, output.with_name(f"{output.stem}-{number}{output.suffix}"))
+    return 0
+
+
+def _to_minari(arguments: argparse.Namespace) -> int:
+    minari = _minari_datasets()
+    demonstration = _load(arguments)
+    minari.to_minari(demonstration, arguments.dataset)
+    print(f"{arguments.dataset}: {len(demonstration.episodes)} episodes, {demonstration.decisions} decisions")
+    return 0
+
+
+def _from_minari(arguments: argparse.Namespace) -> int:
+    from mlagents_envs.demonstrations import load_demonstration
+
+    _minari_datasets().from_minari(arguments.dataset, arguments.output, arguments.behavior)
+    demonstration = load_demonstration(arguments.output)
+    print(f"{arguments.output}: {len(demonstration.episodes)} episodes, {demonstration.decisions} decisions")
+    return 0
+
+
+def _minari_datasets() -> ModuleType:
+    try:
+        from mlagents_envs.envs import minari_datasets
+    except ImportError as error:
+        raise UsageError("Minari's datasets need gymnasium and minari: pip install 'minari[hdf5]' gymnasium") from error
+    return minari_datasets
+
+
+def _load(arguments: argparse.Namespace) -> Demonstration:
+    from mlagents_envs.demonstrations import load_demonstration
+
+    return load_demonstration(arguments.path, arguments.pairing)
+
+
+def _save(demonstration: Demonstration, path: Path) -> int:
+    from mlagents_envs.demonstrations import save_demonstration
+
+    if not demonstration.episodes:
+        raise UsageError(f"no episode is left for {path}; nothing was written")
+    save_demonstration(demonstration, path)
+    print(f"{path}: {len(demonstration.episodes)} episodes, {demonstration.decisions} decisions")
+    return 0
+
+
 def summarize(path: Path, demonstration: Demonstration) -> Summary:
     """Return what there is to tell."""
     spec = demonstration.spec
-    whole = sum(episode.ended for episode in demonstration.episodes)
+    whole = sum(episode.is_whole for episode in demonstration.episodes)
     mean = demonstration.mean_reward
     return Summary(
         path=str(path),
@@ -86,6 +231,7 @@ def summarize(path: Path, demonstration: Demonstration) -> Summary:
         unfinished_episodes=len(demonstration.episodes) - whole,
         decisions=demonstration.decisions,
         mean_reward=None if math.isnan(mean) else mean,
+        notes=demonstration.notes,
     )
 
 
@@ -98,6 +244,8 @@ def _print(summary: Summary) -> None:
     print(f"  episodes: {summary.episodes}{unfinished}")
     print(f"  decisions: {summary.decisions}")
     print(f"  mean reward: {'unknown' if summary.mean_reward is None else f'{summary.mean_reward:.3f}'}")
+    for note in summary.notes:
+        print(f"  note: {note}")
 
 
 def _actions(summary: Summary) -> str:

@@ -62,7 +62,7 @@ class Recorder:
         self._env = env
         every = max(1, round(1.0 / (PICTURES_PER_SECOND * env.step_seconds)))
         self._seconds_per_picture = every * env.step_seconds
-        self._video = None if video is None else _open_video(video, self._seconds_per_picture)
+        self._video = None if video is None else open_video(video, self._seconds_per_picture)
         self._screenshot = screenshot
         self._pictures = 0
         self._newest: NDArray[np.uint8] | None = None
@@ -142,7 +142,8 @@ def file_of_type(*suffixes: str) -> Callable[[str], Path]:
     return parse
 
 
-def _open_video(path: Path, seconds_per_picture: float) -> Video:
+def open_video(path: Path, seconds_per_picture: float) -> Video:
+    """Return what writes a video of 640x480: .mp4 or .gif, by the name."""
     return (Mp4 if path.suffix.lower() == ".mp4" else Gif)(path, seconds_per_picture)
 
 

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.communicator_objects.agent_action_pb2 import AgentActionProto
 from mlagents_envs.communicator_objects.demonstration_meta_pb2 import DemonstrationMetaProto
-from mlagents_envs.demonstrations.recording import API_VERSION, RESERVED_BYTES, DemonstrationPathError
+from mlagents_envs.demonstrations.demonstration import Episode
+from mlagents_envs.demonstrations.pairing import Pairing
+from mlagents_envs.demonstrations.recording import (
+    API_VERSION,
+    PAIRING_FIELD,
+    RESERVED_BYTES,
+    DemonstrationPathError,
+)
 from mlagents_envs.rpc.agents import encode_agents
 from mlagents_envs.rpc.images import LARGEST_SIDE
 from mlagents_envs.rpc.specs import brain_parameters
@@ -26,7 +33,9 @@ _AGENT_INFO, _ACTION_INFO = 1, 2  # fields of AgentInfoActionPairProto
 
 
 class DemonstrationWriter:
-    """Writes pairs of observation and action, in the order in which they are to be read.
+    """Writes pairs of an observation and the action that answers it, in the order in which they are to be read.
+
+    That they are paired so is stated in the file (`recording.PAIRING_FIELD`), where Unity's readers do not look.
 
     A context manager. The file appears, whole, when it is closed, after an error too; until then it has a
     temporary name beside it. What stood there before is replaced.
@@ -60,7 +69,8 @@ class DemonstrationWriter:
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         self._file = self._temporary.open("wb")
         self._file.write(bytes(RESERVED_BYTES))
-        data = brain.SerializeToString()
+        stated: Pairing = "same"
+        data = brain.SerializeToString() + head(PAIRING_FIELD, len(stated)) + stated.encode()
         self._file.write(varint(len(data)) + data)
 
     def decisions(self, steps: DecisionSteps, action: ActionTuple) -> list[bytes]:
@@ -92,6 +102,44 @@ class DemonstrationWriter:
         self._steps += len(pairs)
         self._ends += ended
         self._reward += reward
+
+    def write_episode(self, episode: Episode, *, is_last: bool = False) -> None:
+        """Write an episode that was read from elsewhere.
+
+        Args:
+          episode: at least one decision.
+          is_last: nothing follows, so an episode that was not whole can stay so; otherwise it is written as truncated,
+            for a reader could not tell where it stops.
+        """
+        ended = episode.is_whole or not is_last
+        count = len(episode)
+        with_last = count + 1 if not ended else count
+        rewards = np.concatenate([[episode.first_reward], episode.reward]).astype(np.float32)
+        group_rewards = np.concatenate([[0.0], episode.group_reward]).astype(np.float32)
+        group = np.full(count + 1, int(group_rewards.any()), np.int32)
+        agent = np.zeros(count + 1, np.int32)
+        masks = episode.action_mask
+        if masks is not None:
+            masks = [np.concatenate([mask, np.zeros_like(mask[:1])])[:with_last] for mask in masks]
+        decided = slice(0, with_last)
+        pairs = self.decisions(
+            DecisionSteps(
+                [column[decided] for column in episode.obs],
+                rewards[decided],
+                agent[decided],
+                masks,
+                group[decided],
+                group_rewards[decided],
+            ),
+            _with_zeros(episode.action, with_last),
+        )
+        if ended:
+            final = slice(count, None)
+            cut = np.array([not episode.terminated])
+            obs = [column[final] for column in episode.obs]
+            end = TerminalSteps(obs, rewards[final], cut, agent[final], group[final], group_rewards[final])
+            pairs += self.ends(end)
+        self.write(pairs, float(rewards.sum(dtype=np.float64)), ended=ended)
 
     def close(self) -> None:
         """Finish the file and put it in its place; may be called again."""
@@ -135,6 +183,15 @@ class DemonstrationWriter:
         while meta.ByteSize() >= RESERVED_BYTES:  # more than two million steps
             meta.demonstration_name = meta.demonstration_name[:-1]
         return meta
+
+
+def _with_zeros(action: ActionTuple, count: int) -> ActionTuple:
+    """Return `count` rows: those of the action, and zeros behind them."""
+    rest = count - len(action.continuous)
+    return ActionTuple(
+        np.pad(action.continuous, ((0, rest), (0, 0))),
+        np.pad(action.discrete, ((0, rest), (0, 0))),
+    )
 
 
 def _fits_png(column: NDArray[np.float32]) -> bool:

@@ -20,6 +20,8 @@ def test_unitys_file(shared_data, capsys):
         "  episodes: 10 and 1 unfinished",
         "  decisions: 72",
         "  mean reward: 0.930",
+        f"  note: {path}: the action that answers an observation is that of the same pair (same): its last pair has no "
+        "action, as where actions answer their own pair.",
     ]
 
 
@@ -41,6 +43,9 @@ def test_what_was_played_and_recorded(tmp_path, capsys):
             "unfinished_episodes": 0,
             "decisions": round(5 * played["mean_length"]),
             "mean_reward": pytest.approx(played["mean"]),
+            "notes": [
+                f"{path}: the action that answers an observation is that of the same pair (same): as the file states."
+            ],
         }
     ]
 
@@ -107,6 +112,88 @@ def test_an_environment_without_heuristics(entry, capsys):
     assert main(["play", "TwoBehaviors", "--heuristic"]) == 2
     assert "--heuristic is for environments of mlagents_sim" in capsys.readouterr().err
     assert entry.made.closed
+
+
+@pytest.fixture
+def basic(tmp_path, capsys):
+    """Twelve episodes of random play."""
+    path = tmp_path / "basic.demo"
+    assert main(["play", "Basic", "--model", "random", "--episodes", "12", "--record", str(path)]) == 0
+    capsys.readouterr()
+    return path
+
+
+def described(path, capsys):
+    capsys.readouterr()
+    assert main(["demo", "info", str(path), "--json"]) == 0
+    (summary,) = json.loads(capsys.readouterr().out)
+    return summary
+
+
+def test_merging_cutting_and_splitting(basic, tmp_path, capsys):
+    whole = described(basic, capsys)
+    assert main(["demo", "merge", str(basic), str(basic), "-o", str(tmp_path / "twice.demo")]) == 0
+    twice = described(tmp_path / "twice.demo", capsys)
+    assert (twice["episodes"], twice["decisions"]) == (2 * whole["episodes"], 2 * whole["decisions"])
+    assert twice["mean_reward"] == pytest.approx(whole["mean_reward"])
+    assert main(["demo", "cut", str(basic), "--first", "3", "--last", "5", "-o", str(tmp_path / "part.demo")]) == 0
+    assert described(tmp_path / "part.demo", capsys)["episodes"] == 3
+    assert main(["demo", "cut", str(basic), "--decisions", "5", "-o", str(tmp_path / "five.demo")]) == 0
+    assert described(tmp_path / "five.demo", capsys)["decisions"] == 5
+    assert main(["demo", "split", str(basic), "--episodes", "5", "-o", str(tmp_path / "piece.demo")]) == 0
+    pieces = [described(tmp_path / f"piece-{number}.demo", capsys) for number in (1, 2, 3)]
+    assert [piece["episodes"] for piece in pieces] == [5, 5, whole["episodes"] - 10]
+    assert sum(piece["decisions"] for piece in pieces) == whole["decisions"]
+
+
+def test_filtering_by_reward(basic, tmp_path, capsys):
+    """What is left out and what is kept are the whole."""
+    from mlagents_envs.demonstrations import load_demonstration
+
+    rewards = sorted(episode.total_reward for episode in load_demonstration(basic).episodes)
+    good = tmp_path / "good.demo"
+    assert main(["demo", "filter", str(basic), "--min-reward", str(rewards[4] + 1e-6), "-o", str(good)]) == 0
+    kept = [reward for reward in rewards if reward > rewards[4] + 1e-6]
+    assert sorted(episode.total_reward for episode in load_demonstration(good).episodes) == pytest.approx(kept)
+    capsys.readouterr()
+    assert main(["demo", "filter", str(basic), "--min-reward", "5", "-o", str(tmp_path / "none.demo")]) == 2
+    assert "no episode is left" in capsys.readouterr().err
+    assert not (tmp_path / "none.demo").exists()
+
+
+def test_the_pairing_can_be_given(basic, capsys):
+    assert main(["demo", "info", str(basic), "--pairing", "next"]) == 0
+    assert "is that of the next pair (next): as was asked for." in capsys.readouterr().out
+
+
+def test_a_demonstration_is_shown_decision_by_decision(basic, tmp_path, capsys):
+    from PIL import Image
+
+    assert main(["demo", "play", str(basic), "--episode", "2", "--decisions", "3"]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split("\t")[:3] == ["decision", "action", "reward"]
+    assert [row.split("\t")[0] for row in rows] == ["0", "1", "2"]
+    video = tmp_path / "basic.gif"
+    assert main(["demo", "play", str(basic), "--decisions", "4", "--video", str(video)]) == 0
+    assert "4 of " in capsys.readouterr().out
+    with Image.open(video) as pictures:
+        assert (pictures.n_frames, pictures.size) == (4, (640, 480))
+    assert main(["demo", "play", str(basic), "--episode", "99"]) == 2
+    assert "there is no 99" in capsys.readouterr().err
+
+
+def test_minari_and_back(basic, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    assert main(["demo", "to-minari", str(basic), "basic/random-v0"]) == 0
+    back = tmp_path / "back.demo"
+    assert main(["demo", "from-minari", "basic/random-v0", str(back), "--behavior", "Basic"]) == 0
+    before, after = described(basic, capsys), described(back, capsys)
+    for key in ("behavior", "observations", "discrete_branches", "episodes", "decisions"):
+        assert after[key] == before[key]
+    assert after["mean_reward"] == pytest.approx(before["mean_reward"])
+    assert main(["demo", "from-minari", "basic/none-v0", str(back)]) == 1
+    assert "Minari has no dataset 'basic/none-v0' here" in capsys.readouterr().err
 
 
 GAME = """

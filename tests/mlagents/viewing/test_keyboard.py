@@ -128,7 +128,7 @@ def test_seven_steps_to_the_right(at_terminal, tmp_path):
 
     (episode,) = load_demonstration(recording).episodes
     assert episode.action.discrete[:, 0].tolist() == [2, 1, 2, 2, 2, 2, 2, 2, 2]
-    assert episode.ended
+    assert episode.is_whole
 
 
 @pytest.mark.parametrize(("keys", "exit_code"), [(b"\x03", 130), (b"\x1b", 0)])

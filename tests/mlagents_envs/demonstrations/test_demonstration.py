@@ -71,11 +71,11 @@ def test_rows_of_an_episode(two_episodes):
     np.testing.assert_array_equal(first.action_mask[0], [[False, False, False], [False, True, False]])
     np.testing.assert_array_equal(first.action_mask[1], [[False, False], [True, False]])
     np.testing.assert_array_equal(first.reward, [1.0, 2.0])
-    assert (len(first), first.ended, first.interrupted) == (2, True, False)
+    assert (len(first), first.terminated, first.truncated) == (2, True, False)
     np.testing.assert_array_equal(second.obs[0], [[7, 8], [9, 10]])
     np.testing.assert_array_equal(second.action.continuous, [[1.5]])
     np.testing.assert_array_equal(second.reward, [4.0])
-    assert (len(second), second.ended, second.interrupted) == (1, True, True)
+    assert (len(second), second.terminated, second.truncated) == (1, False, True)
     assert demonstration.decisions == 3
     assert demonstration.mean_reward == pytest.approx((3.0 + 4.0) / 2)
 
@@ -111,9 +111,9 @@ def test_agents_side_by_side_are_told_apart(tmp_path):
     recorder.close()
     first, second = load_demonstration(path).episodes
     np.testing.assert_array_equal(first.obs[0][:, 0], [10, 11, 12])
-    assert first.ended
+    assert first.is_whole
     np.testing.assert_array_equal(second.obs[0][:, 0], [20, 21, 22])
-    assert not second.ended
+    assert not second.is_whole
     np.testing.assert_array_equal(second.action.continuous, [[1.0], [1.0]])  # of the third nothing came
 
 
@@ -149,7 +149,7 @@ def test_any_episodes_are_read_as_they_were_recorded(tmp_path_factory, episodes)
         np.testing.assert_array_equal(episode.obs[0][:-1, 1], [0.0, *rewards[:-1]])
         np.testing.assert_array_equal(episode.action.continuous[:, 0], [0.0, *rewards[:-1]])
         np.testing.assert_array_equal(episode.action.discrete[:, 0], agent)
-        assert (episode.ended, episode.interrupted) == (True, interrupted)
+        assert (episode.terminated, episode.truncated) == (not interrupted, interrupted)
 
 
 def test_a_folder_is_all_its_files(two_episodes):
@@ -175,22 +175,22 @@ def test_files_of_other_behaviors_in_one_folder_are_refused(two_episodes):
         obs = [np.zeros((1, 3), np.float32)]
         row = DecisionSteps(obs, np.zeros(1, np.float32), np.zeros(1, np.int32), None)
         writer.write(2 * writer.decisions(row, action(0, 0, 0)), 0.0, ended=False)
-    with pytest.raises(DemonstrationError, match=r"wide\.demo: another demonstration than two\.demo .*\[\(3,\)\]"):
+    with pytest.raises(DemonstrationError, match=r"wide\.demo: another demonstration than two\.demo .*\(3,\)"):
         load_demonstration(two_episodes.parent)
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (other_spec((3,)), r"shapes \[\(2,\)\]; expected \[\(3,\)\]"),
+        (other_spec((3,)), r"shapes \[\(2,\) 'position'\]; expected \[\(3,\) 'other name'\]"),
         (other_spec(spec=ActionSpec(2, (3, 2))), "Continuous: 1, Discrete: .* expected Continuous: 2"),
     ],
 )
 def test_a_demonstration_for_another_behavior_is_refused(two_episodes, spec, message):
     demonstration = load_demonstration(two_episodes)
-    demonstration.check_fits(other_spec(), "Walker")
+    assert demonstration.fit_to(other_spec(), "Walker") is demonstration
     with pytest.raises(DemonstrationError, match=message) as error:
-        demonstration.check_fits(spec, "Runner")
+        demonstration.fit_to(spec, "Runner")
     assert "'two'" in str(error.value)
     assert "'Runner'" in str(error.value)
 
@@ -261,7 +261,7 @@ def test_unitys_expert_of_basic_walks_seven_steps_for_093(shared_data):
     demonstration = load_demonstration(shared_data / "demos" / "ExpertBasic.demo")
     *whole, rest = demonstration.episodes
     assert [len(episode) for episode in whole] == 10 * [7]
-    assert not rest.ended
+    assert not rest.is_whole
     for episode in whole:
         assert episode.total_reward == pytest.approx(0.93)
         np.testing.assert_array_equal(episode.action.discrete[:, 0], 2)
@@ -271,7 +271,7 @@ def test_unitys_expert_of_basic_walks_seven_steps_for_093(shared_data):
 def test_unitys_expert_of_3dball_is_one_unfinished_episode(shared_data):
     demonstration = load_demonstration(shared_data / "demos" / "Expert3DBall.demo")
     (episode,) = demonstration.episodes
-    assert (len(episode), episode.ended) == (548, False)
+    assert (len(episode), episode.is_whole) == (548, False)
     assert episode.action.continuous.shape == (548, 2)
     assert demonstration.mean_reward == pytest.approx(54.8)
 
@@ -279,7 +279,7 @@ def test_unitys_expert_of_3dball_is_one_unfinished_episode(shared_data):
 def test_unitys_expert_of_pyramids(shared_data):
     """Twelve ends, as many pairs as the file says; each whole episode earned the 2 of the goal at its end."""
     demonstration = load_demonstration(shared_data / "demos" / "ExpertPyramid.demo")
-    whole = [episode for episode in demonstration.episodes if episode.ended]
+    whole = [episode for episode in demonstration.episodes if episode.is_whole]
     assert (len(whole), demonstration.decisions) == (12, 1983)
     np.testing.assert_allclose([episode.reward[-1] for episode in whole], 2.0, atol=1e-3)
     assert demonstration.spec.action_spec == ActionSpec(0, (5,))

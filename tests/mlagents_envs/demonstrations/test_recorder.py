@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import numpy as np
 import pytest
 
 from mlagents_envs.base_env import ActionTuple
-from mlagents_envs.demonstrations import RecordedEnv, load_demonstration
+from mlagents_envs.demonstrations import RecordedEnv, load_demonstration, read_recording
+from mlagents_envs.environment import UnityEnvironment
 from mlagents_envs.registry import default_registry
+from mlagents_envs.serve import serve
 from mlagents_envs.testing import check_env
 
 NAME = "Basic?team=0"
@@ -34,7 +39,7 @@ def test_walking_to_the_goal(tmp_path):
         assert episode.total_reward == pytest.approx(0.93)
         np.testing.assert_array_equal(episode.obs[0].argmax(1), [10, 11, 12, 13, 14, 15, 16, 17])
         np.testing.assert_array_equal(episode.action.discrete, 7 * [[RIGHT]])
-    assert (len(rest), rest.ended) == (1, False)
+    assert (len(rest), rest.is_whole) == (1, False)
 
 
 def test_actions_that_were_not_set_are_zeros_and_single_agents_count(tmp_path):
@@ -55,7 +60,7 @@ def test_what_a_reset_cuts_is_not_recorded(tmp_path):
     play(env, 7)
     env.close()
     (episode,) = load_demonstration(tmp_path / "walk.demo").episodes
-    assert (len(episode), episode.ended) == (7, True)
+    assert (len(episode), episode.is_whole) == (7, True)
 
 
 def test_a_recorded_environment_is_one_still(tmp_path):
@@ -85,3 +90,28 @@ def test_without_a_decision_there_is_no_file(tmp_path):
     env.close()
     assert env.paths == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_over_the_wire_the_same_is_recorded(tmp_path):
+    """A player in another thread, and the same environment here: both files hold the same play."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    make = default_registry["Basic"].make
+    player = threading.Thread(
+        target=lambda: serve(lambda seed, num_areas, side_channels: make(num_areas=2), port), daemon=True
+    )
+    player.start()
+    far, near = tmp_path / "far.demo", tmp_path / "near.demo"
+    for env in (RecordedEnv(UnityEnvironment(base_port=port), far), RecordedEnv(make(num_areas=2), near)):
+        play(env, 16)
+        env.close()
+    player.join(20)
+    assert read_recording(far).stated_pairing == read_recording(near).stated_pairing == "same"
+    one, other = load_demonstration(far), load_demonstration(near)
+    assert one.spec == other.spec
+    assert [len(episode) for episode in one.episodes] == [len(episode) for episode in other.episodes] == [*4 * [7], 1]
+    for left, right in zip(one.episodes, other.episodes, strict=True):
+        np.testing.assert_array_equal(left.obs[0], right.obs[0])
+        np.testing.assert_array_equal(left.action.discrete, right.action.discrete)
+        np.testing.assert_array_equal(left.reward, right.reward)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from mlagents_envs.communicator_objects.agent_info_action_pair_pb2 import AgentInfoActionPairProto
 from mlagents_envs.communicator_objects.brain_parameters_pb2 import BrainParametersProto
 from mlagents_envs.communicator_objects.demonstration_meta_pb2 import DemonstrationMetaProto
-from mlagents_envs.demonstrations import DemonstrationError, DemonstrationPathError, Recording, read_recording
+from mlagents_envs.demonstrations import (
+    DemonstrationError,
+    DemonstrationPathError,
+    Recording,
+    load_demonstration,
+    read_recording,
+)
 
 UNITY_FILES = ("Expert3DBall", "ExpertBasic", "ExpertPyramid")
 
@@ -80,7 +86,7 @@ def test_a_recording_that_was_killed_is_read_as_far_as_it_goes(tmp_path):
     assert cut.serialize() == data[:-2]
 
 
-@pytest.mark.parametrize("length", [0, 5, 33, 40, -60, -20])
+@pytest.mark.parametrize("length", [5, 33, 40, -70, -75])
 def test_a_file_that_is_cut_short_is_named_with_the_place(tmp_path, length):
     recording = small_recording()
     recording.tail = b""
@@ -122,4 +128,56 @@ def test_any_damage_is_reported_as_such(tmp_path_factory, place, value):
     data[place % len(data)] = value
     path = write(tmp_path_factory.mktemp("demo") / "damaged.demo", bytes(data))
     with suppress(DemonstrationError):
+        read_recording(path)
+
+
+@pytest.mark.parametrize(("more", "whole"), [(None, 2), (-1, 2), (0, 2), (1, 2), (2, 1)])
+def test_what_is_whole_of_a_file_that_is_cut_short_is_read_and_that_is_said(tmp_path, more, whole):
+    """Missing: one byte; all of the last pair but a byte; all of it; its length, too; and a byte of the one before."""
+    recording = small_recording()
+    recording.tail = b""
+    missing = 1 if more is None else recording.pairs[2].ByteSize() + more
+    path = write(tmp_path / "cut.demo", recording.serialize()[:-missing])
+    cut = read_recording(path)
+    assert (len(cut.pairs), cut.is_cut) == (whole, True)
+    assert cut.pairs == recording.pairs[:whole]
+    if whole == 2:
+        note = load_demonstration(path, "same").notes[0]
+        assert "cut short; 2 of 3 pairs are whole and used" in note
+    else:
+        with pytest.raises(DemonstrationError, match=r"cut\.demo: the file has 1 pairs"):
+            load_demonstration(path)
+
+
+def test_a_finished_file_is_not_cut_short(tmp_path):
+    assert not read_recording(write(tmp_path / "whole.demo", small_recording().serialize())).is_cut
+
+
+def test_a_length_that_cannot_be_is_damage_and_not_an_early_end(tmp_path):
+    """Of 30 pairs the third claims to take two million bytes."""
+    recording = small_recording(rewards=(0.0,) * 30)
+    recording.tail = b""
+    data = bytearray(recording.serialize())
+    sizes = [pair.ByteSize() for pair in recording.pairs]
+    third = len(data) - sum(1 + size for size in sizes[2:])
+    assert data[third] == sizes[2]
+    data[third : third + 3] = b"\xff\xff\x7f"
+    path = write(tmp_path / "odd.demo", bytes(data))
+    with pytest.raises(DemonstrationError, match=rf"odd\.demo: at byte {third} there should be pair 2 of 30"):
+        read_recording(path)
+
+
+def test_an_empty_file(tmp_path):
+    with pytest.raises(DemonstrationError, match=r"none\.demo: the file is empty"):
+        read_recording(write(tmp_path / "none.demo", b""))
+
+
+def test_recordings_of_early_2019_have_no_pairs(tmp_path):
+    """`AgentInfoProto` stands where pairs are now: vectors in field 1, actions in 4, then reward, id."""
+    recording = small_recording()
+    info = b"\x0a\x08" + bytes(8) + b"\x22\x04" + bytes(4) + b"\x3d" + bytes(4) + b"\x50\x05"
+    head = recording.serialize()[: 34 + recording.brain.ByteSize()]
+    path = write(tmp_path / "old.demo", head + 3 * (bytes([len(info)]) + info))
+    message = r"old\.demo: recorded by an older version of the toolkit \(2019\), which wrote no pairs .*\[1, 4, 7, 10\]"
+    with pytest.raises(DemonstrationError, match=message):
         read_recording(path)

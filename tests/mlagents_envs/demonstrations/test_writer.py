@@ -8,7 +8,12 @@ import pytest
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, ObservationSpec
 from mlagents_envs.base_env import DimensionProperty as Axis
 from mlagents_envs.base_env import ObservationType as Kind
-from mlagents_envs.demonstrations import DemonstrationPathError, DemonstrationWriter, read_recording
+from mlagents_envs.demonstrations import (
+    DemonstrationPathError,
+    DemonstrationWriter,
+    load_demonstration,
+    read_recording,
+)
 
 SPEC = BehaviorSpec([ObservationSpec((1,), (Axis.NONE,), Kind.DEFAULT, "")], ActionSpec(2, ()))
 STEPS = DecisionSteps([np.ones((1, 1), np.float32)], np.ones(1, np.float32), np.array([7], np.int32), None)
@@ -79,3 +84,18 @@ def test_the_suffix_is_checked(tmp_path):
     with pytest.raises(DemonstrationPathError, match=r"end in \.demo"):
         DemonstrationWriter(tmp_path / "game.txt", "Roller?team=0", SPEC)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_recorder_had_written_can_be_read(tmp_path):
+    """It lies under the temporary name; the meta data of such a file are empty."""
+    writer = DemonstrationWriter(tmp_path / "game.demo", "Roller?team=0", SPEC)
+    writer.write(3 * writer.decisions(STEPS, ACTION), 3.0, ended=False)
+    writer._file.flush()
+    (left,) = tmp_path.iterdir()
+    rescued = tmp_path / "rescued.demo"
+    rescued.write_bytes(left.read_bytes()[:-5])
+    writer.close()
+    demonstration = load_demonstration(rescued)
+    assert demonstration.decisions == 1
+    assert "the recording was not finished or the file is cut short; 2 pairs are whole" in demonstration.notes[0]
+    assert "(same): as the file states." in demonstration.notes[1]

@@ -194,8 +194,8 @@ def test_who_acts_alone_can_be_recorded(tmp_path):
         np.testing.assert_allclose(episode.obs[0][:, 0], [0, 0.25, 0.5, 0.75, 1.0])
         np.testing.assert_allclose(episode.action.continuous, 4 * [[0.125]])
         np.testing.assert_allclose(episode.reward, [0, 0, 0, 1.0])
-        assert episode.ended
-    assert not rest.ended
+        assert episode.is_whole
+    assert not rest.is_whole
 
 
 def test_a_recording_survives_an_error(tmp_path):

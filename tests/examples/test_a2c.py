@@ -87,7 +87,7 @@ def test_the_loss_is_that_of_the_paper(a2c):
     segments = [segment(rng, 4), segment(rng, 3, ended=True), segment(rng, 2, ended=True, interrupted=True)]
     for one in segments:
         learner.extend([one])
-    rows, networks = learner._rows, learner._networks_of(learner._state.parameters)
+    rows, networks = learner._rows, learner._trained.networks_of(learner._trained.state.parameters)
     inputs = networks.body.layout.sorted(tuple(rows.columns.observations))
     rollout = a2c.Rollout(
         tuple(rows.columns.observations),
@@ -99,9 +99,9 @@ def test_the_loss_is_that_of_the_paper(a2c):
         rows.closing,
     )
     gamma = np.array([0.9], np.float32)
-    arguments = (learner._networks_of, inputs, rollout, gamma, settings.hyperparameters)
+    arguments = (learner._trained.networks_of, inputs, rollout, gamma, settings.hyperparameters)
     evaluate = jax.jit(lambda parameters: jax.value_and_grad(a2c.loss, has_aux=True)(parameters, *arguments))
-    (total, parts), gradient = evaluate(learner._state.parameters)
+    (total, parts), gradient = evaluate(learner._trained.state.parameters)
 
     policy_losses, value_losses, entropies, values, errors = [], [], [], [], []
     for one in segments:
@@ -120,13 +120,13 @@ def test_the_loss_is_that_of_the_paper(a2c):
     np.testing.assert_allclose(parts, expected, rtol=2e-5)
     np.testing.assert_allclose(total, expected[0] + 0.5 * expected[1] - 0.25 * expected[2], rtol=2e-5)
 
-    bias = np.asarray(learner._networks_of(gradient).critic.value.bias)
+    bias = np.asarray(learner._trained.networks_of(gradient).critic.value.bias)
     np.testing.assert_allclose(bias, [0.5 * 2 * np.mean(errors)], rtol=1e-4)  # only by the critic's own loss
 
 
 def test_it_learns_the_walk(a2c):
-    behavior = train(Walk("hybrid"), settings_with(20_000, batch_size=80, learning_rate=1e-2, beta=1e-3))
-    returns = greedy_returns(Walk("hybrid", seed=1), behavior.learner.snapshot())
+    behavior = train(Walk("discrete"), settings_with(20_000, batch_size=80, learning_rate=1e-2, beta=1e-3))
+    returns = greedy_returns(Walk("discrete", seed=1), behavior.learner.snapshot())
     assert np.mean(returns) > OPTIMUM - 0.1
 
 
@@ -139,7 +139,7 @@ def test_a_learner_goes_on_where_another_was_saved(a2c):
     one.extend([segment(rng, 8, ended=True)])
     assert one.ready()
     one.update()
-    one.extend(segment(rng, 5))
+    one.extend([segment(rng, 5)])
     assert not one.ready()
     other.load_state_dict(one.state_dict())
     other.load_state_dict(other.state_dict() | {"experience": one.state_dict(experience=True)["experience"]})

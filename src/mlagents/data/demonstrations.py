@@ -102,8 +102,8 @@ def _flat(spec: BehaviorSpec, parts: Sequence[Demonstration]) -> DemonstratedRow
     episodes = [episode for part in parts for episode in part.episodes]
     lengths = [len(episode) for episode in episodes]
     starts = list(accumulate(lengths, initial=0))
-    columns = Columns(spec, 0, starts[-1])
-    final = Columns(spec, 0, len(episodes))
+    columns = Columns.empty(spec, 0, starts[-1])
+    final = Columns.empty(spec, 0, len(episodes))
     terminated = np.zeros(starts[-1], np.bool_)
     truncated = np.zeros(starts[-1], np.bool_)
     for number, (episode, start) in enumerate(zip(episodes, starts[:-1], strict=True)):

@@ -209,7 +209,7 @@ def test_a_stopped_run_goes_on_with_its_replay_buffer(trained):
     assert_same(learner.state_dict(experience=True)["experience"], other.state_dict(experience=True)["experience"])
     feed(other, 8)
     assert other.ready()
-    assert make_learner(save_replay_buffer=True).state_dict(experience=True)["experience"] == {}
+    assert "experience" not in make_learner(save_replay_buffer=True).state_dict(experience=True)
 
 
 def test_a_checkpoint_without_buffer_is_said_when_one_was_wanted(caplog):
@@ -247,7 +247,7 @@ def test_the_normaliser_sees_every_decision_once():
     learner = make_learner(normalize=True)
     feed(learner, 5, 7)
     rng = np.random.default_rng(0)
-    seen = np.concatenate([np.zeros((1, 4)), *(segment(n, rng).observations[0][:-1] for n in (5, 7))])
+    seen = np.concatenate([np.zeros((1, 4)), *(segment(n, rng).columns.observations[0][:-1] for n in (5, 7))])
     found = learner.snapshot().normalizer
     assert found.count == 13
     np.testing.assert_allclose(found.mean, seen.mean(0), rtol=1e-5)
@@ -277,10 +277,10 @@ def test_rewards_are_those_the_signals_give_now():
         def learn(self, rows, rewards, rng, epochs, batch_size):
             raise AssertionError
 
-        def named(self):
+        def state_dict(self):
             return {}
 
-        def restore(self, saved):
+        def load_state_dict(self, state):
             raise AssertionError
 
     signals = Changing()

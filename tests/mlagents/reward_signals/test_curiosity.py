@@ -145,7 +145,7 @@ def test_strength_scales_the_reward_up_to_1():
     rows = rows_of(segment(rng, 20))
     weak, strong = (Curiosity("B", SPEC, SETTINGS.model_copy(update={"strength": s}), seed=0) for s in (0.01, 1_000.0))
     weak.learn(rows, np.random.default_rng(1), 1, 20)
-    strong.restore(weak.named())
+    strong.load_state_dict(weak.state_dict())
     np.testing.assert_allclose(strong.rewards(rows), np.minimum(1e5 * weak.rewards(rows), 1.0), rtol=1e-4)
     assert strong.rewards(rows).max() == 1.0
 
@@ -179,7 +179,7 @@ def test_images_and_a_normaliser():
     rows = rows_of(segment(rng, 12, IMAGES), spec=IMAGES)
     statistics = signal.learn(rows, rng, 1, 4)
     assert np.isfinite(list(statistics.values())).all()
-    assert signal.named()["normalizer"].count == 13
+    assert signal.state_dict()["normalizer"].count == 13
     assert (signal.rewards(rows)[:12] > 0.0).all()
 
 
@@ -192,12 +192,12 @@ def test_numbers_that_are_not_finite_leave_the_weights_as_they_were():
     rng = np.random.default_rng(0)
     signal = Curiosity("B", SPEC, SETTINGS, seed=0)
     signal.learn(rows_of(segment(rng, 10)), rng, 1, 5)
-    before = named_tensors(signal.named())
+    before = named_tensors(signal.state_dict())
     broken = segment(rng, 10)
     broken.observations[0][3] = np.inf
     with pytest.raises(NonFiniteUpdate, match="behavior B: a curiosity update"):
         signal.learn(rows_of(broken), rng, 1, 5)
-    for name, tensor in named_tensors(signal.named()).items():
+    for name, tensor in named_tensors(signal.state_dict()).items():
         np.testing.assert_array_equal(tensor, before[name], err_msg=name)
 
 
@@ -207,9 +207,9 @@ def test_a_checkpoint_goes_on_as_if_nothing_had_happened():
     first = Curiosity("B", SPEC, SETTINGS, seed=0)
     first.learn(rows, np.random.default_rng(1), 1, 8)
     second = Curiosity("B", SPEC, SETTINGS, seed=5)
-    second.restore(with_tensors(second.named(), named_tensors(first.named()), "B"))
+    second.load_state_dict(with_tensors(second.state_dict(), named_tensors(first.state_dict()), "B"))
     for signal in (first, second):
         signal.learn(rows, np.random.default_rng(2), 2, 8)
-    leaves = zip(jax.tree.leaves(first.named()), jax.tree.leaves(second.named()), strict=True)
+    leaves = zip(jax.tree.leaves(first.state_dict()), jax.tree.leaves(second.state_dict()), strict=True)
     assert all(np.array_equal(a, b) for a, b in leaves)
     np.testing.assert_array_equal(first.rewards(rows), second.rewards(rows))

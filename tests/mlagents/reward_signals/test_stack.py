@@ -79,7 +79,7 @@ def test_extrinsic_alone_learns_nothing():
     rng.bit_generator.state = before
     assert signals.learn(rows, signals.rewards(rows), rng, 3, 4) == {}
     assert rng.bit_generator.state == before
-    assert signals.named() == {}
+    assert signals.state_dict() == {}
 
 
 def test_a_signal_of_a_later_version_is_named():

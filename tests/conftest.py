@@ -26,7 +26,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # Shapes and dtypes in annotations are checked while tests run.
-install_import_hook(["mlagents.nn", "mlagents.algorithms", "mlagents.returns"], "beartype.beartype")
+NUMERICAL = ["mlagents.returns", "mlagents.nn", "mlagents.learning", "mlagents.algorithms", "mlagents.reward_signals"]
+install_import_hook(NUMERICAL, "beartype.beartype")
 
 
 @pytest.fixture(scope="session")

@@ -237,19 +237,24 @@ def _report(
 
 
 def _print_result(result: EvaluationResult, benchmark: float | None) -> None:
-    columns = ("behavior", "mean reward", "std", "episodes", "mean length", "benchmark")
-    rows = [
-        (
+    played = {name: behavior for name, behavior in result.items() if behavior.episodes}
+    grouped = any(behavior.group_mean for behavior in played.values())
+    columns = ["behavior", "mean reward", "std", "episodes", "mean length", "benchmark"]
+    if grouped:
+        columns.insert(2, "of it by group")
+    rows = []
+    for name, behavior in played.items():
+        row = [
             name,
             f"{behavior.mean:.3f}",
             f"{behavior.std:.3f}",
             str(behavior.episodes),
             f"{behavior.mean_length:.1f}",
             "unknown" if benchmark is None else f"{benchmark:g}",
-        )
-        for name, behavior in result.items()
-        if behavior.episodes
-    ]
+        ]
+        if grouped:
+            row.insert(2, f"{behavior.group_mean:.3f}")
+        rows.append(row)
     if rows:
         print_table(columns, rows)
     else:

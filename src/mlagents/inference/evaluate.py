@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +17,18 @@ class BehaviorResult:
     """Undiscounted episode returns of one behavior.
 
     Attributes:
-      mean: of the returns; NaN without an episode.
+      mean: of the returns, own and group rewards together; NaN without an episode.
       std: standard deviation over episodes (n in the denominator); NaN without an episode.
       episodes: number of episodes.
       mean_length: in decisions; NaN without an episode.
+      group_mean: part of the mean that the agents' groups earned; NaN without an episode.
     """
 
     mean: float
     std: float
     episodes: int
     mean_length: float
+    group_mean: float = 0.0
 
 
 EvaluationResult = Mapping[str, BehaviorResult]
@@ -126,6 +128,7 @@ def evaluate(
 class _Episode:
     counts: bool
     reward: float = 0.0
+    group_reward: float = 0.0
     decisions: int = 0
 
 
@@ -136,36 +139,43 @@ class _Tally:
         self._episodes = episodes
         self._begun = 0
         self._running: dict[int, _Episode] = {}
-        self._rewards: list[float] = []
-        self._lengths: list[int] = []
+        self._ended: list[_Episode] = []
 
     @property
     def complete(self) -> bool:
-        return len(self._rewards) == self._episodes
+        return len(self._ended) == self._episodes
 
     def add_terminals(self, steps: TerminalSteps) -> None:
-        for agent, reward in zip(steps.agent_id.tolist(), steps.reward.tolist(), strict=True):
+        for agent, reward, group_reward in _rewards(steps):
             episode = self._running.pop(agent, None) or self._begin()
             if episode.counts:
-                self._rewards.append(episode.reward + reward)
-                self._lengths.append(episode.decisions)
+                episode.reward += reward
+                episode.group_reward += group_reward
+                self._ended.append(episode)
 
     def add_decisions(self, steps: DecisionSteps) -> None:
-        for agent, reward in zip(steps.agent_id.tolist(), steps.reward.tolist(), strict=True):
+        for agent, reward, group_reward in _rewards(steps):
             episode = self._running.get(agent)
             if episode is None:
                 episode = self._running[agent] = self._begin()
             episode.reward += reward
+            episode.group_reward += group_reward
             episode.decisions += 1
 
     def result(self, unfinished: bool) -> BehaviorResult:
-        running = [episode for episode in self._running.values() if episode.counts and unfinished]
-        rewards = np.array(self._rewards + [episode.reward for episode in running])
-        if not rewards.size:
-            return BehaviorResult(np.nan, np.nan, 0, np.nan)
-        mean_length = float(np.mean(self._lengths + [episode.decisions for episode in running]))
-        return BehaviorResult(float(rewards.mean()), float(rewards.std()), len(rewards), mean_length)
+        counted = self._ended + [e for e in self._running.values() if e.counts and unfinished]
+        if not counted:
+            return BehaviorResult(np.nan, np.nan, 0, np.nan, np.nan)
+        own, group, decisions = np.array([(e.reward, e.group_reward, e.decisions) for e in counted]).T
+        returns = own + group
+        mean, std, length = float(returns.mean()), float(returns.std()), float(decisions.mean())
+        return BehaviorResult(mean, std, len(counted), length, float(group.mean()))
 
     def _begin(self) -> _Episode:
         self._begun += 1
         return _Episode(counts=self._begun <= self._episodes)
+
+
+def _rewards(steps: DecisionSteps | TerminalSteps) -> Iterator[tuple[int, float, float]]:
+    """Yield id, reward and group reward of every agent."""
+    return zip(steps.agent_id.tolist(), steps.reward.tolist(), steps.group_reward.tolist(), strict=True)

@@ -68,7 +68,7 @@ class RewardSignals:
     @property
     def compile_seconds(self) -> float:
         """Seconds spent compiling so far."""
-        return sum(signal.compile_seconds for signal in self._intrinsic.values())
+        return sum((signal.compile_seconds for signal in self._intrinsic.values()), 0.0)
 
     def rewards(self, rows: FlatSegments) -> NDArray[np.float32]:
         """Return float32 [rows, K], strength applied."""

@@ -194,7 +194,7 @@ def test_numbers_that_are_not_finite_leave_the_weights_as_they_were():
     signal.learn(rows_of(segment(rng, 10)), rng, 1, 5)
     before = named_tensors(signal.state_dict())
     broken = segment(rng, 10)
-    broken.observations[0][3] = np.inf
+    broken.columns.observations[0][3] = np.inf
     with pytest.raises(NonFiniteUpdate, match="behavior B: a curiosity update"):
         signal.learn(rows_of(broken), rng, 1, 5)
     for name, tensor in named_tensors(signal.state_dict()).items():

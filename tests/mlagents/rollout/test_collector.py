@@ -124,7 +124,7 @@ def test_group_rewards_are_kept_apart():
 
     def observe(tick, decision, terminal):
         segments, episodes = s.collector.observe(0, tick, decision, terminal)
-        kept.extend((x.columns.part(slice(None), slice(None)), e) for x, e in zip(segments, episodes, strict=True))
+        kept.extend((x.columns, e) for x, e in zip(segments, episodes, strict=True))
 
     script = [([10, 20], [0, 0], [0.0, 0.0]), ([11, 21], [0.5, 0.25], [2.0, 0.0])]
     for tick, (values, rewards, group_rewards) in enumerate(script, start=1):

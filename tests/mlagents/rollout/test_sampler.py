@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import equinox as eqx
 import numpy as np
 import pytest
@@ -50,10 +52,7 @@ def collect(sampler, rounds):
         for collected in sampler.collect():
             assert collected.environment_steps == 1
             assert collected.lanes == {"Walk": 3}
-            copies = [
-                dataclasses.replace(s, columns=s.columns.part(slice(None), slice(None))) for s in collected.segments
-            ]
-            segments += copies
+            segments += [copy.deepcopy(segment) for segment in collected.segments]
             episodes += collected.episodes
     return segments, episodes
 

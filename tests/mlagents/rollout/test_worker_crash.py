@@ -17,7 +17,8 @@ import pytest
 from pool_checks import NAME, order, receive_from, worker_processes
 from pool_environments import HANG, KILL, RAISE, FailingSource, SceneSource
 
-from mlagents.rollout.processes import ProcessPool, RestartLimits, WorkerFailed
+from mlagents.rollout.processes import ProcessPool
+from mlagents.rollout.restarts import RestartLimits, WorkerFailed
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
 from mlagents_envs.exception import UnityTimeOutException, UnityWorkerInUseException
 from mlagents_envs.sampler_class import SamplerException

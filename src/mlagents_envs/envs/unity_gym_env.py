@@ -184,9 +184,9 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
 
     def _begin(self) -> DecisionSteps:
         """Go on to the agent's first decision after a reset."""
-        while not isinstance(steps := self._report() or self._advance(), DecisionSteps):
-            pass
-        return steps
+        while not len(decisions := self._reported()[0]):
+            self._env.step()
+        return decisions
 
     def _advance(self) -> _Steps:
         """Step until the agent reports."""
@@ -197,15 +197,19 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
 
     def _report(self) -> _Steps | None:
         """What the agent reports; its end, if it ended and began anew at once."""
+        decisions, terminals = self._reported()
+        if len(terminals):
+            return terminals
+        return decisions if len(decisions) else None
+
+    def _reported(self) -> tuple[DecisionSteps, TerminalSteps]:
         decisions, terminals = self._env.get_steps(self.name)
         if (agents := max(len(decisions), len(terminals))) > 1:
             raise UnityGymException(
                 f"Gymnasium knows one agent, there are {agents}. Make the environment with num_areas=1; if each "
                 "area has several agents, use the PettingZoo wrappers."
             )
-        if len(terminals):
-            return terminals
-        return decisions if len(decisions) else None
+        return decisions, terminals
 
     def _observation(self, steps: _Steps) -> Any:
         parts: list[_Array] = [steps.obs[index][0] for index in self._visual]

@@ -53,6 +53,12 @@ class TerminalStep(NamedTuple):
 
 
 _Step = TypeVar("_Step", DecisionStep, TerminalStep)
+_Number = TypeVar("_Number", np.float32, np.int32, np.bool_)
+
+
+def _column(values: NDArray[_Number], dtype: type[_Number]) -> NDArray[_Number]:
+    """An array as it is; a list, which programs of users may pass, as an array."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values, dtype)
 
 
 class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
@@ -65,7 +71,7 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
     def agent_id_to_index(self) -> dict[AgentId, int]:
         """Agent id -> row; built at the first call. Should one id occur twice, the later row."""
         if self._agent_id_to_index is None:
-            ids = self.agent_id.tolist()
+            ids = np.asarray(self.agent_id).tolist()
             self._agent_id_to_index = dict(zip(ids, range(len(ids)), strict=True))
         return self._agent_id_to_index
 
@@ -122,11 +128,13 @@ class DecisionSteps(_Steps[DecisionStep]):
         group_reward: NDArray[np.float32] | None = None,
     ) -> None:
         self.obs = obs
-        self.reward = reward
-        self.agent_id = agent_id
+        self.reward = _column(reward, np.float32)
+        self.agent_id = _column(agent_id, np.int32)
         self.action_mask = action_mask
-        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else group_id
-        self.group_reward = np.zeros(len(agent_id), np.float32) if group_reward is None else group_reward
+        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else _column(group_id, np.int32)
+        self.group_reward = (
+            np.zeros(len(agent_id), np.float32) if group_reward is None else _column(group_reward, np.float32)
+        )
         self._agent_id_to_index = None
 
     def __getitem__(self, agent_id: AgentId) -> DecisionStep:
@@ -174,10 +182,12 @@ class TerminalSteps(_Steps[TerminalStep]):
     ) -> None:
         self.obs = obs
         self.reward = reward
-        self.interrupted = interrupted
+        self.interrupted = _column(interrupted, np.bool_)
         self.agent_id = agent_id
-        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else group_id
-        self.group_reward = np.zeros(len(agent_id), np.float32) if group_reward is None else group_reward
+        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else _column(group_id, np.int32)
+        self.group_reward = (
+            np.zeros(len(agent_id), np.float32) if group_reward is None else _column(group_reward, np.float32)
+        )
         self._agent_id_to_index = None
 
     @property

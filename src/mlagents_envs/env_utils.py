@@ -10,8 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.exception import UnityEnvironmentException
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 _EXTENSIONS = (".app", ".exe", ".x86_64", ".x86")
 _SCRIPTS = (".cmd", ".bat")  # Windows goes by extensions

@@ -9,11 +9,21 @@ import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlagents_envs
 from mlagents_envs import diagnosis
-from mlagents_envs.base_env import BehaviorName
+from mlagents_envs._imported_names import names_of
+from mlagents_envs.base_env import (
+    ActionTuple,
+    AgentId,
+    BaseEnv,
+    BehaviorMapping,
+    BehaviorName,
+    BehaviorSpec,
+    DecisionSteps,
+    TerminalSteps,
+)
 from mlagents_envs.communicator import Communicator, PollCallback
 from mlagents_envs.communicator_objects.command_pb2 import RESET
 from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
@@ -24,7 +34,7 @@ from mlagents_envs.exception import (
     UnityTimeOutException,
 )
 from mlagents_envs.logging_util import get_logger
-from mlagents_envs.player_process import PlayerProcess, describe_exit
+from mlagents_envs.player_process import PlayerProcess
 from mlagents_envs.rpc.client import API_VERSION, all_capabilities
 from mlagents_envs.rpc.codec import StepsDecoder, decoder_from_proto, encode_actions
 from mlagents_envs.rpc_communicator import RpcCommunicator
@@ -32,6 +42,22 @@ from mlagents_envs.side_channel import DefaultTrainingAnalyticsSideChannel, Side
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
 from mlagents_envs.stepped_env import SteppedEnv
 from mlagents_envs.timers import hierarchical_timer
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
+
+__all__ = [
+    "ActionTuple",
+    "AgentId",
+    "BaseEnv",
+    "BehaviorMapping",
+    "BehaviorName",
+    "BehaviorSpec",
+    "DecisionSteps",
+    "TerminalSteps",
+    "UnityEnvironment",
+]
 
 logger = get_logger(__name__)
 
@@ -286,7 +312,7 @@ class UnityEnvironment(SteppedEnv):
             killed = self._player.stop(self._timeout_wait if timeout_s is None else timeout_s)
             if killed and timeout_s is None:
                 logger.warning("The environment was asked to leave, did not in time, and was killed.")
-            logger.info(f"Environment shut down with {describe_exit(self._player.process.returncode)}.")
+            logger.info(f"Environment shut down with {self._player.describe_exit()}.")
 
     def _poll_process(self) -> None:
         if self._player is not None and self._player.wait(0) is not None:
@@ -311,7 +337,7 @@ class UnityEnvironment(SteppedEnv):
         assert self._player is not None
         return "\n".join(
             [
-                f"Environment shut down with {describe_exit(self._player.process.returncode)}.",
+                f"Environment shut down with {self._player.describe_exit()}.",
                 *self._last_words(),
             ]
         )

@@ -303,3 +303,27 @@ def test_exceptions_are_one_flat_tree():
     for name in names - {"UnityNotFiniteException"}:
         assert getattr(exception, name).__bases__ == (exception.UnityException,)
     assert "worker 3" in str(exception.UnityWorkerInUseException(3))
+
+
+def test_lists_become_columns():
+    decisions = DecisionSteps([np.zeros((2, 1), np.float32)], [0.0, 0.5], [0, 1], None, [3, 0], [1.0, 2.0])
+    assert 1 in decisions
+    assert decisions[1].reward == 0.5
+    assert decisions[0].group_id == 3
+    terminals = TerminalSteps([np.zeros((2, 1), np.float32)], [0.0, 0.5], [True, False], [0, 7])
+    assert list(terminals) == [0, 7]
+    assert terminals[0].interrupted
+    columns = (decisions.reward, decisions.agent_id, decisions.group_reward, terminals.interrupted)
+    assert [column.dtype for column in columns] == [np.float32, np.int32, np.float32, np.bool_]
+
+
+def test_a_list_set_later_is_looked_up_too():
+    decisions = DecisionSteps([], np.zeros(2, np.float32), np.arange(2, dtype=np.int32), None)
+    decisions.agent_id = [8, 9]
+    assert 9 in decisions
+    assert 1 not in decisions
+
+
+def test_arrays_stay_what_they_are():
+    reward = np.zeros(2)
+    assert DecisionSteps([], reward, np.arange(2, dtype=np.int32), None).reward is reward

@@ -487,3 +487,22 @@ def test_mock_communicator(monkeypatch):
     env.step()
     env.close()
     assert communicator.has_been_closed
+
+
+def test_programs_may_replace_what_launches_the_player(monkeypatch):
+    launched = []
+
+    def launch(file_name, args, *_):
+        launched.append((file_name, args))
+        return object()
+
+    monkeypatch.setattr("mlagents_envs.env_utils.launch_executable", launch)
+    monkeypatch.setattr(UnityEnvironment, "_get_communicator", lambda *_: communicator)
+    communicator = MockCommunicator(discrete_action=False, visual_inputs=0)
+    env = UnityEnvironment(" ", worker_id=2)
+    assert launched == [(" ", ["--mlagents-port", "5007"])]
+    assert list(env.behavior_specs) == ["RealFakeBrain"]
+    env.reset()
+    env.step()
+    env.close()
+    assert communicator.has_been_closed

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.envs.reseedable import MakeEnv, Reseedable
 from mlagents_envs.logging_util import get_logger
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 logger = get_logger(__name__)
 
@@ -22,6 +27,9 @@ _Array = NDArray[Any]
 class UnityGymException(gymnasium.error.Error):
     """The environment does not fit Gymnasium, or the wrapper was used in the wrong order."""
 
+
+GymStepResult = tuple[Any, float, bool, bool, dict[str, Any]]
+"""What `step` returns: observation, reward, terminated, truncated, info."""
 
 _Steps = DecisionSteps | TerminalSteps
 
@@ -108,7 +116,7 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
         self.game_over = False
         return self._observation(steps), {"step": steps}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> GymStepResult:
         """Act, and go on until the agent reports.
 
         Returns: observation, reward, terminated, truncated, and `{"step": DecisionSteps or TerminalSteps}`.

@@ -19,9 +19,14 @@ import urllib.request
 import uuid
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.exception import UnityEnvironmentException
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 _ATTEMPTS = 5
 _TIMEOUT_S = 30.0

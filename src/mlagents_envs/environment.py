@@ -147,6 +147,7 @@ class UnityEnvironment(SteppedEnv):
         self._side_channel_manager = self._manage(side_channels if side_channels is not None else [])
         self._check_finite = check_finite
         self._decoders: dict[BehaviorName, StepsDecoder] = {}
+        self._announced: dict[BehaviorName, Any] = {}  # `BrainParametersProto` of behaviors without an agent yet
         self._package_version: str | None = None
         self._is_first_message = True
         self._player: PlayerProcess | None = None
@@ -284,18 +285,36 @@ class UnityEnvironment(SteppedEnv):
         self._side_channel_manager.process_side_channel_message(output.rl_output.side_channel)
 
     def _learn_behaviors(self, output: Any) -> None:
-        """Takes in the behaviors that `EnvelopeProto.Output` announces along with their first agents."""
-        if not output.HasField("rl_initialization_output"):
-            return
+        """Takes in what `EnvelopeProto.Output` announces; a behavior is known when its first agents come."""
         infos = output.rl_output.agentInfos
-        for brain in output.rl_initialization_output.brain_parameters:
-            name = brain.brain_name
-            messages = infos[name].value if name in infos else ()
-            if messages:
-                decoder = decoder_from_proto(brain, messages[0], self._package_version, self._check_finite)
-                self._decoders[name] = decoder
-                self._specs[name] = decoder.spec
-                logger.info(f"Connected new brain: {name}")
+        if output.HasField("rl_initialization_output"):
+            announced = output.rl_initialization_output.brain_parameters
+            self._announced |= {brain.brain_name: brain for brain in announced}
+        for name in infos:
+            if (name in self._decoders and name not in self._announced) or not infos[name].value:
+                continue
+            if (brain := self._announced.pop(name, None)) is not None:
+                self._learn_behavior(name, brain, infos[name].value[0])
+            else:
+                raise UnityEnvironmentException(
+                    f"The environment reports {len(infos[name].value)} agents of behavior {name!r}, which it never "
+                    f"announced; announced are {[*self._decoders, *self._announced] or 'none'}. It has to send a "
+                    "behavior's brain parameters with or before its first agents."
+                )
+
+    def _learn_behavior(self, name: BehaviorName, brain: Any, first_message: bytes) -> None:
+        decoder = decoder_from_proto(brain, first_message, self._package_version, self._check_finite)
+        known = self._specs.get(name)
+        if known is None:
+            self._decoders[name] = decoder
+            self._specs[name] = decoder.spec
+            logger.info(f"Connected new brain: {name}")
+        elif known != decoder.spec:
+            raise UnityEnvironmentException(
+                f"The environment announces behavior {name!r} for the second time, with other observations or actions: "
+                f"{_shapes(known)} before, {_shapes(decoder.spec)} now. A behavior keeps its spec as long as the "
+                "environment runs; give the other agents another behavior name."
+            )
 
     def _check_loaded(self) -> None:
         if not self._loaded:
@@ -360,6 +379,10 @@ class UnityEnvironment(SteppedEnv):
         tails = [diagnosis.tail(diagnosis.read_end(log), str(log)) for log in logs]
         tails.append(diagnosis.tail(self._player.output_tail(), "its output"))
         return [text for text in tails if text]
+
+
+def _shapes(spec: BehaviorSpec) -> str:
+    return f"observations {spec.observation_shapes}, actions ({spec.action_spec})"
 
 
 def _is_compatible(ours: str, theirs: str) -> bool:

@@ -336,12 +336,43 @@ def test_player_that_leaves(start):
 
 
 def test_dropped_connection(start):
-    env = start("drop")
+    env = start("drop", timeout_wait=60)
     env.reset()
     env.step()
-    impatient(env)
-    with pytest.raises((UnityTimeOutException, UnityEnvironmentException)):  # no way to leave: it may be restarted
+    started = time.monotonic()
+    with pytest.raises(UnityEnvironmentException, match=r"closed its connection.*Its process still runs"):
         env.step()
+    assert time.monotonic() - started < 20
+    env._timeout_wait = 0  # it will not leave by itself
+
+
+def test_behaviors_that_are_never_announced(start):
+    env = start("unannounced")
+    env.reset()
+    with pytest.raises(
+        UnityEnvironmentException, match=r"2 agents of behavior 'Grid\?team=1', which it never announced"
+    ):
+        env.step()
+
+
+def test_a_behavior_that_becomes_another(start):
+    env = start("changed")
+    env.reset()
+    with pytest.raises(UnityEnvironmentException) as caught:
+        env.step()
+    for word in ("'3DBall?team=0' for the second time", "(Continuous: 1, Discrete: ()) before", "Continuous: 2"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("scenario", ["announced-early", "announced-again"])
+def test_announcements_before_the_first_agent_and_twice(start, scenario):
+    env = start(scenario)
+    env.reset()
+    env.step()
+    env.step()
+    assert list(env.behavior_specs) == [players.BALL, players.GRID]
+    assert env.behavior_specs[players.GRID].action_spec == ActionSpec(0, (3,))
+    assert env.get_steps(players.GRID)[0].agent_id.tolist() == [0, 1]
 
 
 def test_killed_player(start):

@@ -354,12 +354,10 @@ class UnityEnvironment(SteppedEnv):
 
     def _exit_report(self) -> str:
         assert self._player is not None
-        return "\n".join(
-            [
-                f"Environment shut down with {self._player.describe_exit()}.",
-                *self._last_words(),
-            ]
-        )
+        report = [f"Environment shut down with {self._player.describe_exit()}."]
+        if self._communicator.environment_version is None:
+            report.append(diagnosis.early_exit(self._player.program, no_graphics=self._no_graphics))
+        return "\n".join([*report, *self._last_words()])
 
     def _silence_report(self) -> str:
         silence = diagnosis.silence(

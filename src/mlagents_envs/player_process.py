@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from pathlib import Path
 from typing import IO
 
 from mlagents_envs import env_utils
@@ -32,12 +33,14 @@ class PlayerProcess:
 
     Attributes:
       process: Of the player.
+      program: The file that was started.
 
     Raises:
       UnityEnvironmentException: It cannot be started.
     """
 
     def __init__(self, file_name: str, args: list[str]) -> None:
+        self.program = Path(env_utils.validate_environment_path(file_name) or file_name)
         self._captured: deque[bytes] = deque()
         # By the module's attribute, for programs replace that to have no process; then nothing is read or guarded.
         self.process = env_utils.launch_executable(

@@ -286,6 +286,16 @@ def test_crash_before_connecting(start, tmp_path):
         start("early", log_folder=str(logs))
 
 
+def test_a_program_that_is_no_environment_is_named(tmp_path):
+    path = tmp_path / "quick"
+    path.write_text("#!/bin/sh\nexit 0\n")
+    path.chmod(0o755)
+    with pytest.raises(UnityEnvironmentException) as caught:
+        UnityEnvironment(str(path), base_port=free_port(), timeout_wait=20)
+    assert str(caught.value).startswith("Environment shut down with return code 0.\n" + str(path))
+    assert "ended before it connected" in str(caught.value)
+
+
 def test_silence_at_the_start(start):
     port = free_port()
     with pytest.raises(UnityTimeOutException, match="did not connect within 1 seconds"):

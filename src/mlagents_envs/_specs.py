@@ -128,3 +128,6 @@ class BehaviorMapping(Mapping[BehaviorName, BehaviorSpec]):
 
     def __iter__(self) -> Iterator[BehaviorName]:
         return iter(self._dict)
+
+    def __repr__(self) -> str:
+        return f"BehaviorMapping({self._dict!r})"

@@ -116,6 +116,13 @@ class BaseEnv(ABC):
           UnityActionException: Unknown behavior.
         """
 
+    def __repr__(self) -> str:
+        try:
+            names = ", ".join(self.behavior_specs) or "no behavior known before reset()"
+        except Exception:  # of a subclass that was not initialised, or is closed: who prints it wants no second fault
+            names = "behaviors not known"
+        return f"{type(self).__name__}({names})"
+
     def __enter__(self) -> Self:
         return self
 

@@ -327,3 +327,14 @@ def test_a_list_set_later_is_looked_up_too():
 def test_arrays_stay_what_they_are():
     reward = np.zeros(2)
     assert DecisionSteps([], reward, np.arange(2, dtype=np.int32), None).reward is reward
+
+
+def test_what_objects_look_like():
+    decisions = DecisionSteps([np.zeros((3, 8), np.float32)], np.float32([0, 0.5, 1]), np.int32([4, 5, 6]), None)
+    assert repr(decisions) == "DecisionSteps(3 agents ask for an action: 4, 5, 6; observations [(8,)]; reward 0 to 1)"
+    ends = TerminalSteps([np.zeros((9, 2), np.float32)], np.ones(9), np.arange(9) < 2, np.arange(9))
+    shown = "0, 1, 2, 3, 4, 5, 6, 7, ..."
+    assert repr(ends) == f"TerminalSteps(9 agents ended: {shown}; observations [(2,)]; reward 1, 2 interrupted)"
+    assert repr(DecisionSteps([], [], [], None)) == "DecisionSteps(no agents)"
+    assert repr(ActionTuple(np.float32([[0.5]]))).startswith("ActionTuple(continuous=array([[0.5]]")
+    assert repr(BehaviorMapping({})) == "BehaviorMapping({})"

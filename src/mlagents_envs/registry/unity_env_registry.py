@@ -97,6 +97,12 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
             return True
         return isinstance(identifier, str) and (is_foreign(identifier) or file_and_object(identifier) is not None)
 
+    def __repr__(self) -> str:
+        try:
+            return f"UnityEnvRegistry({', '.join(self._entries()) or 'empty'})"
+        except Exception as error:  # of a manifest that cannot be read
+            return f"UnityEnvRegistry(not readable: {error})"
+
     def __len__(self) -> int:
         return len(self._entries())
 

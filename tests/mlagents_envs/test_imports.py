@@ -39,6 +39,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "artifacts": _running | _beside | {"rollout"},
     "training": _running | _beside | {"rollout", "artifacts"},
     "viewing": _base | _files,
+    "trainers": _base | {"settings", "stats", "cli"},
     "predictor": _base | {"inference", "stats"},
     "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing"},
 }

@@ -83,11 +83,10 @@ class OnnxModel:
         self._recurrent = self._output(self.signature.memory_size, "recurrent_out")
         outputs = (self._continuous, self._discrete, self._recurrent)
         self._outputs = [name for name in outputs if name is not None]
-        self._widths = [self._width(name) for name in self._outputs]
         self._noise, self._session = self._open(proto)
         self._one_by_one = not self._runs_for(_agents(behavior_spec, 2)) if self.signature.takes_several() else True
         if self._one_by_one:
-            self._run(_agents(behavior_spec, 1), self._noise.draw(1, None), _SILENT)
+            self._try(_agents(behavior_spec, 1))
 
     def act(self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator) -> ActionTuple:
         """Return one row of actions per waiting agent; see `Model.act`."""
@@ -141,7 +140,7 @@ class OnnxModel:
           options: of the runtime.
 
         Raises:
-          ModelError: the model cannot be run, or its outputs are not what it promises.
+          ModelError: the model cannot be run.
         """
         for name, feed in self._feeds.items():
             feeds[name] = feed(steps)
@@ -152,18 +151,26 @@ class OnnxModel:
             raise ModelError(
                 f"{self.signature.path}: the model cannot be run for {len(steps)} agents: {text}"
             ) from error
-        rows = len(steps)
-        for name, width, values in zip(self._outputs, self._widths, found, strict=True):
-            if values.size != rows * width or (len(values) != rows and name != self._recurrent):
+        return dict(zip(self._outputs, found, strict=True))
+
+    def _try(self, steps: DecisionSteps) -> None:
+        """Run the model for some agents, and check what comes out.
+
+        Raises:
+          ModelError: it cannot be run, or its outputs are not what it promises.
+        """
+        found, rows = self._run(steps, self._noise.draw(len(steps), None), _SILENT), len(steps)
+        for name, values in found.items():
+            width = self._width(name)
+            if values.size != rows * width or (values.shape[:1] != (rows,) and name != self._recurrent):
                 raise ModelError(
                     f"{self.signature.path}: the output {name} has shape {list(values.shape)} for {rows} agents;"
                     f" expected {width} numbers for each"
                 )
-        return dict(zip(self._outputs, found, strict=True))
 
     def _runs_for(self, steps: DecisionSteps) -> bool:
         try:
-            self._run(steps, self._noise.draw(len(steps), None), _SILENT)
+            self._try(steps)
         except ModelError:
             return False
         return True

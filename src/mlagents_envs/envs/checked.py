@@ -22,6 +22,7 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: gymnasium.Env[Any, Any], title: str) -> None:
         super().__init__(env)
         self._title = title
+        self._shape = env.observation_space.shape
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """As the environment's own.
@@ -40,9 +41,13 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         Raises:
           UnityObservationException: What it returns is not of the five parts of a step, or one has another form.
         """
-        returned: Any = super().step(action)
+        returned: Any = self.env.step(action)
+        if type(returned) is tuple and len(returned) == 5:
+            observation, reward, terminated, truncated, info = returned
+            if type(observation) is np.ndarray and observation.shape == self._shape and type(reward) is float:
+                return observation, reward, terminated, truncated, info  # as nearly always
         self._check("step()", returned, "observation, reward, terminated, truncated, info")
-        if np.ndim(returned[1]) and np.size(returned[1]) != 1:
+        if not isinstance(returned[1], float) and np.size(returned[1]) != 1:
             raise UnityObservationException(
                 f"{self._title}: step() returned a reward of shape {np.shape(returned[1])}; expected a number."
             )
@@ -73,7 +78,8 @@ def _misfit(space: spaces.Space[Any], value: Any, place: str) -> str | None:
             return f"{place and f'{place} '}with {entries}; expected a {kind.__name__} with {list(parts)}"
         inner = (_misfit(inner_space, value[key], f"{place}[{key!r}]") for key, inner_space in parts.items())
         return next((found for found in inner if found is not None), None)
-    shape = np.shape(value)
-    if space.shape is None or shape == space.shape:
+    expected = space.shape
+    shape = value.shape if isinstance(value, np.ndarray) else np.shape(value)
+    if expected is None or shape == expected:
         return None
-    return f"{place and f'{place} '}of shape {shape}; its space {space} says {space.shape}"
+    return f"{place and f'{place} '}of shape {shape}; its space {space} says {expected}"

@@ -1,9 +1,12 @@
-"""Writing files that are whole or not there at all."""
+"""Writing files that are whole or not there at all, and the folders that runs are kept in."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+RUN_FOLDERS = (Path("models"), Path("results"))
+"""Where a run is looked for by its id."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:

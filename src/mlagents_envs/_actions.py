@@ -49,6 +49,9 @@ class _ActionTupleBase(ABC):
     def discrete_dtype(self) -> type[np.generic]:
         """The dtype of `discrete`."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(continuous={self._continuous!r}, discrete={self._discrete!r})"
+
     def add_continuous(self, continuous: ArrayLike) -> None:
         """Set the continuous side; the discrete side becomes [n, 0] if there is none yet."""
         self._continuous = np.asarray(continuous, np.float32)

@@ -19,6 +19,7 @@ from mlagents_envs.base_env import (
     ObservationType,
     TerminalSteps,
 )
+from mlagents_envs.behavior_id import BehaviorId
 
 Columns = list[tuple[str, NDArray[Any]]]
 """Arrays, each with a label that says what it is."""
@@ -34,6 +35,10 @@ def check_spec(name: object, spec: BehaviorSpec) -> None:
     where = f"behavior_specs[{name!r}]"
     if not isinstance(name, str) or not name:
         fail("behavior_specs", "names such as '3DBall?team=0'", repr(name))
+    try:
+        BehaviorId.parse(name)
+    except ValueError as error:
+        fail("behavior_specs", "names such as '3DBall?team=0'", str(error))
     if not isinstance(spec, BehaviorSpec):
         fail(where, "a BehaviorSpec", repr(spec))
     if not spec.observation_specs:

@@ -108,6 +108,11 @@ class BehaviorSpec(NamedTuple):
         actions = self.action_spec.empty_action(n_agents)
         return actions.discrete if self.action_type is ActionType.DISCRETE else actions.continuous
 
+    def create_random_action(self, n_agents: int) -> NDArray[Any]:
+        """Uniform actions, float32 [n, continuous size] or int32 [n, branches]; now `action_spec.random_action(n)`."""
+        actions = self.action_spec.random_action(n_agents)
+        return actions.discrete if self.action_type is ActionType.DISCRETE else actions.continuous
+
 
 class BehaviorMapping(Mapping[BehaviorName, BehaviorSpec]):
     """A read-only view of a dict of specs: behaviors that come later appear in it."""
@@ -123,3 +128,6 @@ class BehaviorMapping(Mapping[BehaviorName, BehaviorSpec]):
 
     def __iter__(self) -> Iterator[BehaviorName]:
         return iter(self._dict)
+
+    def __repr__(self) -> str:
+        return f"BehaviorMapping({self._dict!r})"

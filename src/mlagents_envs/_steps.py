@@ -53,19 +53,29 @@ class TerminalStep(NamedTuple):
 
 
 _Step = TypeVar("_Step", DecisionStep, TerminalStep)
+_Number = TypeVar("_Number", np.float32, np.int32, np.bool_)
+
+
+_SHOWN = 8  # agents in a `repr`
+
+
+def _column(values: NDArray[_Number], dtype: type[_Number]) -> NDArray[_Number]:
+    """An array as it is; a list, which programs of users may pass, as an array."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values, dtype)
 
 
 class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
     """Columns of one batch, seen as a mapping from agent id to that agent's row."""
 
     agent_id: NDArray[np.int32]
+    obs: list[NDArray[np.float32]]
     _agent_id_to_index: dict[AgentId, int] | None
 
     @property
     def agent_id_to_index(self) -> dict[AgentId, int]:
         """Agent id -> row; built at the first call. Should one id occur twice, the later row."""
         if self._agent_id_to_index is None:
-            ids = self.agent_id.tolist()
+            ids = np.asarray(self.agent_id).tolist()
             self._agent_id_to_index = dict(zip(ids, range(len(ids)), strict=True))
         return self._agent_id_to_index
 
@@ -81,6 +91,17 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
     @abstractmethod
     def _columns(self) -> list[NDArray[Any]]:
         """All arrays."""
+
+    def _described(self, doing: str, reward: NDArray[np.float32], rest: str = "") -> str:
+        ids = np.asarray(self.agent_id).tolist()
+        if not ids:
+            return f"{type(self).__name__}(no agents)"
+        shown = ", ".join(map(str, ids[:_SHOWN])) + (", ..." if len(ids) > _SHOWN else "")
+        shapes = [tuple(column.shape[1:]) for column in self.obs]
+        low, high = float(np.min(reward)), float(np.max(reward))
+        rewards = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        head = f"{type(self).__name__}({len(ids)} agents {doing}: {shown}"
+        return f"{head}; observations {shapes}; reward {rewards}{rest})"
 
     def __len__(self) -> int:
         return len(self.agent_id)
@@ -122,11 +143,13 @@ class DecisionSteps(_Steps[DecisionStep]):
         group_reward: NDArray[np.float32] | None = None,
     ) -> None:
         self.obs = obs
-        self.reward = reward
-        self.agent_id = agent_id
+        self.reward = _column(reward, np.float32)
+        self.agent_id = _column(agent_id, np.int32)
         self.action_mask = action_mask
-        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else group_id
-        self.group_reward = np.zeros(len(agent_id), np.float32) if group_reward is None else group_reward
+        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else _column(group_id, np.int32)
+        self.group_reward = (
+            np.zeros(len(agent_id), np.float32) if group_reward is None else _column(group_reward, np.float32)
+        )
         self._agent_id_to_index = None
 
     def __getitem__(self, agent_id: AgentId) -> DecisionStep:
@@ -144,6 +167,9 @@ class DecisionSteps(_Steps[DecisionStep]):
     def _columns(self) -> list[NDArray[Any]]:
         masks = self.action_mask or ()
         return [*self.obs, self.reward, self.agent_id, self.group_id, self.group_reward, *masks]
+
+    def __repr__(self) -> str:
+        return self._described("ask for an action", self.reward)
 
     @staticmethod
     def empty(spec: BehaviorSpec) -> DecisionSteps:
@@ -174,10 +200,12 @@ class TerminalSteps(_Steps[TerminalStep]):
     ) -> None:
         self.obs = obs
         self.reward = reward
-        self.interrupted = interrupted
+        self.interrupted = _column(interrupted, np.bool_)
         self.agent_id = agent_id
-        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else group_id
-        self.group_reward = np.zeros(len(agent_id), np.float32) if group_reward is None else group_reward
+        self.group_id = np.zeros(len(agent_id), np.int32) if group_id is None else _column(group_id, np.int32)
+        self.group_reward = (
+            np.zeros(len(agent_id), np.float32) if group_reward is None else _column(group_reward, np.float32)
+        )
         self._agent_id_to_index = None
 
     @property
@@ -198,6 +226,9 @@ class TerminalSteps(_Steps[TerminalStep]):
 
     def _columns(self) -> list[NDArray[Any]]:
         return [*self.obs, self.reward, self.agent_id, self.group_id, self.group_reward, self.interrupted]
+
+    def __repr__(self) -> str:
+        return self._described("ended", self.reward, f", {int(np.sum(self.interrupted))} interrupted")
 
     @staticmethod
     def empty(spec: BehaviorSpec) -> TerminalSteps:

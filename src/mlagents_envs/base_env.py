@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mlagents_envs._actions import ActionSpec, ActionTuple, ActionType, _ActionTupleBase
+from mlagents_envs._imported_names import names_of
 from mlagents_envs._specs import (
     AgentId,
     BehaviorMapping,
@@ -31,6 +32,10 @@ from mlagents_envs._specs import (
     ObservationType,
 )
 from mlagents_envs._steps import DecisionStep, DecisionSteps, TerminalStep, TerminalSteps
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 __all__ = [
     "ActionSpec",
@@ -110,6 +115,13 @@ class BaseEnv(ABC):
         Raises:
           UnityActionException: Unknown behavior.
         """
+
+    def __repr__(self) -> str:
+        try:
+            names = ", ".join(self.behavior_specs) or "no behavior known before reset()"
+        except Exception:  # of a subclass that was not initialised, or is closed: who prints it wants no second fault
+            names = "behaviors not known"
+        return f"{type(self).__name__}({names})"
 
     def __enter__(self) -> Self:
         return self

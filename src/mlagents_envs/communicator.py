@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
 from mlagents_envs.communicator_objects.unity_input_pb2 import UnityInputProto
 from mlagents_envs.rpc.server import PollCallback
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 __all__ = ["Communicator", "PollCallback"]
 

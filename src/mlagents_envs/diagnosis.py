@@ -50,14 +50,46 @@ def _before_connection(from_editor: bool, no_graphics: bool, variables: Mapping[
         causes.append("It waits for a user: a dialog, a menu, a launcher.")
         causes.append("It has no agents, or was built without the com.unity.ml-agents package.")
     causes.append("Its package speaks another version of the protocol: com.unity.ml-agents 1.0 to 4.x fit.")
-    has_display = variables.get("DISPLAY") or variables.get("WAYLAND_DISPLAY")
-    if platform.startswith("linux") and not (from_editor or no_graphics or has_display):
+    if not from_editor and _lacks_display(no_graphics, variables, platform):
         causes.append("There is no display: use no_graphics=True (--no-graphics), or start under xvfb-run.")
     names = {name.lower(): name for name, value in variables.items() if value}
     proxies = [names[proxy] for proxy in _PROXIES if proxy in names]
     if proxies and "localhost" not in variables.get(names.get("no_proxy", "no_proxy"), ""):
         causes.append(f"A proxy is in the way ({', '.join(proxies)}): set no_proxy=localhost,127.0.0.1.")
     return causes
+
+
+def early_exit(
+    program: Path,
+    *,
+    no_graphics: bool,
+    variables: Mapping[str, str] = os.environ,
+    platform: str = sys.platform,
+) -> str:
+    """What to say of a program that ended before it connected.
+
+    Args:
+      program: What was started.
+      no_graphics: It was started without graphics.
+      variables: The environment variables.
+      platform: As `sys.platform`.
+    """
+    causes = [
+        "It is no environment: a build with the com.unity.ml-agents package connects, and so does a program that uses "
+        "mlagents_envs.serve; environments in Python have names or files (mlagents envs)."
+    ]
+    data = program.with_name(f"{program.stem}_Data")
+    if platform != "darwin" and not data.is_dir():
+        causes.append(f"It is a Unity build that was moved without its folder {data.name}.")
+    if _lacks_display(no_graphics, variables, platform):
+        causes.append("There is no display: use no_graphics=True (--no-graphics), or start under xvfb-run.")
+    causes.append("Its window was closed, or another copy of it runs that allows no second one.")
+    return "\n".join([f"{program} ended before it connected. Usual causes:", *(f"  - {cause}" for cause in causes)])
+
+
+def _lacks_display(no_graphics: bool, variables: Mapping[str, str], platform: str) -> bool:
+    has_display = variables.get("DISPLAY") or variables.get("WAYLAND_DISPLAY")
+    return platform.startswith("linux") and not (no_graphics or has_display)
 
 
 def _after_connection(package_version: str, from_editor: bool) -> list[str]:

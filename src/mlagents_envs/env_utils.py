@@ -10,11 +10,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.exception import UnityEnvironmentException
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 _EXTENSIONS = (".app", ".exe", ".x86_64", ".x86")
 _SCRIPTS = (".cmd", ".bat")  # Windows goes by extensions
+_MAGIC = (b"\x7fELF", b"MZ", b"#!", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+_WHAT_TO_GIVE = (
+    "Give the executable of a build, a Python file that ends in .py, or the name of an environment (mlagents envs "
+    "lists them)."
+)
 _ENVIRONMENT_LOGGER = "mlagents_envs.environment"
 
 
@@ -79,14 +90,26 @@ def launch_executable(file_name: str, args: list[str], output: int | None = None
             [path, *args], start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
         )
     except PermissionError as error:
-        raise UnityEnvironmentException(
-            f"{path} may not be executed. Make it executable with: chmod -R 755 {path}"
-        ) from error
+        if _is_program(Path(path)):
+            text = f"{path} may not be executed. Make it executable with: chmod -R 755 {path}"
+        else:
+            text = f"{path} is no program. {_WHAT_TO_GIVE}"
+        raise UnityEnvironmentException(text) from error
     except OSError as error:
         reason = "it is not a program for this machine" if error.errno == errno.ENOEXEC else error
-        raise UnityEnvironmentException(
-            f"{path} could not be started: {reason}. A script needs a first line like #!/usr/bin/env python3."
-        ) from error
+        script = " A script needs a first line like #!/usr/bin/env python3."
+        advice = "" if _is_program(Path(path)) else f"{script} {_WHAT_TO_GIVE}"
+        raise UnityEnvironmentException(f"{path} could not be started: {reason}.{advice}") from error
+
+
+def _is_program(path: Path) -> bool:
+    """Whether a file begins as programs do on any system (ELF, Mach-O, PE, scripts), or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return True
+    return start.startswith(_MAGIC)
 
 
 def hides_output() -> bool:

@@ -9,11 +9,21 @@ import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlagents_envs
 from mlagents_envs import diagnosis
-from mlagents_envs.base_env import BehaviorName
+from mlagents_envs._imported_names import names_of
+from mlagents_envs.base_env import (
+    ActionTuple,
+    AgentId,
+    BaseEnv,
+    BehaviorMapping,
+    BehaviorName,
+    BehaviorSpec,
+    DecisionSteps,
+    TerminalSteps,
+)
 from mlagents_envs.communicator import Communicator, PollCallback
 from mlagents_envs.communicator_objects.command_pb2 import RESET
 from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
@@ -24,7 +34,7 @@ from mlagents_envs.exception import (
     UnityTimeOutException,
 )
 from mlagents_envs.logging_util import get_logger
-from mlagents_envs.player_process import PlayerProcess, describe_exit
+from mlagents_envs.player_process import PlayerProcess
 from mlagents_envs.rpc.client import API_VERSION, all_capabilities
 from mlagents_envs.rpc.codec import StepsDecoder, decoder_from_proto, encode_actions
 from mlagents_envs.rpc_communicator import RpcCommunicator
@@ -32,6 +42,22 @@ from mlagents_envs.side_channel import DefaultTrainingAnalyticsSideChannel, Side
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
 from mlagents_envs.stepped_env import SteppedEnv
 from mlagents_envs.timers import hierarchical_timer
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
+
+__all__ = [
+    "ActionTuple",
+    "AgentId",
+    "BaseEnv",
+    "BehaviorMapping",
+    "BehaviorName",
+    "BehaviorSpec",
+    "DecisionSteps",
+    "TerminalSteps",
+    "UnityEnvironment",
+]
 
 logger = get_logger(__name__)
 
@@ -121,6 +147,7 @@ class UnityEnvironment(SteppedEnv):
         self._side_channel_manager = self._manage(side_channels if side_channels is not None else [])
         self._check_finite = check_finite
         self._decoders: dict[BehaviorName, StepsDecoder] = {}
+        self._announced: dict[BehaviorName, Any] = {}  # `BrainParametersProto` of behaviors without an agent yet
         self._package_version: str | None = None
         self._is_first_message = True
         self._player: PlayerProcess | None = None
@@ -258,18 +285,36 @@ class UnityEnvironment(SteppedEnv):
         self._side_channel_manager.process_side_channel_message(output.rl_output.side_channel)
 
     def _learn_behaviors(self, output: Any) -> None:
-        """Takes in the behaviors that `EnvelopeProto.Output` announces along with their first agents."""
-        if not output.HasField("rl_initialization_output"):
-            return
+        """Takes in what `EnvelopeProto.Output` announces; a behavior is known when its first agents come."""
         infos = output.rl_output.agentInfos
-        for brain in output.rl_initialization_output.brain_parameters:
-            name = brain.brain_name
-            messages = infos[name].value if name in infos else ()
-            if messages:
-                decoder = decoder_from_proto(brain, messages[0], self._package_version, self._check_finite)
-                self._decoders[name] = decoder
-                self._specs[name] = decoder.spec
-                logger.info(f"Connected new brain: {name}")
+        if output.HasField("rl_initialization_output"):
+            announced = output.rl_initialization_output.brain_parameters
+            self._announced |= {brain.brain_name: brain for brain in announced}
+        for name in infos:
+            if (name in self._decoders and name not in self._announced) or not infos[name].value:
+                continue
+            if (brain := self._announced.pop(name, None)) is not None:
+                self._learn_behavior(name, brain, infos[name].value[0])
+            else:
+                raise UnityEnvironmentException(
+                    f"The environment reports {len(infos[name].value)} agents of behavior {name!r}, which it never "
+                    f"announced; announced are {[*self._decoders, *self._announced] or 'none'}. It has to send a "
+                    "behavior's brain parameters with or before its first agents."
+                )
+
+    def _learn_behavior(self, name: BehaviorName, brain: Any, first_message: bytes) -> None:
+        decoder = decoder_from_proto(brain, first_message, self._package_version, self._check_finite)
+        known = self._specs.get(name)
+        if known is None:
+            self._decoders[name] = decoder
+            self._specs[name] = decoder.spec
+            logger.info(f"Connected new brain: {name}")
+        elif known != decoder.spec:
+            raise UnityEnvironmentException(
+                f"The environment announces behavior {name!r} for the second time, with other observations or actions: "
+                f"{_shapes(known)} before, {_shapes(decoder.spec)} now. A behavior keeps its spec as long as the "
+                "environment runs; give the other agents another behavior name."
+            )
 
     def _check_loaded(self) -> None:
         if not self._loaded:
@@ -286,7 +331,7 @@ class UnityEnvironment(SteppedEnv):
             killed = self._player.stop(self._timeout_wait if timeout_s is None else timeout_s)
             if killed and timeout_s is None:
                 logger.warning("The environment was asked to leave, did not in time, and was killed.")
-            logger.info(f"Environment shut down with {describe_exit(self._player.process.returncode)}.")
+            logger.info(f"Environment shut down with {self._player.describe_exit()}.")
 
     def _poll_process(self) -> None:
         if self._player is not None and self._player.wait(0) is not None:
@@ -309,12 +354,10 @@ class UnityEnvironment(SteppedEnv):
 
     def _exit_report(self) -> str:
         assert self._player is not None
-        return "\n".join(
-            [
-                f"Environment shut down with {describe_exit(self._player.process.returncode)}.",
-                *self._last_words(),
-            ]
-        )
+        report = [f"Environment shut down with {self._player.describe_exit()}."]
+        if self._communicator.environment_version is None:
+            report.append(diagnosis.early_exit(self._player.program, no_graphics=self._no_graphics))
+        return "\n".join([*report, *self._last_words()])
 
     def _silence_report(self) -> str:
         silence = diagnosis.silence(
@@ -334,6 +377,10 @@ class UnityEnvironment(SteppedEnv):
         tails = [diagnosis.tail(diagnosis.read_end(log), str(log)) for log in logs]
         tails.append(diagnosis.tail(self._player.output_tail(), "its output"))
         return [text for text in tails if text]
+
+
+def _shapes(spec: BehaviorSpec) -> str:
+    return f"observations {spec.observation_shapes}, actions ({spec.action_spec})"
 
 
 def _is_compatible(ours: str, theirs: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.base_env import (
     ActionSpec,
     DecisionSteps,
@@ -20,6 +21,10 @@ from mlagents_envs.communicator_objects.unity_output_pb2 import UnityOutputProto
 from mlagents_envs.rpc.client import API_VERSION, PACKAGE_VERSION, all_capabilities
 from mlagents_envs.rpc.codec import brain_parameters, encode_agents
 from mlagents_envs.rpc.server import PollCallback
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 _IMAGE_SHAPE = (3, 30, 40)
 

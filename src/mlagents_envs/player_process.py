@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from pathlib import Path
 from typing import IO
 
-from mlagents_envs.env_utils import hides_output, launch_executable
+from mlagents_envs import env_utils
 
 _TAIL_BYTES = 8192
 _KILL_S = 10.0
@@ -32,26 +33,40 @@ class PlayerProcess:
 
     Attributes:
       process: Of the player.
+      program: The file that was started.
 
     Raises:
       UnityEnvironmentException: It cannot be started.
     """
 
     def __init__(self, file_name: str, args: list[str]) -> None:
+        self.program = Path(env_utils.validate_environment_path(file_name) or file_name)
         self._captured: deque[bytes] = deque()
-        self.process = launch_executable(file_name, args, subprocess.PIPE if hides_output() else None)
-        self._reader = threading.Thread(target=self._capture, args=(self.process.stdout,), daemon=True)
+        # By the module's attribute, for programs replace that to have no process; then nothing is read or guarded.
+        self.process = env_utils.launch_executable(
+            file_name, args, subprocess.PIPE if env_utils.hides_output() else None
+        )
+        is_real = isinstance(self.process, subprocess.Popen)
+        self._reader = threading.Thread(
+            target=self._capture, args=(self.process.stdout if is_real else None,), daemon=True
+        )
         self._reader.start()
-        self._guard = _start_guard(self.process.pid)
+        self._guard = _start_guard(self.process.pid) if is_real else None
 
     def output_tail(self) -> str:
         """The end of what the player printed; empty if that was shown."""
-        if self.process.poll() is not None:
+        if self.wait(0) is not None:
             self._reader.join(_DRAIN_S)
         return b"".join(self._captured).decode(errors="replace")[-_TAIL_BYTES:]
 
+    def describe_exit(self) -> str:
+        """How the player ended: its return code, with the name of the signal that it stands for."""
+        return describe_exit(self.process.returncode) if self._guard is not None else "no return code"
+
     def wait(self, timeout_s: float) -> int | None:
         """The exit code; None if the player still runs after `timeout_s` seconds."""
+        if self._guard is None:
+            return None
         try:
             return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -59,6 +74,8 @@ class PlayerProcess:
 
     def stop(self, timeout_s: float) -> bool:
         """Waits for the player to end by itself, and kills it if it does not: True if it had to be killed."""
+        if self._guard is None:
+            return False
         killed = self.wait(timeout_s) is None
         if killed:
             self._kill()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.communicator import Communicator
 from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
 from mlagents_envs.communicator_objects.unity_input_pb2 import UnityInputProto
@@ -13,6 +14,10 @@ from mlagents_envs.communicator_objects.unity_output_pb2 import UnityOutputProto
 from mlagents_envs.exception import UnityCommunicatorStoppedException, UnityEnvironmentException
 from mlagents_envs.rpc.server import ExchangeServer, PollCallback
 from mlagents_envs.rpc.wire import head
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 GOING_ON, LEAVING = 200, 400
 _START = EnvelopeProto(header={"status": GOING_ON}).SerializeToString()

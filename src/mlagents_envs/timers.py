@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-_FORMAT_VERSION = "0.1.0"
+TIMER_FORMAT_VERSION = "0.1.0"
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -126,7 +126,7 @@ class TimerStack:
         self.start_time = time.perf_counter()
         self.gauges: dict[str, GaugeNode] = {}
         self.metadata = {
-            "timer_format_version": _FORMAT_VERSION,
+            "timer_format_version": TIMER_FORMAT_VERSION,
             "start_time_seconds": str(int(time.time())),
             "python_version": sys.version,
             "command_line_arguments": " ".join(sys.argv),

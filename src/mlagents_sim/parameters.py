@@ -80,7 +80,13 @@ class EnvironmentParameters:
         self._value[name] = value
 
     def read(self, name: str, count: int) -> NDArray[np.float64]:
-        """float64 [count], one value for each of so many readers."""
+        """float64 [count], one value for each of so many readers.
+
+        Raises:
+          UnitySideChannelException: Unknown name.
+        """
+        if name not in self._draw:
+            raise self._unknown(name)
         return self._draw[name](count)
 
     def state_dict(self) -> dict[str, Any]:

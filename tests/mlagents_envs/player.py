@@ -25,6 +25,7 @@ from mlagents_envs.base_env import (
     ObservationType,
     TerminalSteps,
 )
+from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
 from mlagents_envs.communicator_objects.unity_message_pb2 import UnityMessageProto
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 from mlagents_envs.rpc.client import Connection, Player
@@ -163,6 +164,34 @@ def fails(player, args):
             time.sleep(600)
 
 
+def announcements(player, args):
+    """Steps once with one behavior, then changes its mind."""
+    specs = {BALL: BehaviorSpec([vector(1)], ActionSpec(1, ())), GRID: BehaviorSpec([vector(2)], ActionSpec(0, (3,)))}
+    steps = {
+        name: (
+            decisions([np.zeros((2, *spec.observation_specs[0].shape), np.float32)], [0, 1]),
+            TerminalSteps.empty(spec),
+        )
+        for name, spec in specs.items()
+    }
+    player.first_command()
+    player.report(specs, {BALL: steps[BALL]})
+    match args.scenario:
+        case "unannounced":
+            player._specs[GRID] = specs[GRID]
+        case "announced-early":
+            message = EnvelopeProto(header={"status": 200})
+            player._announce(message, GRID, specs[GRID])
+            player._call(message)
+        case "announced-again":
+            player._specs.clear()
+        case "changed":
+            player._specs.clear()
+            specs[BALL] = BehaviorSpec([vector(1)], ActionSpec(2, ()))
+    while True:
+        player.report(specs, steps)
+
+
 def stubborn(player, args):
     """Does not leave when told so."""
     with contextlib.suppress(UnityCommunicatorStoppedException):
@@ -218,6 +247,7 @@ def main():
     if args.logFile:
         Path(args.logFile).write_text("Initialize engine\nNullReferenceException: no camera\n")
     scenarios = {"ball": ball, "grid": grid, "images": images, "big": big, "stubborn": stubborn}
+    scenarios |= dict.fromkeys(("unannounced", "announced-early", "announced-again", "changed"), announcements)
     match args.scenario:
         case "legacy":
             return legacy(args)

@@ -303,3 +303,38 @@ def test_exceptions_are_one_flat_tree():
     for name in names - {"UnityNotFiniteException"}:
         assert getattr(exception, name).__bases__ == (exception.UnityException,)
     assert "worker 3" in str(exception.UnityWorkerInUseException(3))
+
+
+def test_lists_become_columns():
+    decisions = DecisionSteps([np.zeros((2, 1), np.float32)], [0.0, 0.5], [0, 1], None, [3, 0], [1.0, 2.0])
+    assert 1 in decisions
+    assert decisions[1].reward == 0.5
+    assert decisions[0].group_id == 3
+    terminals = TerminalSteps([np.zeros((2, 1), np.float32)], [0.0, 0.5], [True, False], [0, 7])
+    assert list(terminals) == [0, 7]
+    assert terminals[0].interrupted
+    columns = (decisions.reward, decisions.agent_id, decisions.group_reward, terminals.interrupted)
+    assert [column.dtype for column in columns] == [np.float32, np.int32, np.float32, np.bool_]
+
+
+def test_a_list_set_later_is_looked_up_too():
+    decisions = DecisionSteps([], np.zeros(2, np.float32), np.arange(2, dtype=np.int32), None)
+    decisions.agent_id = [8, 9]
+    assert 9 in decisions
+    assert 1 not in decisions
+
+
+def test_arrays_stay_what_they_are():
+    reward = np.zeros(2)
+    assert DecisionSteps([], reward, np.arange(2, dtype=np.int32), None).reward is reward
+
+
+def test_what_objects_look_like():
+    decisions = DecisionSteps([np.zeros((3, 8), np.float32)], np.float32([0, 0.5, 1]), np.int32([4, 5, 6]), None)
+    assert repr(decisions) == "DecisionSteps(3 agents ask for an action: 4, 5, 6; observations [(8,)]; reward 0 to 1)"
+    ends = TerminalSteps([np.zeros((9, 2), np.float32)], np.ones(9), np.arange(9) < 2, np.arange(9))
+    shown = "0, 1, 2, 3, 4, 5, 6, 7, ..."
+    assert repr(ends) == f"TerminalSteps(9 agents ended: {shown}; observations [(2,)]; reward 1, 2 interrupted)"
+    assert repr(DecisionSteps([], [], [], None)) == "DecisionSteps(no agents)"
+    assert repr(ActionTuple(np.float32([[0.5]]))).startswith("ActionTuple(continuous=array([[0.5]]")
+    assert repr(BehaviorMapping({})) == "BehaviorMapping({})"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import stat
 import sys
 import threading
 import types
@@ -113,6 +114,58 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(site, tmp_path, memb
     with pytest.raises(UnityEnvironmentException, match=r"has a member .*evil.*leads out of its folder"):
         binary_utils.get_local_binary_path("Walk", url, str(tmp_path))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def refused(site, tmp_path, archive: bytes) -> str:
+    """What is said about an archive, of which nothing may stay."""
+    url = site.put("/bad.zip", archive)
+    with pytest.raises(UnityEnvironmentException) as caught:
+        binary_utils.get_local_binary_path("Walk", url, str(tmp_path))
+    assert url in str(caught.value)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    return str(caught.value)
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused(site, tmp_path, monkeypatch):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(EXECUTABLE, bytes(70 << 20))
+    bomb = buffer.getvalue()
+    assert len(bomb) < 1 << 17
+    assert f"of {len(bomb):,} bytes would become 73,400,320, more than 100 times as many" in refused(
+        site, tmp_path, bomb
+    )
+    monkeypatch.setattr(binary_utils, "_LARGEST_BYTES", 70 << 20)
+    assert "at most 73,400,320" not in refused(site, tmp_path, bomb)
+    monkeypatch.setattr(binary_utils, "_LARGEST_BYTES", (70 << 20) - 1)
+    assert "would become 73,400,320 bytes; at most 73,400,319" in refused(site, tmp_path, bomb)
+    monkeypatch.setattr(binary_utils, "_LARGEST_BYTES", len(bomb) - 1)
+    assert "the download was stopped" in refused(site, tmp_path, bomb)
+
+
+def test_an_archive_larger_than_the_free_disk_is_refused(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(binary_utils.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=10))
+    assert "the disk has 10 left" in refused(site, tmp_path, WALK_ZIP)
+
+
+def test_members_below_a_link_or_a_file_are_refused(site, tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        link = zipfile.ZipInfo("Walk/data")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc")
+        archive.writestr("Walk/data/passwd", "x")
+    assert "a member 'Walk/data/passwd' below 'Walk/data', which is a link" in refused(
+        site, tmp_path, buffer.getvalue()
+    )
+    assert "cannot be unpacked" in refused(site, tmp_path, zip_of("Walk", "Walk/data"))
+
+
+def test_an_archive_with_a_password_is_refused(site, tmp_path):
+    archive = bytearray(zip_of(EXECUTABLE))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        archive[archive.index(signature) + offset] |= 1  # the flag of encrypted members
+    assert "password" in refused(site, tmp_path, bytes(archive))
 
 
 def test_what_is_no_archive_or_holds_no_executable_is_refused(site, tmp_path):

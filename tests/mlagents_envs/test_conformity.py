@@ -151,6 +151,7 @@ def test_each_wrong_observation_spec_is_named(fields, message):
     [
         ("", SPEC, r"names such as '3DBall\?team=0', found ''"),
         (3, SPEC, "names such as"),
+        ("Walk?team=blue", SPEC, r"names such as .*found Behavior 'Walk\?team=blue'"),
         ("Walk", tuple(SPEC), r"behavior_specs\['Walk'\]: expected a BehaviorSpec"),
         ("Walk", SPEC._replace(observation_specs=[]), "observation_specs: expected at least one observation"),
         (

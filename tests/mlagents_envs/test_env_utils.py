@@ -83,6 +83,17 @@ def test_what_the_system_refuses(files):
         launch_executable("Script", [])
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+def test_a_text_is_no_program(files, mode):
+    folder = files(LINUX, "README.md")
+    (folder / "README.md").write_text("# Read me\n")
+    (folder / "README.md").chmod(mode)
+    with pytest.raises(UnityEnvironmentException, match=r"README\.md .*no.* program.*Give the executable") as caught:
+        launch_executable("README.md", [])
+    assert "chmod" not in str(caught.value)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="starts a shell script")
 def test_launch(files):
     files(LINUX, "Ball")
@@ -134,3 +145,19 @@ def test_last_lines(tmp_path):
     assert lines[-2:] == ["  one", "    two"]
     assert len(lines) == 26
     assert diagnosis.tail(diagnosis.read_end(tmp_path / "none"), "the log") == ""
+
+
+def test_causes_of_an_early_end(tmp_path):
+    def told(name="Walk.x86_64", **kwargs):
+        situation = {"no_graphics": False, "variables": {}, "platform": LINUX} | kwargs
+        return diagnosis.early_exit(tmp_path / name, **situation)
+
+    assert told().startswith(f"{tmp_path / 'Walk.x86_64'} ended before it connected.")
+    assert "It is no environment" in told()
+    assert "without its folder Walk_Data" in told()
+    assert "There is no display" in told()
+    assert "display" not in told(no_graphics=True)
+    assert "display" not in told(variables={"DISPLAY": ":0"})
+    (tmp_path / "Walk_Data").mkdir()
+    assert "Walk_Data" not in told()
+    assert "_Data" not in told("Other.app", platform="darwin")

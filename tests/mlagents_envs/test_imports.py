@@ -39,6 +39,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "artifacts": _running | _beside | {"rollout"},
     "training": _running | _beside | {"rollout", "artifacts"},
     "viewing": _base | _files,
+    "trainers": _base | {"settings", "stats", "cli"},
+    "predictor": _base | {"inference", "stats"},
     "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing"},
 }
 """Room of `mlagents` -> the rooms it may import besides itself. `mlagents_envs` is below all of them."""
@@ -83,7 +85,7 @@ def _fault_between_rooms(module: str, imported: str) -> str | None:
         return f"the room {room} has no place in the order yet: give it one in ROOMS"
     if other == room or other not in ROOMS:
         return None  # the own room, or a name of the package itself, such as its version
-    allowed = ROOMS.get(room, frozenset())
+    allowed = ROOMS.get(room, frozenset({"predictor"}))  # the package itself shows `load`
     return None if other in allowed else f"{room or 'mlagents'} may import {', '.join(sorted(allowed)) or 'no room'}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlagents_envs.base_env import BaseEnv
-from mlagents_envs.registry import UnityEnvRegistry
+from mlagents_envs.registry import UnityEnvRegistry, default_registry
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
 from mlagents_envs.registry.remote_registry_entry import RemoteRegistryEntry
 
@@ -207,3 +207,15 @@ def test_a_manifest_of_another_form_is_refused(tmp_path, text, message):
     registry.register_from_yaml(str(file))
     with pytest.raises(TypeError, match=f"manifest.yaml: .*({message})"):
         len(registry)
+
+
+def test_what_registries_and_environments_look_like():
+    assert repr(default_registry).startswith("UnityEnvRegistry(3DBall, 3DBallHard, Basic")
+    assert repr(UnityEnvRegistry()) == "UnityEnvRegistry(empty)"
+    unreadable = UnityEnvRegistry()
+    unreadable.register_from_yaml("nowhere.yaml")
+    assert "nowhere.yaml" in repr(unreadable)
+    assert repr(default_registry["Basic"]).startswith("SimEntry('Basic': ")
+    with default_registry["Basic"].make() as env:
+        env.reset()
+        assert repr(env) == "SimEnvironment(Basic?team=0)"

@@ -286,6 +286,16 @@ def test_crash_before_connecting(start, tmp_path):
         start("early", log_folder=str(logs))
 
 
+def test_a_program_that_is_no_environment_is_named(tmp_path):
+    path = tmp_path / "quick"
+    path.write_text("#!/bin/sh\nexit 0\n")
+    path.chmod(0o755)
+    with pytest.raises(UnityEnvironmentException) as caught:
+        UnityEnvironment(str(path), base_port=free_port(), timeout_wait=20)
+    assert str(caught.value).startswith("Environment shut down with return code 0.\n" + str(path))
+    assert "ended before it connected" in str(caught.value)
+
+
 def test_silence_at_the_start(start):
     port = free_port()
     with pytest.raises(UnityTimeOutException, match="did not connect within 1 seconds"):
@@ -336,12 +346,43 @@ def test_player_that_leaves(start):
 
 
 def test_dropped_connection(start):
-    env = start("drop")
+    env = start("drop", timeout_wait=60)
     env.reset()
     env.step()
-    impatient(env)
-    with pytest.raises((UnityTimeOutException, UnityEnvironmentException)):  # no way to leave: it may be restarted
+    started = time.monotonic()
+    with pytest.raises(UnityEnvironmentException, match=r"closed its connection.*Its process still runs"):
         env.step()
+    assert time.monotonic() - started < 20
+    env._timeout_wait = 0  # it will not leave by itself
+
+
+def test_behaviors_that_are_never_announced(start):
+    env = start("unannounced")
+    env.reset()
+    with pytest.raises(
+        UnityEnvironmentException, match=r"2 agents of behavior 'Grid\?team=1', which it never announced"
+    ):
+        env.step()
+
+
+def test_a_behavior_that_becomes_another(start):
+    env = start("changed")
+    env.reset()
+    with pytest.raises(UnityEnvironmentException) as caught:
+        env.step()
+    for word in ("'3DBall?team=0' for the second time", "(Continuous: 1, Discrete: ()) before", "Continuous: 2"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("scenario", ["announced-early", "announced-again"])
+def test_announcements_before_the_first_agent_and_twice(start, scenario):
+    env = start(scenario)
+    env.reset()
+    env.step()
+    env.step()
+    assert list(env.behavior_specs) == [players.BALL, players.GRID]
+    assert env.behavior_specs[players.GRID].action_spec == ActionSpec(0, (3,))
+    assert env.get_steps(players.GRID)[0].agent_id.tolist() == [0, 1]
 
 
 def test_killed_player(start):
@@ -484,6 +525,25 @@ def test_mock_communicator(monkeypatch):
     decision_steps, terminal_steps = env.get_steps("RealFakeBrain")
     assert decision_steps.obs[1].tolist() == [[1, 2, 3], [1, 2, 3]]
     assert terminal_steps.agent_id.tolist() == [2]
+    env.step()
+    env.close()
+    assert communicator.has_been_closed
+
+
+def test_programs_may_replace_what_launches_the_player(monkeypatch):
+    launched = []
+
+    def launch(file_name, args, *_):
+        launched.append((file_name, args))
+        return object()
+
+    monkeypatch.setattr("mlagents_envs.env_utils.launch_executable", launch)
+    monkeypatch.setattr(UnityEnvironment, "_get_communicator", lambda *_: communicator)
+    communicator = MockCommunicator(discrete_action=False, visual_inputs=0)
+    env = UnityEnvironment(" ", worker_id=2)
+    assert launched == [(" ", ["--mlagents-port", "5007"])]
+    assert list(env.behavior_specs) == ["RealFakeBrain"]
+    env.reset()
     env.step()
     env.close()
     assert communicator.has_been_closed

@@ -110,6 +110,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_known(parameters: Environme
         EnvironmentParameters("Basic", {}).set("mass", 1.0)
 
 
+def test_so_is_one_that_the_environment_reads(parameters: EnvironmentParameters) -> None:
+    name = next(iter(parameters._parameters))
+    with pytest.raises(UnitySideChannelException, match=f"no parameter '{name}x'. Did you mean '{name}'"):
+        parameters.read(f"{name}x", 1)
+
+
 def test_parameters_describe_themselves() -> None:
     assert str(Parameter("gravity, m/s^2", 9.81, 4, 105)) == "gravity, m/s^2; default 9.81, 4 to 105"
 

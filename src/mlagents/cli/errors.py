@@ -1,4 +1,4 @@
-"""Errors of users, told in one line; everything else is a defect and keeps its traceback."""
+"""Errors of users, their code included, told in one line; everything else is a defect and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlagents.errors import UsageError
+from mlagents_envs.user_errors import describe, is_raised_by, user_frames
 
 USER_ERRORS = (
     "mlagents_envs.exception:UnityException",
@@ -18,7 +19,7 @@ USER_ERRORS = (
     "mlagents.nn.tensors:TensorMismatch",
     "mlagents.reward_signals.stack:RewardSignalError",
     "mlagents.stats.plugins:StatsWriterPluginError",
-    "mlagents.training.guard:TooManyFaults",
+    "mlagents.rollout.guard:TooManyFaults",
     "mlagents.rollout.source:UnknownEnvironment",
     "mlagents.artifacts.checkpoints:CheckpointError",
     "mlagents.inference.errors:ModelError",
@@ -55,9 +56,15 @@ def reporting_errors(*, debug: bool) -> Iterator[Outcome]:
         print("interrupted", file=sys.stderr)
         outcome.exit_code = INTERRUPTED
     except Exception as error:
-        if debug or not isinstance(error, (UsageError, OSError, *_user_errors())):
+        if debug:
             raise
-        print(f"error: {_message(error)}", file=sys.stderr)
+        if isinstance(error, (UsageError, OSError, *_user_errors())):
+            text = _message(error)
+        elif user_frames(error) or is_raised_by("mlagents_sim", error):
+            text = f"{describe(error)}. The line is in your own code, or called by it; --debug shows the way there."
+        else:
+            raise
+        print(f"error: {text}", file=sys.stderr)
         outcome.exit_code = 2 if isinstance(error, UsageError) else 1
 
 

@@ -6,10 +6,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
 from mlagents_envs.logging_util import set_log_level
+
+if TYPE_CHECKING:
+    from mlagents.settings import RunSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,14 +26,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     return outcome.exit_code
 
 
+def read_settings(argv: Sequence[str] | None = None) -> RunSettings:
+    """Return the settings of a command line.
+
+    Raises:
+      SettingsError: every fault of the file and the flags.
+    """
+    arguments = parser().parse_args(argv)
+    return _settings(arguments.trainer_config_path, typed_flags(arguments))
+
+
 def _learn(config: str | None, flags: dict[str, object]) -> None:
-    # Everything heavy is imported here, after the flags are known to be right and the process is configured.
+    train(_settings(config, flags))
+
+
+def _settings(config: str | None, flags: dict[str, object]) -> RunSettings:
+    # Everything heavy is imported after the flags are known to be right and the process is configured.
     from mlagents import process
 
     process.use_one_thread()  # before anything imports numpy
     from mlagents.settings import load_run_settings
 
-    settings = load_run_settings(Path(config) if config else None, flags)
+    return load_run_settings(Path(config) if config else None, flags)
+
+
+def train(settings: RunSettings) -> None:
+    """Carry out a run."""
+    from mlagents import process
+
     process.configure(settings.device)
     results_dir = settings.checkpoint_settings.results_dir
     from mlagents.training.build import build

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlagents.errors import UsageError
-
-RUN_FOLDERS = (Path("models"), Path("results"))
+from mlagents.files import RUN_FOLDERS
 
 
 def find_folder(where: Path) -> Path:

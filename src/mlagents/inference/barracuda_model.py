@@ -119,6 +119,15 @@ class BarracudaModel:
                 )
 
 
+def read_barracuda_signature(path: Path) -> Signature:
+    """Return what a .nn file says about itself.
+
+    Raises:
+      ModelError: the file is missing, broken, or not an agent's model.
+    """
+    return _signature(path, _read(path))
+
+
 def _read(path: Path) -> BarracudaFile:
     try:
         return read_barracuda(path)

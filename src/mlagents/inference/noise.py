@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, shape_inference
 
 from mlagents.inference.errors import ModelError
+from mlagents.inference.widths import Widths
 
 EPSILON = "epsilon"
 """The input by which models of version 2 ask for normal noise."""
@@ -100,17 +101,21 @@ class _Reserve:
         return self._noise[start : self._used]
 
 
-def noise_as_inputs(model: ModelProto) -> list[NoiseInput]:
+def noise_as_inputs(model: ModelProto, continuous_size: int = 0) -> list[NoiseInput]:
     """Change the model so that what it drew itself comes in as inputs, and return those.
 
     RandomNormalLike becomes a normal input, Multinomial(log_probs) becomes ArgMax(log_probs - input). Where log_probs
     is log softmax(x), it becomes ArgMax(x - input): the same, as both differ by one number per row.
 
+    Args:
+      model: changed in place.
+      continuous_size: number of continuous actions, which is how wide normal noise is if the model does not tell.
+
     Raises:
       ModelError: the width of a random tensor cannot be told.
     """
     original = shape_inference.infer_shapes(model).graph  # a copy, with the shapes of all tensors
-    widths = _widths(original)
+    widths = Widths(original)
     sources = _logits(original)
     noise: list[NoiseInput] = []
     del model.graph.node[:]
@@ -120,10 +125,11 @@ def noise_as_inputs(model: ModelProto) -> list[NoiseInput]:
             continue
         (output,) = node.output
         source = sources.get(node.input[0], node.input[0]) if node.op_type == "Multinomial" else node.input[0]
-        if source not in widths:
+        is_normal = node.op_type == "RandomNormalLike"
+        width = widths.of(source) or (continuous_size if is_normal else 0)
+        if not width:
             raise ModelError(f"the width of {source!r}, which {node.op_type} samples from, is not known")
-        draw = normal if node.op_type == "RandomNormalLike" else log_exponential
-        item = NoiseInput(f"{output}/noise", widths[source], draw)
+        item = NoiseInput(f"{output}/noise", width, normal if is_normal else log_exponential)
         port = helper.make_tensor_value_info(item.name, TensorProto.FLOAT, ("batch", item.width))
         model.graph.input.append(port)
         model.graph.node.extend(_without_randomness(node, source, item.name))
@@ -152,9 +158,3 @@ def _without_randomness(node: NodeProto, source: str, noise: str) -> list[NodePr
         helper.make_node("ArgMax", [f"{output}/noisy"], [f"{output}/index"], axis=1, keepdims=1),
         helper.make_node("Cast", [f"{output}/index"], [output], to=dtype),
     ]
-
-
-def _widths(graph: GraphProto) -> dict[str, int]:
-    """Return the size of the last axis of every tensor for which it is known."""
-    shapes = {item.name: item.type.tensor_type.shape.dim for item in (*graph.input, *graph.value_info, *graph.output)}
-    return {name: dims[-1].dim_value for name, dims in shapes.items() if dims and dims[-1].dim_value > 0}

@@ -56,6 +56,25 @@ class Signature:
     outputs: Mapping[str, Tensor]
     channels_last: bool = False
 
+    def takes_several(self) -> bool:
+        """Return whether several agents may come at once; False if all inputs are for exactly one.
+
+        Raises:
+          ModelError: an input is for another fixed number of agents.
+        """
+        sizes = {
+            name: tensor.shape[0]
+            for name, tensor in self.inputs.items()
+            if tensor.shape and name not in ("sequence_length", "batch_size")
+        }
+        for name, size in sizes.items():
+            if size not in (None, 1):
+                raise ModelError(
+                    f"{self.path}: input {name} is for exactly {size} agents at once; export the model with a free"
+                    " first axis, or for one agent"
+                )
+        return 1 not in sizes.values()
+
     def check_actions(self, spec: ActionSpec) -> None:
         """Check the actions against a behavior's.
 

@@ -40,7 +40,7 @@ def scaled_normal_dense(rng: np.random.Generator, inputs: int, outputs: int, sca
     He et al. 2015 (arXiv:1502.01852 eq. 14) with linear gain; heads use a smaller scale, so that a new policy
     starts near its mean.
     """
-    std = np.float32(scale / inputs**0.5)
+    std = np.float32(scale / max(inputs, 1) ** 0.5)  # no input: no weights, whatever their deviation
     return _dense(std * rng.standard_normal((outputs, inputs), np.float32))
 
 

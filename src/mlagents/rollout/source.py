@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlagents_envs.base_env import BaseEnv
-from mlagents_envs.exception import UnityEnvironmentException, UnityWorkerInUseException
+from mlagents_envs.exception import UnityEnvironmentException, UnityException, UnityWorkerInUseException
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel import SideChannel
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig, EngineConfigurationChannel
+from mlagents_envs.user_errors import describe, user_frames
 
 logger = get_logger(__name__)
 
@@ -82,9 +83,16 @@ class EnvironmentSource:
         """
         seed = self.seed + worker
         if self.env is not None and self.is_named():
-            return default_registry[self.env].make(
-                seed=seed, worker_id=worker, num_areas=self.num_areas, side_channels=side_channels
-            )
+            entry = default_registry[self.env]
+            try:
+                return entry.make(seed=seed, worker_id=worker, num_areas=self.num_areas, side_channels=side_channels)
+            except UnityException:
+                raise
+            except Exception as error:
+                if user_frames(error):
+                    text = f"The environment {self.env} cannot be made: {describe(error)}."
+                    raise UnityEnvironmentException(text) from error
+                raise
         return self._listen(worker, side_channels)
 
     def _listen(self, worker: int, side_channels: list[SideChannel]) -> BaseEnv:

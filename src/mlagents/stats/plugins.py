@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from mlagents import plugins
+from mlagents.stats.older import AdaptedWriter, StatsWriter
 from mlagents.stats.reporter import Writer
 
 GROUP = "mlagents.stats_writer"
@@ -45,13 +46,14 @@ def plugin_writers(run: RunInfo) -> list[Writer]:
 def _writers_of(entry_point: EntryPoint, run: RunInfo) -> list[Writer]:
     where, advice = plugins.described(entry_point), f"Repair it, or uninstall {plugins.package(entry_point)}."
     try:
-        writers = list(entry_point.load()(run))
+        given = list(entry_point.load()(run))
     except Exception as error:
         raise StatsWriterPluginError(f"{where} failed: {type(error).__name__}: {error}. {advice}") from error
+    writers = [AdaptedWriter(writer) if isinstance(writer, StatsWriter) else writer for writer in given]
     for writer in writers:
         if not isinstance(writer, Writer):
             raise StatsWriterPluginError(
                 f"{where} gave {writer!r}; expected objects with the methods "
-                f"write(behavior, step, summaries), text(behavior, name, value) and close(). {advice}"
+                f"write(behavior, step, summaries), text(behavior, name, value) and close(), or a StatsWriter. {advice}"
             )
     return writers

@@ -18,12 +18,10 @@ env = ThreeDBall.env(seed=1)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import Any
 
 from mlagents_envs.registry import default_registry
-
-if TYPE_CHECKING:
-    from mlagents_envs.envs.pettingzoo_env_factory import PettingZooEnvFactory
 
 
 def _attribute(name: str) -> str:
@@ -31,13 +29,13 @@ def _attribute(name: str) -> str:
     return f"Three{name[1:]}" if name.startswith("3") else name
 
 
-def __getattr__(name: str) -> PettingZooEnvFactory:
+def __getattr__(name: str) -> Any:
+    if name == "PettingZooEnvFactory":
+        return import_module("mlagents_envs.envs.pettingzoo_env_factory").PettingZooEnvFactory
     if not name.startswith("_"):  # what the import system asks for costs no look into the registry
         for registered in default_registry:
             if _attribute(registered) == name:
-                from mlagents_envs.envs.pettingzoo_env_factory import PettingZooEnvFactory
-
-                return PettingZooEnvFactory(registered)
+                return import_module("mlagents_envs.envs.pettingzoo_env_factory").PettingZooEnvFactory(registered)
     raise AttributeError(
         f"module {__name__!r} has no attribute {name!r}, and no environment of that name is registered"
     )

@@ -15,8 +15,9 @@ The channels of an image are the first or the last axis, the shorter of the two.
 they lie in [0, 1]; other numbers stay what they are. Smaller images are vectors because convolutions need 20 pixels.
 
 Actions: a `Box` is continuous, `Discrete`, `MultiDiscrete` and `MultiBinary` are branches. Policies act in [-1, 1];
--1 is the lower bound of the box, 1 its upper bound, linearly between. Where a bound is infinite the number is
-passed on as it is.
+-1 is the lower bound of the box, 1 its upper bound, linearly between. A box that is open on one side gets a range
+as wide as that of policies, which begins or ends at its bound: [3, inf] is used from 3 to 5. Where both bounds are
+infinite the number is passed on as it is. A bound is infinite, too, if it is the largest float of its type.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ from mlagents_envs.base_env import (
     ObservationSpec,
     ObservationType,
 )
+from mlagents_envs.envs.masks import MASK_KEY
 from mlagents_envs.exception import UnityActionException, UnityObservationException
+from mlagents_envs.logging_util import get_logger
 
-MASK_KEY = "action_mask"
-"""Where PettingZoo and Gymnasium environments say what is allowed: in the observation or in the info."""
+logger = get_logger(__name__)
 
 _LEAST_IMAGE_SIDE = 20  # of the default image encoder
 
@@ -50,6 +52,7 @@ class _Leaf(NamedTuple):
     """One observation: where it is in the value, and how it becomes float32 [n, *shape]."""
 
     path: _Path
+    space: spaces.Space[Any]
     spec: ObservationSpec
     encode: Callable[[_Array], _Array]
 
@@ -75,6 +78,10 @@ class ObservationEncoder:
 
     def __init__(self, space: spaces.Space[Any], *, masked: bool = False) -> None:
         leaves = [leaf for leaf in _leaves(space, ()) if not (masked and leaf.path[0] == MASK_KEY)]
+        if not leaves:
+            raise UnityObservationException(
+                f"The observation space {space} holds no observation; at least one is needed."
+            )
         self._leaves = leaves
         self.specs = [leaf.spec for leaf in leaves]
 
@@ -93,8 +100,14 @@ class ObservationEncoder:
 
     @staticmethod
     def _encode(leaf: _Leaf, values: Any) -> NDArray[np.float32]:
-        values = np.asarray(values)
-        return np.array(leaf.encode(values), np.float32).reshape(len(values), *leaf.spec.shape)
+        try:
+            array = np.asarray(values)
+            return np.array(leaf.encode(array), np.float32).reshape(len(array), *leaf.spec.shape)
+        except (ValueError, TypeError, IndexError) as error:
+            shapes = " and ".join(sorted({str(np.shape(value)) for value in values}))
+            raise UnityObservationException(
+                f"Observation {leaf.spec.name!r} has shape {shapes}; its space {leaf.space} says otherwise: {error}."
+            ) from error
 
 
 def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[_Leaf]:
@@ -106,7 +119,7 @@ def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[_Leaf]:
             yield from _leaves(inner, (*path, position))
     else:
         shape, encode = _encoding(space, path)
-        yield _Leaf(path, _spec(shape, "/".join(map(str, path)) or "observation"), encode)
+        yield _Leaf(path, space, _spec(shape, "/".join(map(str, path)) or "observation"), encode)
 
 
 def _encoding(space: spaces.Space[Any], path: _Path) -> tuple[tuple[int, ...], Callable[[_Array], _Array]]:
@@ -166,9 +179,8 @@ class ActionDecoder:
         self._start: _Array = np.zeros(1, np.int64)
         if isinstance(space, spaces.Box):
             self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))
-            self._low, self._high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
-            bounded = np.isfinite(self._low) & np.isfinite(self._high)
-            low, high = np.where(bounded, self._low, -1.0), np.where(bounded, self._high, 1.0)
+            self._low, self._high = _bounds(space)
+            low, high = _used_range(self._low, self._high)
             self._middle, self._half = (high + low) / 2.0, (high - low) / 2.0
         elif isinstance(space, spaces.Discrete):
             self.spec = ActionSpec.create_discrete((int(space.n),))
@@ -207,25 +219,24 @@ class ActionDecoder:
         return discrete + self._start
 
 
-def has_mask(observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> bool:
-    """Whether observations carry the mask of a `Discrete` action, as those of PettingZoo's board games do."""
-    return (
-        isinstance(observation_space, spaces.Dict)
-        and isinstance(action_space, spaces.Discrete)
-        and MASK_KEY in observation_space.spaces
-        and observation_space[MASK_KEY].shape == (action_space.n,)
-    )
+def _bounds(space: spaces.Box) -> tuple[_Array, _Array]:
+    """Return float64 (lower, upper); infinite where the space says so, or has the largest number that there is."""
+    low, high = (bound.astype(np.float64).ravel() for bound in (space.low, space.high))
+    dtype: Any = space.dtype
+    largest = np.finfo(dtype).max if np.issubdtype(dtype, np.floating) else np.inf
+    below, above = space.bounded_below.ravel(), space.bounded_above.ravel()
+    return np.where(below & (low > -largest), low, -np.inf), np.where(above & (high < largest), high, np.inf)
 
 
-def forbidden(allowed: _Array, spec: ActionSpec) -> list[NDArray[np.bool_]] | None:
-    """A mask as `DecisionSteps` has it, from [n, k] numbers, 1 = allowed; a row that allows nothing allows all.
-
-    None if there is not one branch of k choices, or no agent.
-    """
-    if len(allowed) == 0:
-        return None
-    mask: NDArray[np.bool_] = allowed == 0
-    if mask.shape[1:] != spec.discrete_branches:
-        return None
-    mask[mask.all(axis=1)] = False
-    return [mask]
+def _used_range(low: _Array, high: _Array) -> tuple[_Array, _Array]:
+    """Return what -1 and 1 mean; a range of width 2 where the box is open, which is said where it starts at a bound."""
+    below, above = np.isfinite(low), np.isfinite(high)
+    first = np.where(below, low, np.where(above, high - 2.0, -1.0))
+    last = np.where(above, high, np.where(below, low + 2.0, 1.0))
+    for index in np.flatnonzero(below != above):
+        logger.warning(
+            f"Action {index} is bounded on one side only, [{low[index]:g}, {high[index]:g}]: -1 to 1 is used as "
+            f"{first[index]:g} to {last[index]:g}. For another range wrap the environment with "
+            "gymnasium.wrappers.RescaleAction or TransformAction."
+        )
+    return first, last

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlagents_envs.base_env import BaseEnv
-from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.exception import UnityActionException, UnityEnvironmentException, UnityObservationException
 from mlagents_envs.side_channel.side_channel import SideChannel
 
 
@@ -30,4 +30,7 @@ def make_foreign(
             make = make_pettingzoo
     except ImportError as error:
         raise UnityEnvironmentException(f"{name} needs a library: {error}. pip install 'mlagents[{kind}]'") from error
-    return make(inner, seed=seed, num_areas=num_areas, side_channels=side_channels)
+    try:
+        return make(inner, seed=seed, num_areas=num_areas, side_channels=side_channels)
+    except (UnityObservationException, UnityActionException) as error:  # of its spaces
+        raise type(error)(f"{name}: {error}") from error

@@ -9,23 +9,28 @@ What is observed and how actions are meant is in `encoding`. `terminated` ends a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.behavior_id import BehaviorId
-from mlagents_envs.envs.encoding import MASK_KEY, ActionDecoder, ObservationEncoder, forbidden, has_mask
+from mlagents_envs.envs.checked import CheckedEnv
+from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
 from mlagents_envs.envs.local_env import LocalEnv
+from mlagents_envs.envs.masks import MASK_KEY, forbidden, has_mask, join_columns, join_rows
 from mlagents_envs.envs.modules import import_module
-from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.stepped_env import Report
+from mlagents_envs.user_errors import describe
 
 DEFAULT_NUM_AREAS = 8
 
@@ -41,6 +46,7 @@ class GymnasiumEnvironment(LocalEnv):
       behavior: Fully qualified name of the agents' behavior.
       seed: Of the first `reset()`; the same seed and the same actions give the same observations.
       side_channels: See `LocalEnv`.
+      title: What messages call the environment; `behavior` if None.
 
     Raises:
       UnityObservationException, UnityActionException: Its spaces cannot be learned, see `encoding`.
@@ -53,8 +59,12 @@ class GymnasiumEnvironment(LocalEnv):
         behavior: BehaviorName,
         seed: int = 0,
         side_channels: list[SideChannel] | None = None,
+        title: str | None = None,
     ) -> None:
-        super().__init__(side_channels)
+        observations, actions = vector_env.single_observation_space, vector_env.single_action_space
+        super().__init__(
+            side_channels, title=title or behavior, spaces=f"observations in {observations} and a number as reward"
+        )
         mode = vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         if mode == AutoresetMode.DISABLED:
             raise UnityEnvironmentException(
@@ -64,10 +74,9 @@ class GymnasiumEnvironment(LocalEnv):
         self._same_step = mode == AutoresetMode.SAME_STEP
         self._seed: int | None = seed
         self._behavior = behavior
-        observations, actions = vector_env.single_observation_space, vector_env.single_action_space
-        self._mask_in_obs = has_mask(observations, actions)
-        self._encoder = ObservationEncoder(observations, masked=self._mask_in_obs)
         self._decoder = ActionDecoder(actions)
+        self._mask_in_obs = has_mask(observations, self._decoder.spec)
+        self._encoder = ObservationEncoder(observations, masked=self._mask_in_obs)
         self._specs[behavior] = BehaviorSpec(self._encoder.specs, self._decoder.spec)
         self._ids: NDArray[np.int32] = np.arange(vector_env.num_envs, dtype=np.int32)
         self._waiting = self._ids  # who decides: after NEXT_STEP ends, not everybody
@@ -102,15 +111,25 @@ class GymnasiumEnvironment(LocalEnv):
         everybody.continuous[self._waiting], everybody.discrete[self._waiting] = actions.continuous, actions.discrete
         return everybody
 
-    def _allowed(self, observations: Any, infos: Mapping[str, Any]) -> Any:
-        """[copies, choices], or None."""
-        return observations[MASK_KEY] if self._mask_in_obs else infos.get(MASK_KEY)
+    def _allowed(self, observations: Any, infos: Mapping[str, Any]) -> NDArray[np.bool_] | None:
+        """Bool [copies, sum of branches]; None if no copy says what is allowed."""
+        if self._mask_in_obs:
+            return join_columns(observations[MASK_KEY])
+        if MASK_KEY not in infos:
+            return None
+        allowed = join_rows(infos[MASK_KEY], self._decoder.spec)
+        allowed[~infos.get(f"_{MASK_KEY}", np.ones(len(allowed), np.bool_))] = True  # zeros stand for who has no mask
+        return allowed
 
     def _decisions(
-        self, encoded: list[NDArray[np.float32]], allowed: Any, reward: NDArray[np.float32], who: NDArray[np.int32]
+        self,
+        encoded: list[NDArray[np.float32]],
+        allowed: NDArray[np.bool_] | None,
+        reward: NDArray[np.float32],
+        who: NDArray[np.int32],
     ) -> DecisionSteps:
         self._waiting = who
-        mask = None if allowed is None else forbidden(np.asarray(allowed)[who], self._decoder.spec)
+        mask = None if allowed is None else forbidden(allowed[who], self._decoder.spec)
         return DecisionSteps([column[who] for column in encoded], reward[who], who.copy(), mask)
 
     def _first_seed(self) -> int | None:
@@ -142,20 +161,49 @@ def make_gymnasium(
     if copies < 1:
         raise ValueError(f"num_areas must be at least 1; got {copies}.")
     module, _, registered_id = env_id.rpartition(":")
+    title = f"gym:{env_id}"
     try:
         if module:
             import_module(module)
         registered = gymnasium.spec(registered_id)
-        options = None if registered.vector_entry_point else {"autoreset_mode": AutoresetMode.SAME_STEP}
-        vector_env = gymnasium.make_vec(registered, num_envs=copies, vector_kwargs=options)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise UnityEnvironmentException(f"gym:{env_id}: {error}{_near(registered_id)}") from error
+        vector_env = _make_vector(registered, copies, title)
+    except gymnasium.error.Error as error:
+        raise UnityEnvironmentException(f"{title}: {error}{_near(registered_id)}") from error
+    except ImportError as error:
+        raise UnityEnvironmentException(f"{title}: {_advised(error, registered_id)}") from error
+    except UnityException:
+        raise
+    except Exception as error:  # of code of users
+        raise UnityEnvironmentException(f"{title} cannot be made: {describe(error)}.") from error
     # Distinct for all copies of all workers, whose seeds follow each other.
     first = int(np.random.SeedSequence(seed % 2**32).generate_state(1)[0])
-    return GymnasiumEnvironment(vector_env, str(BehaviorId(registered.name)), first, side_channels)
+    return GymnasiumEnvironment(vector_env, str(BehaviorId(registered.name)), first, side_channels, title)
+
+
+def _make_vector(registered: EnvSpec, copies: int, title: str) -> VectorEnv[Any, Any, Any]:
+    if registered.vector_entry_point:
+        return gymnasium.make_vec(registered, num_envs=copies)
+    return gymnasium.make_vec(
+        registered,
+        num_envs=copies,
+        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+        wrappers=[lambda env: CheckedEnv(env, title)],
+    )
+
+
+def _advised(error: ImportError, env_id: str) -> str:
+    """The error, with the package to install where Gymnasium does not name it."""
+    text = str(error).rstrip(".")
+    registered = gymnasium.registry.get(env_id)
+    family = re.match(r"gymnasium\.envs\.(\w+)", str(registered.entry_point)) if registered else None
+    if family and "pip install" not in text:
+        return f"{text}. Try: pip install 'gymnasium[{family[1].replace('_', '-')}]'"
+    return text
 
 
 def _near(env_id: str) -> str:
+    if env_id.startswith("ALE/"):
+        return f" Try: pip install ale-py, and gym:ale_py:{env_id}"
     by_lower = {known.lower(): known for known in gymnasium.registry}
     near = [by_lower[match] for match in get_close_matches(env_id.lower(), by_lower)]
     return f" Registered are, for example, {', '.join(near)}." if near and env_id not in near else ""

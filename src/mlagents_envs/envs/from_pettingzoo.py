@@ -34,12 +34,14 @@ from pettingzoo.utils.conversions import (
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.behavior_id import BehaviorId
-from mlagents_envs.envs.encoding import MASK_KEY, ActionDecoder, ObservationEncoder, forbidden, has_mask
+from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
 from mlagents_envs.envs.local_env import LocalEnv
+from mlagents_envs.envs.masks import MASK_KEY, forbidden, has_mask, join_rows
 from mlagents_envs.envs.modules import import_module
-from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.stepped_env import Report
+from mlagents_envs.user_errors import describe
 
 
 class _Kind:
@@ -48,9 +50,9 @@ class _Kind:
     def __init__(self, behavior: BehaviorName, spaces: tuple[Any, Any]) -> None:
         self.behavior = behavior
         self.spaces = spaces
-        self.mask_in_obs = has_mask(*spaces)
-        self.encoder = ObservationEncoder(spaces[0], masked=self.mask_in_obs)
         self.decoder = ActionDecoder(spaces[1])
+        self.mask_in_obs = has_mask(spaces[0], self.decoder.spec)
+        self.encoder = ObservationEncoder(spaces[0], masked=self.mask_in_obs)
         self.spec = BehaviorSpec(self.encoder.specs, self.decoder.spec)
 
 
@@ -100,7 +102,7 @@ class _Game:
         return list(self.env.agents)
 
     def allowed(self, agent: Any) -> Any:
-        """The agent's mask, 1 = allowed, or None."""
+        """The agent's mask in the form of the environment, or None."""
         if self.kinds[agent].mask_in_obs:
             return self.observations[agent][MASK_KEY]
         return self._infos.get(agent, {}).get(MASK_KEY)
@@ -138,7 +140,7 @@ class PettingZooEnvironment(LocalEnv):
         seeds: Iterable[int],
         side_channels: list[SideChannel] | None = None,
     ) -> None:
-        super().__init__(side_channels)
+        super().__init__(side_channels, title=f"pettingzoo:{name}", spaces="dicts by agent, as their spaces say")
         self._name = name
         self._games = [_Game(env, seed) for env, seed in zip(envs, seeds, strict=True)]
         self._kinds: list[_Kind] = []
@@ -233,10 +235,7 @@ def _terminals(rows: list[_Row], kind: _Kind) -> TerminalSteps:
 
 
 def _mask(allowed: list[Any], spec: ActionSpec) -> list[NDArray[np.bool_]] | None:
-    if spec.discrete_size != 1 or all(mask is None for mask in allowed):
-        return None
-    everything = np.ones(spec.discrete_branches, np.bool_)
-    return forbidden(np.stack([everything if mask is None else mask for mask in allowed]), spec)
+    return None if all(mask is None for mask in allowed) else forbidden(join_rows(allowed, spec), spec)
 
 
 def make_pettingzoo(
@@ -262,7 +261,12 @@ def make_pettingzoo(
     make = _constructor(_import(module), module)
     name = re.sub(r"_v\d+$", "", module.rpartition(".")[2])
     seeds = np.random.SeedSequence(seed % 2**32).generate_state(copies)
-    return PettingZooEnvironment([make() for _ in range(copies)], name, map(int, seeds), side_channels)
+    try:
+        return PettingZooEnvironment([make() for _ in range(copies)], name, map(int, seeds), side_channels)
+    except UnityException:
+        raise
+    except Exception as error:  # of code of users
+        raise UnityEnvironmentException(f"pettingzoo:{module} cannot be made: {describe(error)}.") from error
 
 
 def _constructor(module: ModuleType, name: str) -> Callable[[], ParallelEnv]:
@@ -287,13 +291,22 @@ def _import(name: str) -> ModuleType:
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and f"{full_name}.".startswith(f"{error.name}."):
             near = get_close_matches(name.rpartition(".")[2], known)
-            hint = f" Did you mean {' or '.join(known[match] for match in near)}?" if near else ""
+            hint = f" Did you mean {' or '.join(known[match] for match in near)}?" if near else _moved(name)
             raise UnityEnvironmentException(f"pettingzoo:{name}: there is no module {full_name}.{hint}") from error
         package, _, rest = full_name.partition(".")
         advice = f" Try: pip install 'pettingzoo[{rest.partition('.')[0]}]'" if package == "pettingzoo" else ""
+        text = str(error).rstrip(".")
         raise UnityEnvironmentException(
-            f"pettingzoo:{name}: {full_name} cannot be imported: {error}.{advice}"
+            f"pettingzoo:{name}: {full_name} cannot be imported: {text}.{_moved(name) or advice}"
         ) from error
+    except Exception as error:
+        raise UnityEnvironmentException(f"pettingzoo:{name} cannot be imported: {describe(error)}.") from error
+
+
+def _moved(name: str) -> str:
+    """Where the environments went that PettingZoo had once."""
+    short = name.rpartition(".")[2]
+    return f" Try: pip install mpe2, and pettingzoo:mpe2.{short}" if short.startswith("simple_") else ""
 
 
 def _known_modules() -> dict[str, str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, DecisionSteps, TerminalSteps
-from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel, decode_parameter
 from mlagents_envs.side_channel.framing import iter_frames
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
 from mlagents_envs.stepped_env import Report, SteppedEnv
+from mlagents_envs.user_errors import describe, user_frames
+
+_Result = TypeVar("_Result")
 
 logger = get_logger(__name__)
 
@@ -22,10 +26,16 @@ class LocalEnv(SteppedEnv):
 
     Args:
       side_channels: Nothing here listens to them; an environment parameter is answered by a warning.
+      title: What messages call the environment.
+      spaces: What it should return, for messages.
     """
 
-    def __init__(self, side_channels: list[SideChannel] | None = None) -> None:
+    def __init__(
+        self, side_channels: list[SideChannel] | None = None, *, title: str = "The environment", spaces: str = ""
+    ) -> None:
         super().__init__()
+        self._title = title
+        self._spaces = spaces
         self._side_channel_manager = SideChannelManager(side_channels)
         self._unheard: set[str] = set()
         self._closed = False
@@ -46,29 +56,43 @@ class LocalEnv(SteppedEnv):
         """Begin a new episode for every agent.
 
         Raises:
-          UnityEnvironmentException: The environment is closed.
+          UnityEnvironmentException: The environment is closed, or raised an exception.
         """
         self._check_open()
         self._pending.clear()
-        self._publish(self._reset())
+        self._publish(self._guarded("reset()", self._reset))
 
     def step(self) -> None:
         """Advance until at least one agent reports; the first step ever resets.
 
         Raises:
-          UnityEnvironmentException: The environment is closed.
+          UnityEnvironmentException: The environment is closed, or raised an exception.
         """
         if not self._reports:
             self.reset()
             return
         self._check_open()
-        self._publish(self._advance(self._take_actions()))
+        self._publish(self._guarded("step()", self._advance, self._take_actions()))
 
     def close(self) -> None:
         """Close the environment; may be called again."""
         if not self._closed:
             self._closed = True
             self._close()
+
+    def _guarded(self, doing: str, call: Callable[..., _Result], *args: Any) -> _Result:
+        """What the call returns; an exception from code of users becomes one sentence with its line."""
+        try:
+            return call(*args)
+        except UnityException as error:
+            if self._title in str(error):
+                raise
+            raise type(error)(f"{self._title}: {error}") from error
+        except Exception as error:
+            text = f"{self._title}: {doing} failed: {describe(error)}."
+            if self._spaces and not user_frames(error):
+                text += f" What it returns has another form than it should have: {self._spaces}."
+            raise UnityEnvironmentException(text) from error
 
     def _check_open(self) -> None:
         if self._closed:

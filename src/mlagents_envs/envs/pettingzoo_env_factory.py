@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.envs.unity_aec_env import UnityAECEnv
 from mlagents_envs.exception import UnityWorkerInUseException
@@ -12,6 +13,10 @@ from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 _FIRST_PORT = 6000
 _LAST_PORT = 65535

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 from gymnasium import spaces
 from pettingzoo.utils.conversions import parallel_to_aec_wrapper
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.envs.reseedable import MakeEnv
 from mlagents_envs.envs.unity_parallel_env import UnityParallelEnv
 from mlagents_envs.side_channel.side_channel import SideChannel
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
 
 
 class UnityAECEnv(parallel_to_aec_wrapper):  # type: ignore[misc]  # PettingZoo has no types

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.envs.reseedable import MakeEnv, Reseedable
 from mlagents_envs.logging_util import get_logger
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 logger = get_logger(__name__)
 
@@ -22,6 +27,9 @@ _Array = NDArray[Any]
 class UnityGymException(gymnasium.error.Error):
     """The environment does not fit Gymnasium, or the wrapper was used in the wrong order."""
 
+
+GymStepResult = tuple[Any, float, bool, bool, dict[str, Any]]
+"""What `step` returns: observation, reward, terminated, truncated, info."""
 
 _Steps = DecisionSteps | TerminalSteps
 
@@ -108,7 +116,7 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
         self.game_over = False
         return self._observation(steps), {"step": steps}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> GymStepResult:
         """Act, and go on until the agent reports.
 
         Returns: observation, reward, terminated, truncated, and `{"step": DecisionSteps or TerminalSteps}`.
@@ -184,9 +192,9 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
 
     def _begin(self) -> DecisionSteps:
         """Go on to the agent's first decision after a reset."""
-        while not isinstance(steps := self._report() or self._advance(), DecisionSteps):
-            pass
-        return steps
+        while not len(decisions := self._reported()[0]):
+            self._env.step()
+        return decisions
 
     def _advance(self) -> _Steps:
         """Step until the agent reports."""
@@ -197,15 +205,19 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
 
     def _report(self) -> _Steps | None:
         """What the agent reports; its end, if it ended and began anew at once."""
+        decisions, terminals = self._reported()
+        if len(terminals):
+            return terminals
+        return decisions if len(decisions) else None
+
+    def _reported(self) -> tuple[DecisionSteps, TerminalSteps]:
         decisions, terminals = self._env.get_steps(self.name)
         if (agents := max(len(decisions), len(terminals))) > 1:
             raise UnityGymException(
                 f"Gymnasium knows one agent, there are {agents}. Make the environment with num_areas=1; if each "
                 "area has several agents, use the PettingZoo wrappers."
             )
-        if len(terminals):
-            return terminals
-        return decisions if len(decisions) else None
+        return decisions, terminals
 
     def _observation(self, steps: _Steps) -> Any:
         parts: list[_Array] = [steps.obs[index][0] for index in self._visual]

@@ -62,6 +62,9 @@ class BaseRegistryEntry(ABC):
         """Environment parameter -> one line that says what it does, with default and range."""
         return self._parameters
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.identifier!r}: {self.description})"
+
     @abstractmethod
     def make(self, **kwargs: Any) -> BaseEnv:
         """Make the environment.

@@ -19,14 +19,22 @@ import urllib.request
 import uuid
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.exception import UnityEnvironmentException
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 _ATTEMPTS = 5
 _TIMEOUT_S = 30.0
 _FIRST_PAUSE_S = 0.2
 _BLOCK_BYTES = 1 << 20
+_LARGEST_BYTES = 32 << 30  # of an archive, and of what is in it
+_SMALL_BYTES = 64 << 20  # harmless, whatever it came from
+_MOST_INFLATED = 100  # builds of games shrink to a third or so
 _DIGEST_FILE = ".zip-sha256"
 _MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # 755
 _EXECUTABLES = {"linux": "*.x86_64", "darwin": "*.app", "win32": "*.exe"}
@@ -190,6 +198,10 @@ def _download_once(url: str, target: Path, prefix: str) -> str:
             file.write(block)
             digest.update(block)
             done += len(block)
+            if done > _LARGEST_BYTES:
+                raise UnityEnvironmentException(
+                    f"{url} sends more than {_LARGEST_BYTES:,} bytes; the download was stopped."
+                )
             if show and size:
                 print_progress(prefix, 100 * done / size)
     if done < size:
@@ -201,16 +213,38 @@ def _extract(archive: Path, folder: Path, url: str) -> None:
     """Unpack a .zip whose members all stay inside the folder; everything gets mode 755."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            for member in opened.namelist():
-                if _leads_outside(member):
-                    raise UnityEnvironmentException(
-                        f"The archive {url} has a member {member!r} that leads out of its folder; nothing was unpacked."
-                    )
+            fault = _fault(opened, archive.stat().st_size, shutil.disk_usage(archive.parent).free)
+            if fault is not None:
+                raise UnityEnvironmentException(f"The archive {url} {fault}; nothing was unpacked.")
             opened.extractall(folder)
     except zipfile.BadZipFile as error:
         raise UnityEnvironmentException(f"What came from {url} is no whole .zip: {error}") from error
+    except (OSError, RuntimeError) as error:  # a file where another needs a folder; a password; an unknown method
+        raise UnityEnvironmentException(f"The archive {url} cannot be unpacked: {error}") from error
     for path in (folder, *folder.rglob("*")):
         path.chmod(_MODE)
+
+
+def _fault(archive: zipfile.ZipFile, size: int, free: int) -> str | None:
+    """Return why an archive of `size` bytes is not to be unpacked onto a disk with `free` bytes; None if it is fine."""
+    members = archive.infolist()
+    for member in members:
+        if _leads_outside(member.filename):
+            return f"has a member {member.filename!r} that leads out of its folder"
+    links = {PurePosixPath(member.filename) for member in members if stat.S_ISLNK(member.external_attr >> 16)}
+    for member in members:
+        if below := links.intersection(PurePosixPath(member.filename).parents):
+            return f"has a member {member.filename!r} below {str(below.pop())!r}, which is a link"
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > _LARGEST_BYTES:
+        return f"would become {unpacked:,} bytes; at most {_LARGEST_BYTES:,} are unpacked"
+    if unpacked > _SMALL_BYTES and unpacked > _MOST_INFLATED * size:
+        return (
+            f"of {size:,} bytes would become {unpacked:,}, more than {_MOST_INFLATED} times as many: no build does that"
+        )
+    if unpacked > free:
+        return f"would become {unpacked:,} bytes, and the disk has {free:,} left"
+    return None
 
 
 def _leads_outside(member: str) -> bool:

@@ -6,7 +6,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
+from mlagents_envs.user_errors import describe
 
 DEFAULT_OBJECT = "ENTRY"
 _SUFFIX = ".py"
@@ -27,9 +29,8 @@ def file_and_object(name: str) -> tuple[Path, str] | None:
 def load_entry(path: Path, wanted: str) -> BaseRegistryEntry:
     """Run a Python file, and return an entry that it defines. The file may import its neighbours.
 
-    What goes wrong in the file is raised as it is.
-
     Raises:
+      UnityEnvironmentException: the file raises an exception, which is named with its line.
       TypeError: there is no such object, or it is no `BaseRegistryEntry`.
     """
     path = path.resolve()
@@ -41,7 +42,11 @@ def load_entry(path: Path, wanted: str) -> BaseRegistryEntry:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UnityEnvironmentException(f"{path.name} cannot be loaded: {describe(error)}.{_advice(error)}") from error
     entry = getattr(module, wanted, None)
     if isinstance(entry, BaseRegistryEntry):
         return entry
@@ -51,3 +56,9 @@ def load_entry(path: Path, wanted: str) -> BaseRegistryEntry:
         f"{'nothing of that name' if entry is None else f'a {type(entry).__name__}'}. Environments in the file: "
         f"{', '.join(entries) or 'none'}. Choose with {path.name}:NAME."
     )
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f" Install the package that has {error.name.partition('.')[0]!r}, or put the module beside the file."
+    return ""

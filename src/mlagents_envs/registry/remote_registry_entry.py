@@ -7,8 +7,13 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
 from mlagents_envs.registry.binary_utils import get_local_binary_path
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 if TYPE_CHECKING:
     from mlagents_envs.environment import UnityEnvironment

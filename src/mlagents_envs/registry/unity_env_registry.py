@@ -6,12 +6,18 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
 from mlagents_envs.registry.binary_utils import load_local_manifest, load_remote_manifest
 from mlagents_envs.registry.foreign_entry import ForeignEntry, is_foreign
 from mlagents_envs.registry.python_file import file_and_object, load_entry
 from mlagents_envs.registry.remote_registry_entry import entries_from_manifest
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
+
 
 _Source = Callable[[], Mapping[str, "BaseRegistryEntry | EntryPoint"]]
 
@@ -90,6 +96,12 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         if identifier in self._entries():
             return True
         return isinstance(identifier, str) and (is_foreign(identifier) or file_and_object(identifier) is not None)
+
+    def __repr__(self) -> str:
+        try:
+            return f"UnityEnvRegistry({', '.join(self._entries()) or 'empty'})"
+        except Exception as error:  # of a manifest that cannot be read
+            return f"UnityEnvRegistry(not readable: {error})"
 
     def __len__(self) -> int:
         return len(self._entries())

@@ -32,6 +32,7 @@ UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_le
 PollCallback = Callable[[], None]
 
 _WATCH_PERIOD_S = 0.2  # how often a waiting server looks whether the player is alive
+_RECONNECT_S = 2.0  # for a player whose connection broke to call again
 _FLUSH_S = 0.5  # for the last answer to leave before the connection is cut
 
 
@@ -56,6 +57,8 @@ class ExchangeServer:
     """
 
     def __init__(self, port: int, worker_id: int = 0, bind: str = "localhost") -> None:
+        self._port = port
+        self._was_called = False
         self._requests: queue.SimpleQueue[_Call] = queue.SimpleQueue()
         self._open_call: _Call | None = None
         self._lock = threading.Lock()
@@ -77,15 +80,25 @@ class ExchangeServer:
 
         Raises:
           UnityTimeOutException: No request came in time.
+          UnityCommunicatorStoppedException: The player, which had called before, has closed its connection.
         """
         deadline = time.monotonic() + timeout_s
+        connected = time.monotonic()
         while True:
             left = deadline - time.monotonic()
             try:
-                return self._requests.get(timeout=max(0.0, min(_WATCH_PERIOD_S, left))).request
+                request = self._requests.get(timeout=max(0.0, min(_WATCH_PERIOD_S, left))).request
+                self._was_called = True
+                return request
             except queue.Empty:
                 if poll is not None:
                     poll()
+            if not self._was_called or _is_connected(self._port):
+                connected = time.monotonic()
+            elif time.monotonic() - connected > _RECONNECT_S:
+                raise UnityCommunicatorStoppedException(
+                    f"The environment closed its connection to port {self._port} without a word."
+                )
             if left <= 0:
                 raise UnityTimeOutException(f"The environment sent nothing for {timeout_s:g} seconds.")
 
@@ -181,6 +194,18 @@ class _DaemonWorkers(futures.Executor):
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
+
+
+def _is_connected(port: int) -> bool:
+    """Whether anybody has a connection to a port of this process; True where the system does not tell."""
+    import psutil  # only who waits for long needs it
+
+    try:
+        process = psutil.Process()
+        connections = (getattr(process, "net_connections", None) or process.connections)("tcp")  # the name before 6.0
+    except (psutil.Error, OSError):
+        return True
+    return any(end.status == psutil.CONN_ESTABLISHED and end.laddr.port == port for end in connections)
 
 
 def _free_addresses(bind: str, port: int, worker_id: int) -> list[str]:

@@ -370,6 +370,6 @@ def _values(proto: Any, shape: tuple[int, ...], last: bool) -> NDArray[np.float3
 def _channels_first(floats: NDArray[np.float32], shape: tuple[int, ...], last: bool) -> NDArray[np.float32]:
     """float32 [n, product of shape] as [n, *shape]."""
     if not last:
-        return floats.reshape(-1, *shape)
+        return floats.reshape(len(floats), *shape)
     channels, height, width = shape
-    return floats.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+    return floats.reshape(len(floats), height, width, channels).transpose(0, 3, 1, 2)

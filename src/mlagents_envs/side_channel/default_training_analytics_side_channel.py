@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import platform
 import uuid
+from typing import TYPE_CHECKING
 
 from google.protobuf.any_pb2 import Any
 
 import mlagents_envs
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.communicator_objects.training_analytics_pb2 import TrainingEnvironmentInitialized
 from mlagents_envs.side_channel.outgoing_message import OutgoingMessage
 from mlagents_envs.side_channel.side_channel import SendOnlySideChannel
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
 
 
 class DefaultTrainingAnalyticsSideChannel(SendOnlySideChannel):

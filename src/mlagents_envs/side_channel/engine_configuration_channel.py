@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import uuid
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.exception import UnitySideChannelException
 from mlagents_envs.side_channel.outgoing_message import OutgoingMessage
 from mlagents_envs.side_channel.side_channel import SendOnlySideChannel
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
 
 
 class EngineConfig(NamedTuple):

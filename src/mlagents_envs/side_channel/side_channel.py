@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
+from mlagents_envs._imported_names import names_of
 from mlagents_envs.exception import UnityCommunicationException
 from mlagents_envs.side_channel.incoming_message import IncomingMessage
 from mlagents_envs.side_channel.outgoing_message import OutgoingMessage
+
+if not TYPE_CHECKING:
+    __getattr__ = names_of(__name__)
 
 
 class SideChannel(ABC):

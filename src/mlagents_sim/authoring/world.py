@@ -28,7 +28,8 @@ class AgentWorld(World):
       rng: Source of the samples that models draw; without it one of a fixed seed.
 
     Raises:
-      ValueError: No agents, or two of one behavior that observe or do different things.
+      ValueError: No agents, one whose `__init__` forgot that of `Agent`, or two of one behavior that observe or do
+        different things.
       UnityPolicyException: A model cannot be loaded.
     """
 
@@ -57,6 +58,10 @@ def _by_behavior(agents: Sequence[Agent]) -> list[list[Agent]]:
     """Agents that one policy decides for, together."""
     together: dict[tuple[str, BehaviorType, object], list[Agent]] = {}
     for agent in agents:
+        if "behavior" not in vars(agent):
+            raise ValueError(
+                f"{type(agent).__name__} is not initialised: its __init__ must call super().__init__(behavior, ...)."
+            )
         behavior = agent.behavior
         model = behavior.model if isinstance(behavior.model, (str, Path)) else id(behavior.model)
         together.setdefault((behavior.qualified_name, behavior.behavior_type, model), []).append(agent)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import importlib
+import re
+from functools import partial
 
+import numpy as np
 import pytest
 
+from mlagents.cli import learn
 from mlagents.cli.errors import USER_ERRORS, reporting_errors
 from mlagents.errors import UsageError
 from mlagents.inference import ModelError, ModelMismatch
 from mlagents_envs.exception import UnityTimeOutException
+from mlagents_sim.sensors import ImageSensor
 
 
 @pytest.mark.parametrize("name", USER_ERRORS)
@@ -50,9 +55,35 @@ def test_debug_shows_the_traceback():
         raise ModelError("broken")
 
 
-def test_defects_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError), reporting_errors(debug=False):
-        raise ZeroDivisionError
+def test_defects_keep_their_traceback(monkeypatch):
+    """An exception that no line of users led to."""
+    monkeypatch.setattr("mlagents.cli.learn._learn", divmod)
+    with pytest.raises(TypeError):
+        learn.main(["config.yaml"])
+
+
+def test_errors_in_code_of_users_name_their_line(capsys):
+    with reporting_errors(debug=False) as outcome:
+        raise KeyError("speeed")
+    assert outcome.exit_code == 1
+    line = r"error: KeyError: 'speeed' \(.*test_errors\.py, line \d+\)\. The line is in your own code.*--debug.*\n"
+    assert re.fullmatch(line, capsys.readouterr().err)
+
+
+def test_what_the_simulation_tells_its_users_is_one_line(capsys, monkeypatch):
+    """The sensor is called by the world, so no line of users is on the way."""
+    sensor = ImageSensor(4, 4)
+    monkeypatch.setattr("mlagents.cli.learn._learn", partial(_picture, sensor))
+    monkeypatch.setattr("mlagents_envs.user_errors.user_frames", lambda error: [])
+    monkeypatch.setattr("mlagents.cli.errors.user_frames", lambda error: [])
+    assert learn.main(["config.yaml"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ValueError: Sensor 'RenderTextureSensor': expected pictures uint8")
+    assert error.count("\n") == 1
+
+
+def _picture(sensor, *_):
+    sensor.observe(slice(None), np.zeros((1, 4, 4, 3)))
 
 
 def test_success():

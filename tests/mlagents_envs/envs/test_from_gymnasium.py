@@ -319,12 +319,32 @@ def test_what_has_no_fixed_size_is_refused():
 
 
 def test_the_box_is_spanned_by_minus_1_to_1():
-    decoder = ActionDecoder(spaces.Box(np.float32([0, -4, -np.inf, 2]), np.float32([10, 4, np.inf, np.inf])))
-    assert decoder.spec == ActionSpec(4, ())
-    continuous = np.float32([[-1, -1, -1, -1], [0, 0, 0, 0], [1, 1, 1, 1], [0.5, 3, 3, 3]])
+    decoder = ActionDecoder(spaces.Box(np.float32([0, -4, -np.inf]), np.float32([10, 4, np.inf])))
+    assert decoder.spec == ActionSpec(3, ())
+    continuous = np.float32([[-1, -1, -1], [0, 0, 0], [1, 1, 1], [0.5, 3, 3]])
     decoded = decoder.decode(ActionTuple(continuous))
     assert decoded.dtype == np.float32
-    assert decoded.tolist() == [[0, -4, -1, 2], [5, 0, 0, 2], [10, 4, 1, 2], [7.5, 4, 3, 3]]
+    assert decoded.tolist() == [[0, -4, -1], [5, 0, 0], [10, 4, 1], [7.5, 4, 3]]
+
+
+LARGEST = np.finfo(np.float32).max
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),  # of -1, 0, 1 and 2
+    [(3, np.inf, [3, 4, 5, 6]), (-np.inf, 3, [1, 2, 3, 3]), (3, LARGEST, [3, 4, 5, 6]), (-LARGEST, 3, [1, 2, 3, 3])],
+)
+def test_a_box_that_is_open_on_one_side_is_used_from_its_bound(caplog, low, high, expected):
+    caplog.set_level(logging.WARNING)
+    decoder = ActionDecoder(spaces.Box(np.float32([low]), np.float32([high])))
+    assert decoder.decode(ActionTuple(np.float32([[-1], [0], [1], [2]])))[:, 0].tolist() == expected
+    assert f"-1 to 1 is used as {expected[0]} to {expected[2]}" in caplog.text
+
+
+def test_an_open_box_of_whole_numbers():
+    decoder = ActionDecoder(spaces.Box(np.array([0.0, -np.inf]), np.array([np.inf, np.inf]), (2,), np.int32))
+    decoded = decoder.decode(ActionTuple(np.float32([[-1, -1], [0.2, 0.2], [1, 1]])))
+    assert (decoded.dtype, decoded.tolist()) == (np.int32, [[0, -1], [1, 0], [2, 1]])
 
 
 def test_boxes_of_other_shapes_and_types():

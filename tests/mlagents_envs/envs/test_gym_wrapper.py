@@ -87,6 +87,17 @@ def test_reports_without_the_agent_are_stepped_over():
     assert [len(actions[NAME].continuous) for actions in inner.actions] == [0, 1, 0, 0]
 
 
+def test_an_end_in_the_first_report_belongs_to_nobody():
+    env, _ = wrap(([decide(0, 1.0)], [end(0, 7.0)]), ([decide(0, 2.0)], []))
+    assert env.reset()[0].tolist() == [1, 1]
+    assert env.step(np.float32([0]))[0].tolist() == [2, 2]
+
+
+def test_an_end_alone_in_the_first_report_is_stepped_over():
+    env, _ = wrap(([], [end(0, 7.0)]), ([decide(0, 1.0)], []))
+    assert env.reset()[0].tolist() == [1, 1]
+
+
 def test_an_agent_that_comes_back_under_another_id_is_the_agent():
     env, _ = wrap(([decide(0)], []), ([decide(5, 3.0)], [end(0, 2.0)]))
     env.reset()

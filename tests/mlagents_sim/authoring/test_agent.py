@@ -444,3 +444,12 @@ def test_contract():
         return SimEnvironment(NotedWorld(agents))
 
     check_env(make, deterministic=True)
+
+
+def test_an_agent_that_forgot_to_initialise_itself_is_named():
+    class Forgetful(Agent):
+        def __init__(self):
+            self.speed = 1.0
+
+    with pytest.raises(ValueError, match=r"Forgetful is not initialised: its __init__ must call super"):
+        AgentWorld([Forgetful()])

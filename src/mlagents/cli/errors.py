@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlagents.errors import UsageError
+from mlagents_envs.logging_util import silence_stdout
 
 USER_ERRORS = (
     "mlagents_envs.exception:UnityException",
@@ -21,6 +22,8 @@ USER_ERRORS = (
     "mlagents.training.guard:TooManyFaults",
     "mlagents.rollout.source:UnknownEnvironment",
     "mlagents.artifacts.checkpoints:CheckpointError",
+    "mlagents.artifacts.run_lock:RunInUse",
+    "mlagents.training.start_faults:StartError",
     "mlagents.inference.errors:ModelError",
     "mlagents.export.errors:ExportError",
 )
@@ -28,6 +31,9 @@ USER_ERRORS = (
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+
+UNREAD = 141
+"""Exit code when nobody reads what the command prints any more, as behind `| head`: 128 + SIGPIPE."""
 
 
 @dataclass
@@ -51,14 +57,35 @@ def reporting_errors(*, debug: bool) -> Iterator[Outcome]:
     outcome = Outcome()
     try:
         yield outcome
-    except KeyboardInterrupt:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        outcome.exit_code = INTERRUPTED
+        outcome.exit_code = 128 + interrupt.args[0] if interrupt.args else INTERRUPTED
+    except BrokenPipeError as error:
+        if not _is_stdout_closed():
+            _report(error, debug, outcome)
+            return
+        silence_stdout()
+        outcome.exit_code = UNREAD
     except Exception as error:
-        if debug or not isinstance(error, (UsageError, OSError, *_user_errors())):
-            raise
-        print(f"error: {_message(error)}", file=sys.stderr)
-        outcome.exit_code = 2 if isinstance(error, UsageError) else 1
+        _report(error, debug, outcome)
+
+
+def _report(error: Exception, debug: bool, outcome: Outcome) -> None:
+    if debug or not isinstance(error, (UsageError, OSError, *_user_errors())):
+        raise error
+    print(f"error: {_message(error)}", file=sys.stderr)
+    outcome.exit_code = 2 if isinstance(error, UsageError) else 1
+
+
+def _is_stdout_closed() -> bool:
+    """Return whether it is stdout whose reader is gone, rather than another pipe's."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _user_errors() -> list[type[Exception]]:

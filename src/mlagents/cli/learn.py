@@ -9,20 +9,22 @@ from pathlib import Path
 
 from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
+from mlagents.training.stop import StopSignals
 from mlagents_envs.logging_util import set_log_level
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mlagents-learn` and return its exit code."""
-    arguments = parser().parse_args(argv)
-    flags = typed_flags(arguments)
-    set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
-    with reporting_errors(debug=arguments.debug) as outcome:
-        _learn(arguments.trainer_config_path, flags)
-    return outcome.exit_code
+    with StopSignals() as stop:
+        arguments = parser().parse_args(argv)
+        flags = typed_flags(arguments)
+        set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
+        with reporting_errors(debug=arguments.debug) as outcome:
+            _learn(arguments.trainer_config_path, flags, stop)
+        return outcome.exit_code
 
 
-def _learn(config: str | None, flags: dict[str, object]) -> None:
+def _learn(config: str | None, flags: dict[str, object], stop: StopSignals) -> None:
     # Everything heavy is imported here, after the flags are known to be right and the process is configured.
     from mlagents import process
 
@@ -34,7 +36,8 @@ def _learn(config: str | None, flags: dict[str, object]) -> None:
     results_dir = settings.checkpoint_settings.results_dir
     from mlagents.training.build import build
 
-    run = build(settings, Path(results_dir) if results_dir else None)
+    stop.loaded()
+    run = build(settings, Path(results_dir) if results_dir else None, stop)
     run.execute()
 
 

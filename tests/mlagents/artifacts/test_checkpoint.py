@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints, read_state, write_state
+from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
+from mlagents.artifacts.state_file import read_state, write_state
 from mlagents.artifacts.layout import Layout
 
 

@@ -16,7 +16,7 @@ import onnx
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlagents.artifacts.checkpoints import read_state
+from mlagents.artifacts.state_file import read_state
 
 CONFIG = """\
 behaviors:

@@ -112,9 +112,9 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     with faults.noted():
         refuse_hopeless(settings, trainers)
     with faults.noted():
-        folder.claim()
-    with faults.noted():
         weights = _initial_weights(settings, results_dir)
+    with faults.noted():
+        folder.claim()
     with faults.noted():
         parameters = _parameters(settings)
     with faults.noted():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,11 +82,11 @@ def _report(error: Exception, debug: bool, outcome: Outcome) -> None:
 
 def _is_stdout_closed() -> bool:
     """Return whether it is stdout whose reader is gone, rather than another pipe's."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+    if not hasattr(select, "poll"):  # on Windows
         return True
-    return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _user_errors() -> list[type[Exception]]:

@@ -17,7 +17,7 @@ def noted(*errors):
 
 
 def test_all_are_said_each_in_its_line():
-    with pytest.raises(StartError, match="^one\ntwo\nthree$"):
+    with pytest.raises(StartError, match=r"^one\ntwo\nthree$"):
         noted(ValueError("one"), None, OSError("two"), ValueError("three"))
 
 

@@ -33,11 +33,13 @@ class Checkpoints:
     Args:
       layout: where they are.
       status: what is listed; empty for a new run.
+      is_complete: what is not listed belongs to no run; not so if the list was rebuilt without damaged files.
     """
 
-    def __init__(self, layout: Layout, status: Status | None = None):
+    def __init__(self, layout: Layout, status: Status | None = None, is_complete: bool = True):
         self._layout = layout
         self._status = status or Status()
+        self._is_complete = is_complete
 
     @staticmethod
     def open(layout: Layout) -> Checkpoints:
@@ -116,7 +118,7 @@ class Checkpoints:
 
     def sweep(self) -> None:
         """Delete what a run that was killed left behind: checkpoints that are not listed."""
-        for behavior in self.behaviors:
+        for behavior in self.behaviors if self._is_complete else ():
             named = {entry["steps"] for entry in self._status.checkpoints(behavior)}
             for step, path in self._layout.checkpoint_files(self.folder(behavior)):
                 if step not in named:
@@ -212,4 +214,4 @@ def _rebuilt(layout: Layout) -> Checkpoints:
         "%s: not found; the list is rebuilt from the checkpoints beside it. Lessons and ratings are lost.",
         layout.status,
     )
-    return Checkpoints(layout, status)
+    return Checkpoints(layout, status, is_complete=False)

@@ -85,7 +85,10 @@ def _is_stdout_closed() -> bool:
     if not hasattr(select, "poll"):  # on Windows
         return True
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):  # no file
+        return False
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 

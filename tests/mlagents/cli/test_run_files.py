@@ -190,9 +190,9 @@ def _interrupt(folder, delay_s, *flags):
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", [(), ("--num-envs=2",)])
 def test_ctrl_c_at_any_time(folder, flags):
-    """Forty times within the first seconds: it ends or saves, and is never lost."""
+    """Twenty-four times within the first seconds: it ends or saves, and is never lost."""
     chance = random.Random(3)
-    for attempt in range(40):
+    for attempt in range(24):
         folder_of_attempt = folder / str(attempt)
         folder_of_attempt.mkdir()
         configure(folder_of_attempt, FOREVER)

@@ -6,8 +6,11 @@ program sets on a logger or on the root logger counts.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 CRITICAL = logging.CRITICAL
@@ -24,13 +27,50 @@ DEBUG_LOG_FORMAT = "%(asctime)s %(levelname)s [%(filename)s:%(lineno)d] %(messag
 
 
 class _StdoutHandler(logging.StreamHandler[TextIO]):
-    """Prints to what `sys.stdout` is at that time, and each record once though parent loggers have it too."""
+    """Prints to what `sys.stdout` is at that time, and each record once though parent loggers have it too.
+
+    Nothing fails, and nothing is said, when nobody reads stdout any more, as behind `| head`. Other faults of stdout,
+    such as a full disk, are said once on stderr.
+    """
+
+    _is_reported = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not hasattr(record, "on_stdout"):
+        if sys.stdout is not None and not hasattr(record, "on_stdout"):
             record.on_stdout = True
             self.stream = sys.stdout
             super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError) and error.errno in _NOBODY_READS:
+            silence_stdout()
+        elif not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._is_reported and sys.stderr is not None:
+            self._is_reported = True
+            print(f"stdout cannot be written, so lines are missing there: {error.strerror}", file=sys.stderr)
+
+
+_NOBODY_READS = (errno.EPIPE, errno.EIO)
+"""A pipe whose reader is gone; a terminal that was closed."""
+
+_stdout_is_closed = False
+
+
+def silence_stdout() -> None:
+    """Let what is printed from now on go nowhere: nobody reads it, and each print would fail."""
+    global _stdout_is_closed
+    _stdout_is_closed = True
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # takes what is still buffered, too, when the process ends
+        os.close(nowhere)
+
+
+def stdout_is_closed() -> bool:
+    """Return whether it was noticed that nobody reads stdout any more."""
+    return _stdout_is_closed
 
 
 _handler = _StdoutHandler(sys.stdout)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -57,3 +60,48 @@ def test_debug_shows_time_level_and_place(capsys):
 def test_constants_are_those_of_logging():
     for name in ("CRITICAL", "FATAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"):
         assert getattr(logging_util, name) == getattr(logging, name)
+
+
+PRINTS = """
+import sys, time
+from mlagents_envs.logging_util import INFO, get_logger, set_log_level, stdout_is_closed
+set_log_level(INFO)
+for number in range(300):
+    get_logger("a").info("line %d", number)
+print(stdout_is_closed(), file=sys.stderr)
+"""
+
+
+def run_with_stdout(stdout):
+    return subprocess.run([sys.executable, "-c", PRINTS], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_nobody_has_to_read_what_is_logged():
+    """As behind `| head`: no traceback, neither for a line nor when Python ends, and the program can ask."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = run_with_stdout(writer)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (0, "True\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout_is_said_once():
+    with open("/dev/full", "w") as full:
+        result = run_with_stdout(full)
+    first, *rest = result.stderr.splitlines()
+    assert first == "stdout cannot be written, so lines are missing there: No space left on device"
+    assert rest[0] == "False"
+
+
+def test_without_stdout_nothing_is_said(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout", None)
+    get_logger("test_logging.nowhere").error("lost")
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_of_a_log_call_is_still_shown(capsys):
+    logger = get_logger("test_logging.wrong")
+    logger.propagate = False  # to the handler of the tests, which raises
+    logger.error("%d", "not a number")
+    assert "TypeError: %d format" in capsys.readouterr().err

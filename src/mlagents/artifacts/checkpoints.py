@@ -7,29 +7,20 @@ whenever the process dies.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import safetensors
-import safetensors.numpy
-from numpy.typing import NDArray
+from mlagents.artifacts.layout import CHECKPOINT_SUFFIXES, Layout
+from mlagents.artifacts.state_file import DamagedState, read_state, write_state
+from mlagents.artifacts.status import PROVISIONAL, RATING, Entry, Status, StatusError, listed, newest_and_best
+from mlagents_envs.logging_util import get_logger
 
-import mlagents_envs
-from mlagents.artifacts.layout import Layout
-from mlagents.files import write_atomically
+_log = get_logger(__name__)
 
-FORMAT_VERSION = "0.3.0"
-PROVISIONAL = "provisional"
-"""Key of listed checkpoints that the next one replaces."""
-
-RATING = "rating"
-"""Key of the mean return of listed checkpoints in episodes of their own."""
+BEHAVIOR = "behavior"
+"""Key, in a saved state, of whose it is: names of files may be shortened."""
 
 
 class CheckpointError(RuntimeError):
@@ -41,44 +32,42 @@ class Checkpoints:
 
     Args:
       layout: where they are.
-      status: content of `training_status.json`; empty for a new run.
+      status: what is listed; empty for a new run.
+      is_complete: what is not listed belongs to no run; not so if the list was rebuilt without damaged files.
     """
 
-    def __init__(self, layout: Layout, status: dict[str, Any] | None = None):
+    def __init__(self, layout: Layout, status: Status | None = None, is_complete: bool = True):
         self._layout = layout
-        self._status = status or {}
+        self._status = status or Status()
+        self._is_complete = is_complete
 
     @staticmethod
     def open(layout: Layout) -> Checkpoints:
-        """Return the checkpoints of an existing run.
+        """Return the checkpoints of an existing run; a list that is missing is rebuilt from the files.
 
         Raises:
-          CheckpointError: the list is missing or not readable.
+          CheckpointError: the list is not readable, or missing and there are no checkpoints.
         """
         path = layout.status
         try:
-            status = json.loads(path.read_text())
-            if not isinstance(status, dict):
-                raise ValueError("not a JSON object")
+            return Checkpoints(layout, Status.read(path))
         except FileNotFoundError:
+            return _rebuilt(layout)
+        except StatusError as error:
             raise CheckpointError(
-                f"{path}: not found. The run {layout.run_id!r} has no checkpoint yet: start it anew with --force."
+                f"{path}: not readable as the list of checkpoints ({error}). Restore the file; or delete it, and it is"
+                " rebuilt from the checkpoints beside it; or start anew with --force."
             ) from None
-        except (ValueError, UnicodeDecodeError) as error:
-            raise CheckpointError(
-                f"{path}: not readable as the list of checkpoints ({error}). Restore the file, or start with --force."
-            ) from None
-        return Checkpoints(layout, status)
 
     @property
     def behaviors(self) -> list[str]:
         """Names of the behaviors that have been saved."""
-        return [name for name, entry in self._status.items() if "checkpoints" in entry]
+        return list(self._status.behaviors())
 
     @property
     def steps(self) -> dict[str, int]:
-        """Step of the newest checkpoint of every behavior."""
-        return {name: self._status[name]["checkpoints"][-1]["steps"] for name in self.behaviors}
+        """Step of the newest checkpoint of every behavior that `load` returns."""
+        return {name: steps[-1] for name in self.behaviors if (steps := self._present(name))}
 
     def folder(self, behavior: str) -> Path:
         """Return the folder of a behavior's checkpoints."""
@@ -87,12 +76,11 @@ class Checkpoints:
     @property
     def lessons(self) -> dict[str, int]:
         """The lesson of every environment parameter that has been saved."""
-        return {name: entry["lesson_num"] for name, entry in self._status.items() if "lesson_num" in entry}
+        return self._status.lessons()
 
     def best(self, behavior: str) -> tuple[int, float] | None:
         """Return step and rating of the best checkpoint that is listed, None if none was rated."""
-        entries = self._status.get(behavior, {}).get("checkpoints", [])
-        rated = [(e[RATING], e["steps"]) for e in entries if RATING in e]
+        rated = [(e[RATING], e["steps"]) for e in self._status.checkpoints(behavior) if RATING in e]
         rating, step = max(rated, default=(0.0, None))
         return None if step is None else (step, rating)
 
@@ -102,8 +90,7 @@ class Checkpoints:
         Raises:
           CheckpointError: nothing was saved for the behavior, or the file is damaged.
         """
-        entries = self._status.get(behavior, {}).get("checkpoints", [])
-        steps = [e["steps"] for e in entries if self._state_file(behavior, e["steps"]).is_file()]
+        steps = self._present(behavior)
         if not steps:
             known = ", ".join(self.behaviors) or "none"
             raise CheckpointError(
@@ -117,9 +104,25 @@ class Checkpoints:
         path = self._state_file(behavior, steps[-1] if step is None else step)
         try:
             return read_state(path)
-        except (safetensors.SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
+        except DamagedState as error:
             way_out = f"remove it to continue from step {steps[-2]}" if len(steps) > 1 else "start anew with --force"
             raise CheckpointError(f"{path}: the checkpoint is damaged ({error}); {way_out}.") from None
+
+    def begin(self) -> None:
+        """Write the list as it is, so that what it does not name belongs to no run.
+
+        Raises:
+          OSError: the disk is full or not writable.
+        """
+        self._status.write(self._layout.status)
+
+    def sweep(self) -> None:
+        """Delete what a run that was killed left behind: checkpoints that are not listed."""
+        for behavior in self.behaviors if self._is_complete else ():
+            named = {entry["steps"] for entry in self._status.checkpoints(behavior)}
+            for step, path in self._layout.checkpoint_files(self.folder(behavior)):
+                if step not in named:
+                    path.unlink(missing_ok=True)
 
     def save(
         self,
@@ -149,83 +152,66 @@ class Checkpoints:
         """
         stale: list[Path] = []
         for behavior, state in states.items():
-            steps = state["steps"]
-            path = self._state_file(behavior, steps)
-            write_state(path, state)
-            entry = {
-                "steps": steps,
-                "file_path": str(path.with_suffix(".onnx")),
-                "reward": rewards.get(behavior),
-                "creation_time": time.time(),
-                "auxillary_file_paths": [str(path)],
-            }
+            path = self._state_file(behavior, state["steps"])
+            write_state(path, {**state, BEHAVIOR: behavior})
+            entry = listed(state["steps"], path, rewards.get(behavior))
             if behavior in ratings:
                 entry[RATING] = ratings[behavior]
-            listed = self._status.setdefault(behavior, {})
-            before = [e for e in listed.get("checkpoints", []) if e["steps"] != steps]
-            lasting = [e for e in before if PROVISIONAL not in e]
-            if provisional:
-                kept = [*lasting, entry | {PROVISIONAL: True}]
-            else:
-                kept = _newest_and_best([*lasting, entry], keep.get(behavior, 0), keep_best)
-            for old in before:
-                if old not in kept:
-                    state_file = self._state_file(behavior, old["steps"])
-                    stale += [state_file, state_file.with_suffix(".onnx")]
-            listed["checkpoints"] = kept
+            stale += self._list(behavior, entry, keep.get(behavior, 0), keep_best, provisional)
             if final:
                 model = str(self._layout.model(behavior))
-                listed["final_checkpoint"] = entry | {"file_path": model}
+                self._status.set_final(behavior, entry | {"file_path": model})
         for parameter, number in lessons.items():
-            self._status.setdefault(parameter, {})["lesson_num"] = number
-        self._status["metadata"] = {
-            "stats_format_version": FORMAT_VERSION,
-            "mlagents_version": mlagents_envs.__version__,
-        }
-        write_atomically(self._layout.status, json.dumps(self._status, indent=4).encode())
+            self._status.set_lesson(parameter, number)
+        self._status.write(self._layout.status)
         for path in stale:
             path.unlink(missing_ok=True)
+
+    def _list(self, behavior: str, entry: Entry, newest: int, best: int, provisional: bool) -> list[Path]:
+        """List a checkpoint, and return the files of those that leave the list."""
+        before = [e for e in self._status.checkpoints(behavior) if e["steps"] != entry["steps"]]
+        lasting = [e for e in before if PROVISIONAL not in e]
+        if provisional:
+            kept = [*lasting, entry | {PROVISIONAL: True}]
+        else:
+            kept = newest_and_best([*lasting, entry], newest, best)
+        self._status.set_checkpoints(behavior, kept)
+        gone = [self._state_file(behavior, old["steps"]) for old in before if old not in kept]
+        return [path.with_suffix(suffix) for path in gone for suffix in CHECKPOINT_SUFFIXES]
+
+    def _present(self, behavior: str) -> list[int]:
+        """Return the steps that are listed and whose file is there, oldest first."""
+        steps = [entry["steps"] for entry in self._status.checkpoints(behavior)]
+        return [step for step in steps if self._state_file(behavior, step).is_file()]
 
     def _state_file(self, behavior: str, steps: int) -> Path:
         """Found by step rather than by the listed path, so that a run may be moved to another folder."""
         return self._layout.checkpoint(behavior, steps, ".safetensors")
 
 
-def _newest_and_best(entries: list[dict[str, Any]], newest: int, best: int) -> list[dict[str, Any]]:
-    """Return the newest entries (all if that is 0 or less) and those of the best ratings, in their order."""
-    if newest <= 0:
-        return entries
-    rated = sorted((e for e in entries if RATING in e), key=lambda e: (e[RATING], e["steps"]))
-    kept = [*entries[-newest:], *rated[len(rated) - min(best, len(rated)) :]]
-    return [entry for entry in entries if entry in kept]
-
-
-def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a state as one safetensors file, whole or not at all."""
-    tensors = state["tensors"]
-    plain = {key: value for key, value in state.items() if key != "tensors"}
-    header = {"state": json.dumps(plain), "sha256": _digest(tensors)}
-    write_atomically(path, safetensors.numpy.save(tensors, header))
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """Return the state that `write_state` wrote.
+def _rebuilt(layout: Layout) -> Checkpoints:
+    """Return a list of the checkpoints that are there and whole.
 
     Raises:
-      SafetensorError, ValueError, KeyError: the file is damaged or not a checkpoint.
+      CheckpointError: there is none.
     """
-    with safetensors.safe_open(path, framework="numpy") as file:
-        header = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if _digest(tensors) != header["sha256"]:
-        raise ValueError("its checksum is wrong")
-    plain: dict[str, Any] = json.loads(header["state"])
-    return plain | {"tensors": tensors}
-
-
-def _digest(tensors: Mapping[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensors[name]).data)
-    return digest.hexdigest()
+    found: dict[str, list[Entry]] = {}
+    for folder, step, path in sorted(layout.states(), key=lambda state: state[1]):
+        try:
+            behavior = read_state(path).get(BEHAVIOR, Layout.behavior_of(folder))
+        except DamagedState as error:
+            _log.warning("%s: left out, the checkpoint is damaged (%s).", path, error)
+            continue
+        found.setdefault(behavior, []).append(listed(step, path))
+    if not found:
+        raise CheckpointError(
+            f"{layout.status}: not found. The run {layout.run_id!r} has no checkpoint yet: start it anew with --force."
+        )
+    status = Status()
+    for behavior, entries in found.items():
+        status.set_checkpoints(behavior, entries)
+    _log.warning(
+        "%s: not found; the list is rebuilt from the checkpoints beside it. Lessons and ratings are lost.",
+        layout.status,
+    )
+    return Checkpoints(layout, status, is_complete=False)

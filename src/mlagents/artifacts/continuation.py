@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
-from mlagents.artifacts.checkpoints import read_state, write_state
+from mlagents.artifacts.state_file import DamagedState, read_state, write_state
 from mlagents.settings import RunSettings
 from mlagents_envs.logging_util import get_logger
 
@@ -55,7 +54,7 @@ def read_begun(path: Path, steps: Mapping[str, int], settings: RunSettings) -> d
         state = read_state(path)
     except FileNotFoundError:
         return None
-    except (SafetensorError, ValueError, KeyError, UnicodeDecodeError) as error:
+    except DamagedState as error:
         _log.warning("%s cannot be read (%s); the run goes on with new episodes.", path, error)
         return None
     if state["steps"] != dict(steps):

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError
-
-from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints, read_state
+from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
+from mlagents.artifacts.layout import Layout
+from mlagents.artifacts.state_file import DamagedState, read_state
+from mlagents.settings import RunSettings
 
 _STEP = re.compile(r"-(\d+)\.safetensors$")
 
@@ -47,6 +48,32 @@ def find_state(path: Path, behavior: str, initial: Checkpoints | None) -> Path:
     return path
 
 
+def refuse_overwritten(settings: RunSettings, initial: Checkpoints | None, layout: Layout) -> None:
+    """Raise an error if a run would start from weights that it deletes first.
+
+    Args:
+      settings: of the run.
+      initial: the run that `initialize_from` names.
+      layout: where the files of the run are.
+
+    Raises:
+      CheckpointError: so it would.
+    """
+    checkpoint = settings.checkpoint_settings
+    if checkpoint.resume or checkpoint.inference or not checkpoint.force:
+        return
+    for name, behavior in settings.behaviors.items():
+        path = None if behavior.init_path is None else find_state(Path(behavior.init_path), name, initial)
+        if path is not None and path.resolve().is_relative_to(layout.run.resolve()):
+            raise CheckpointError(
+                f"behaviors.{name}.init_path: {path} is of the run that --force overwrites; choose another --run-id."
+            )
+    if checkpoint.initialize_from == checkpoint.run_id:
+        raise CheckpointError(
+            f"--initialize-from={checkpoint.run_id} is the run that --force overwrites; choose another --run-id."
+        )
+
+
 def read_initial(path: Path) -> InitialState:
     """Return the state in a checkpoint.
 
@@ -55,7 +82,7 @@ def read_initial(path: Path) -> InitialState:
     """
     try:
         return InitialState(read_state(path), str(path))
-    except (SafetensorError, ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except DamagedState as error:
         raise CheckpointError(
             f"init_path: {path} cannot be read as a checkpoint ({error}); expected a .safetensors file of a run."
         ) from None

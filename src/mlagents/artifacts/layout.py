@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
-from mlagents.stats import safe_name
+from mlagents.stats import is_portable, safe_name
+
+CHECKPOINT_SUFFIXES = (".safetensors", ".onnx")
+"""Of a checkpoint's state and of its model."""
+
+MODEL_SUFFIXES = (".onnx", ".nn")
+"""Of the models of a run."""
+
+LONGEST_RUN_ID_BYTES = 100
+"""Of a run id, in UTF-8: beside it stand a behavior's name and a suffix, and file systems take 255."""
+
+
+def run_id_problem(run_id: str) -> str | None:
+    """Return why a run id cannot be the name of a folder in the results folder, None if it can."""
+    if "/" in run_id or "\\" in run_id or run_id in (".", ".."):
+        return "a run id is a name, not a path: choose the folder with --results-dir"
+    if (size := len(run_id.encode("utf-8", "surrogatepass"))) > LONGEST_RUN_ID_BYTES:
+        return f"expected at most {LONGEST_RUN_ID_BYTES} bytes, got {size}"
+    if not is_portable(run_id):
+        return 'expected a name that every file system takes: without : * ? " < > | and without a dot at its end'
+    return None
 
 
 @dataclass(frozen=True)
@@ -51,6 +74,11 @@ class Layout:
         return self.run / "run_manifest.json"
 
     @property
+    def lock(self) -> Path:
+        """Who writes into the run now; see `RunLock`."""
+        return self.run / "run.lock"
+
+    @property
     def begun(self) -> Path:
         """What a run that was stopped needs, besides the weights, to go on as if it had not been."""
         return self.run / "begun.safetensors"
@@ -78,6 +106,26 @@ class Layout:
         """A file of a checkpoint: `.safetensors` for the state, `.onnx` for the model."""
         name = safe_name(behavior)
         return self.run / name / f"{name}-{step}{suffix}"
+
+    def states(self) -> Iterator[tuple[Path, int, Path]]:
+        """Yield folder, step and file of the states on disk, whether they are listed or not."""
+        for folder in self.run.iterdir() if self.run.is_dir() else ():
+            for step, path in self.checkpoint_files(folder):
+                if path.suffix == ".safetensors":
+                    yield folder, step, path
+
+    @staticmethod
+    def checkpoint_files(folder: Path) -> list[tuple[int, Path]]:
+        """Return step and path of all files of checkpoints in a behavior's folder."""
+        suffixes = "|".join(map(re.escape, CHECKPOINT_SUFFIXES))
+        pattern = re.compile(rf"{re.escape(folder.name)}-(\d+)({suffixes})", re.DOTALL)
+        files = folder.iterdir() if folder.is_dir() else ()
+        return [(int(found[1]), path) for path in files if (found := pattern.fullmatch(path.name))]
+
+    @staticmethod
+    def behavior_of(folder: Path) -> str:
+        """Return whose checkpoints a folder holds, by its name; shortened names stay short."""
+        return unquote(folder.name)
 
     def events(self, behavior: str) -> Path:
         """Folder of a behavior's TensorBoard files."""

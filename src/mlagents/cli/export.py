@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
       UsageError: no such run or behavior, or a file of another type.
       CheckpointError: the checkpoint is missing, damaged, or from a version that did not save what is needed.
       ExportError: the policy cannot be written.
+      RunInUse: it is to be written into the folder of a run that is being trained.
     """
     output: Path = arguments.output
     if output.suffix not in SUFFIXES:
@@ -67,12 +70,34 @@ def run(arguments: argparse.Namespace) -> int:
     checkpoints = Checkpoints.open(Layout.of_folder(folder))
     behavior = _behavior(checkpoints, folder, arguments.behavior)
     saved, step = read_policy(checkpoints, behavior, arguments.checkpoint)
-    report = export_model(saved.policy, saved.spec, output, profile=BY_NAME[arguments.profile])
+    with _owned(folder, output):
+        report = export_model(saved.policy, saved.spec, output, profile=BY_NAME[arguments.profile])
     kind = "Barracuda" if report.opset is None else f"ONNX, operator set {report.opset}"
     print(f"{output}: {behavior} at step {step} ({kind}, model API version {report.api_version})")
     errors = ", ".join(f"{name} {error:.1g}" for name, error in report.max_error.items())
     print(f"differs from the policy by at most: {errors}")
     return 0
+
+
+@contextmanager
+def _owned(folder: Path, output: Path) -> Iterator[None]:
+    """Own the run while a model is written into its folder.
+
+    Raises:
+      RunInUse: the run is being trained.
+    """
+    if not output.resolve().is_relative_to(folder.resolve()):
+        yield
+        return
+    from mlagents.artifacts.layout import Layout
+    from mlagents.artifacts.run_lock import RunLock
+
+    lock = RunLock(Layout.of_folder(folder).lock)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _behavior(checkpoints: Checkpoints, folder: Path, wanted: str | None) -> str:

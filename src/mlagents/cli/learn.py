@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
+from mlagents.training.stop import StopSignals
 from mlagents_envs.logging_util import set_log_level
 
 if TYPE_CHECKING:
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mlagents-learn` and return its exit code."""
-    arguments = parser().parse_args(argv)
-    flags = typed_flags(arguments)
-    set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
-    with reporting_errors(debug=arguments.debug) as outcome:
-        _learn(arguments.trainer_config_path, flags)
-    return outcome.exit_code
+    with StopSignals() as stop:
+        arguments = parser().parse_args(argv)
+        flags = typed_flags(arguments)
+        set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
+        with reporting_errors(debug=arguments.debug) as outcome:
+            _learn(arguments.trainer_config_path, flags, stop)
+        return outcome.exit_code
 
 
 def read_settings(argv: Sequence[str] | None = None) -> RunSettings:
@@ -36,8 +38,8 @@ def read_settings(argv: Sequence[str] | None = None) -> RunSettings:
     return _settings(arguments.trainer_config_path, typed_flags(arguments))
 
 
-def _learn(config: str | None, flags: dict[str, object]) -> None:
-    train(_settings(config, flags))
+def _learn(config: str | None, flags: dict[str, object], stop: StopSignals) -> None:
+    train(_settings(config, flags), stop)
 
 
 def _settings(config: str | None, flags: dict[str, object]) -> RunSettings:
@@ -50,16 +52,20 @@ def _settings(config: str | None, flags: dict[str, object]) -> RunSettings:
     return load_run_settings(Path(config) if config else None, flags)
 
 
-def train(settings: RunSettings) -> None:
-    """Carry out a run."""
+def train(settings: RunSettings, stop: StopSignals | None = None) -> None:
+    """Carry out a run, which ends early when `stop` has received a signal; without it, signals are listened to here."""
+    if stop is None:
+        with StopSignals() as stop:
+            return train(settings, stop)
     from mlagents import process
 
     process.configure(settings.device)
     results_dir = settings.checkpoint_settings.results_dir
     from mlagents.training.build import build
 
-    run = build(settings, Path(results_dir) if results_dir else None)
-    run.execute()
+    stop.loaded()
+    run = build(settings, Path(results_dir) if results_dir else None, stop)
+    return run.execute()
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def run(connection: Connection, source: bytes, index: int, log_level: int = logg
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the trainer decides what ends
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # was blocked until now
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # reaches the group, too, when its terminal is closed
     signal.signal(signal.SIGTERM, _exit)
     if log_level != logging.NOTSET:
         set_log_level(log_level)

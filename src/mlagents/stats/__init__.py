@@ -7,7 +7,7 @@ from mlagents.stats.console import ConsoleWriter
 from mlagents.stats.csv import CsvWriter
 from mlagents.stats.gauges import GaugeWriter
 from mlagents.stats.jsonl import JsonlWriter
-from mlagents.stats.names import safe_name
+from mlagents.stats.names import is_portable, safe_name
 from mlagents.stats.plugins import RunInfo, StatsWriterPluginError, plugin_writers
 from mlagents.stats.reporter import Statistics, Writer
 from mlagents.stats.run_logs import write_timers
@@ -26,6 +26,7 @@ __all__ = [
     "Summary",
     "TensorBoardWriter",
     "Writer",
+    "is_portable",
     "plugin_writers",
     "safe_name",
     "write_timers",

@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlagents.stats.files import append_line, start_file
+from mlagents.files import write_atomically
+from mlagents.stats.files import append_line, naming, start_file
 from mlagents.stats.summary import Summary
 from mlagents.stats.text import Text
 
@@ -21,18 +22,19 @@ class JsonlWriter:
     A write is `{"time", "behavior", "step", "stats": {<tag>: {"value", "mean", "std", "min", "max", "sum",
     "count", "aggregation"}}}`; a text is `{"time", "behavior", "text": {<name>: <string or mapping>}}`.
     The time is in seconds since 1970. Numbers that are not finite become null. A resumed run goes on behind
-    the lines that are there.
+    the lines that are there, but for writes behind its checkpoint.
     """
 
-    def __init__(self, path: Path, resume: bool = False) -> None:
+    def __init__(self, path: Path, resumed_at: Mapping[str, int] | None = None) -> None:
         """Write nothing yet.
 
         Args:
           path: the file.
-          resume: go on with a file that is there, else overwrite it.
+          resumed_at: behavior -> step of the checkpoint with which it goes on (without: 0); None to overwrite a file
+            that is there.
         """
         self._path = path
-        self._resume = resume
+        self._resumed_at = resumed_at
         self._is_started = False
 
     def write(self, behavior: str, step: int, summaries: Mapping[str, Summary]) -> None:
@@ -53,9 +55,27 @@ class JsonlWriter:
 
     def _append(self, record: Mapping[str, object]) -> None:
         if not self._is_started:
-            start_file(self._path, keep=self._resume)
+            if start_file(self._path, keep=self._resumed_at is not None) and self._resumed_at is not None:
+                _cut(self._path, self._resumed_at)
             self._is_started = True
         append_line(self._path, json.dumps(record, ensure_ascii=False, default=str) + "\n")
+
+
+def _cut(path: Path, last_steps: Mapping[str, int]) -> None:
+    """Take the writes of each behavior behind its step out of a file."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if not _is_behind(line, last_steps)]
+    if len(kept) < len(lines):
+        with naming(path):
+            write_atomically(path, b"".join(kept))
+
+
+def _is_behind(line: bytes, last_steps: Mapping[str, int]) -> bool:
+    try:
+        record = json.loads(line)
+        return bool(record["step"] > last_steps.get(record["behavior"], 0))
+    except (ValueError, KeyError, TypeError):  # a text, or nothing of ours
+        return False
 
 
 def _plain(summary: Summary) -> dict[str, object]:

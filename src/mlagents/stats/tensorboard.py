@@ -31,18 +31,20 @@ class TensorBoardWriter:
     """One folder per behavior, with a scalar for every tag but `Is Training` and `Step`.
 
     Rewards, group rewards and HISTOGRAM statistics get a histogram `<tag>_hist` besides. Values that are not
-    finite are left out. Texts appear as `<name>/text_summary`.
+    finite are left out. Texts appear as `<name>/text_summary`. A resumed run begins a new session behind its
+    checkpoint, for which TensorBoard leaves out what earlier files have from there on.
     """
 
-    def __init__(self, folder: Callable[[str], Path], resume: bool = False) -> None:
+    def __init__(self, folder: Callable[[str], Path], resumed_at: Mapping[str, int] | None = None) -> None:
         """Write nothing yet.
 
         Args:
           folder: behavior -> its folder.
-          resume: keep the event files that are there, else delete them when the behavior first comes.
+          resumed_at: behavior -> step of the checkpoint with which it goes on (without: 0), to keep the event files
+            that are there; None to delete them when the behavior first comes.
         """
         self._folder = folder
-        self._resume = resume
+        self._resumed_at = resumed_at
         self._files: dict[str, _EventFile] = {}
 
     def write(self, behavior: str, step: int, summaries: Mapping[str, Summary]) -> None:
@@ -87,9 +89,11 @@ class TensorBoardWriter:
     def _file(self, behavior: str) -> _EventFile:
         if behavior not in self._files:
             folder = self._folder(behavior)
-            if not self._resume:
+            if self._resumed_at is None:
                 _delete_events(folder)
-            self._files[behavior] = _EventFile(folder)
+            file = self._files[behavior] = _EventFile(folder)
+            if self._resumed_at is not None:
+                file.start_session(self._resumed_at.get(behavior, 0) + 1)
         return self._files[behavior]
 
 
@@ -113,6 +117,13 @@ class _EventFile:
             self._records = RecordWriter(str(self._path))
         self._next_flush = 0.0
         self._append(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def start_session(self, step: int) -> None:
+        """Let TensorBoard leave out what files before this one have from a step on."""
+        from tensorboardX.proto.event_pb2 import SessionLog
+
+        log = SessionLog(status=SessionLog.START)
+        self._append(self._event(wall_time=time.time(), step=step, session_log=log))
 
     def write(self, step: int, summary: Any) -> None:
         self._append(self._event(wall_time=time.time(), step=step, summary=summary))

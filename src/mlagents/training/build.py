@@ -13,8 +13,10 @@ from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.algorithms.sac.learner import SACLearner
 from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
 from mlagents.artifacts.exports import Exports
-from mlagents.artifacts.initial import InitialState, find_state, read_initial
+from mlagents.artifacts.initial import InitialState, find_state, read_initial, refuse_overwritten
 from mlagents.artifacts.layout import Layout
+from mlagents.artifacts.run_folder import RunFolder
+from mlagents.artifacts.run_lock import RunInUse
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
@@ -22,8 +24,8 @@ from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.processes import ProcessPool
 from mlagents.rollout.sampler import LocalSampler
-from mlagents.rollout.source import EnvironmentSource
-from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, dump
+from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
+from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, SettingsError, dump
 from mlagents.stats import (
     ConsoleWriter,
     CsvWriter,
@@ -38,11 +40,15 @@ from mlagents.stats import (
 from mlagents.training.availability import Coverage, refuse_hopeless
 from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
+from mlagents.training.patience import already_trained
 from mlagents.training.run import Run
+from mlagents.training.start_faults import StartFaults
+from mlagents.training.stop import StopSignals
 from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.logging_util import get_logger
+from mlagents_envs.sampler_class import SamplerException
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
@@ -75,34 +81,55 @@ def make_learner(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, 
     return LEARNERS.get(settings.trainer_type, make_plugin_learner)(behavior, spec, settings, seed)
 
 
-def build(settings: RunSettings, results_dir: Path | None) -> Run:
-    """Check the run's folder, start its environments, and return the run.
+def build(settings: RunSettings, results_dir: Path | None, stop: StopSignals | None = None) -> Run:
+    """Check everything, claim the run's folder, start its environments, and return the run.
 
     Args:
       settings: of the run, flags included.
       results_dir: base folder of the modern layout; None for the layout of 2020.
+      stop: signals that are watched already.
 
     Raises:
       CheckpointError: the run id is taken, or what is to be continued is not there.
+      RunInUse: another process writes into the run.
       SettingsError: settings ask for something this version does not have.
       SamplerException: a sampler cannot be made.
       UnknownEnvironment, UnityException: the environment could not be started.
+      StartError: several of these.
     """
-    trainers = [*LEARNERS, *plugins.names(TRAINER_TYPE_GROUP)]
-    refuse_hopeless(settings, trainers)
     settings = _with_seed(settings)
+    folder = RunFolder(Layout(settings.checkpoint_settings.run_id, results_dir), settings.checkpoint_settings)
+    try:
+        return _build(settings, results_dir, folder, stop or StopSignals())
+    except BaseException:
+        folder.release()
+        raise
+
+
+def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, stop: StopSignals) -> Run:
+    trainers = [*LEARNERS, *plugins.names(TRAINER_TYPE_GROUP)]
     checkpoint = settings.checkpoint_settings
     seed = settings.env_settings.seed
     layout = Layout(checkpoint.run_id, results_dir)
-    checkpoints = _open_checkpoints(settings, layout)
-    weights = _initial_weights(settings, results_dir)
-    parameters = _parameters(settings)
+    source = _source(settings, layout, seed)
+    faults = StartFaults(CheckpointError, RunInUse, SettingsError, UnknownEnvironment, SamplerException)
+    with faults.noted():
+        refuse_hopeless(settings, trainers)
+    with faults.noted():
+        weights = _initial_weights(settings, results_dir)
+    with faults.noted():
+        folder.claim()
+    with faults.noted():
+        parameters = _parameters(settings)
+    with faults.noted():
+        source.is_named()
+    faults.raise_all()
+    checkpoints = folder.checkpoints
     if checkpoint.resume:
         parameters.load_state_dict({"lessons": {"number": checkpoints.lessons}})
     max_steps: dict[str, int] = {}
     console = ConsoleWriter(max_steps)
-    statistics = Statistics(_writers(settings, layout, console))
-    source = _source(settings, layout, seed)
+    statistics = Statistics(_writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None))
     evaluator = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
     pool = _pool(settings, source)
     training = not checkpoint.inference
@@ -117,13 +144,14 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
             learner.load_state_dict(checkpoints.load(name))
             behavior.last_saved_step = learner.steps
             _log.info("%s: resuming training from step %d.", name, learner.steps)
+            if behavior.finished:
+                _log.warning("%s", already_trained(name, learner.steps, behavior_settings.max_steps))
         elif (found := weights(name, behavior_settings)) is not None:
             learner.initialize_from(found.state)
             _log.info("%s: weights from %s; steps start at 0.", name, found.origin)
         if checkpoint.resume and not saved:
             _log.warning("%s: the run has no checkpoint of it; it starts from step 0.", name)
         max_steps[name] = behavior_settings.max_steps
-        statistics.text(name, "Hyperparameters", behavior_settings.model_dump(mode="json"))
         return behavior
 
     return Run(
@@ -138,6 +166,8 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
         configuration=dump(settings),
         exports=Exports(layout, checkpoint),
         evaluator=evaluator,
+        folder=folder,
+        stop=stop,
     )
 
 
@@ -156,28 +186,6 @@ def _parameters(settings: RunSettings) -> ParameterSchedule:
     )
 
 
-def _open_checkpoints(settings: RunSettings, layout: Layout) -> Checkpoints:
-    """Apply the rules for an existing, or missing, run of the same id."""
-    wanted = settings.checkpoint_settings
-    if wanted.resume:
-        if not layout.run.exists():
-            raise CheckpointError(
-                f"--resume: there is no run {wanted.run_id!r} ({layout.run} does not exist). Check --run-id and"
-                " --results-dir, or leave out --resume to start it."
-            )
-        if layout.status.exists() or wanted.inference:
-            return Checkpoints.open(layout)
-        _log.warning("The run %r was stopped before its first checkpoint: it starts from step 0.", wanted.run_id)
-        return Checkpoints(layout)
-    begun = any(entry != layout.player_logs for entry in layout.run.glob("*"))  # not so if no player could be started
-    if begun and not wanted.force:
-        raise CheckpointError(
-            f"The run id {wanted.run_id!r} is taken: {layout.run} exists. Choose --resume to continue it, --force to"
-            " overwrite it, or another --run-id."
-        )
-    return Checkpoints(layout)
-
-
 def _initial_weights(settings: RunSettings, results_dir: Path | None) -> FindWeights:
     """Return how to find the weights that a behavior starts from."""
     run_id, initial = settings.checkpoint_settings.initialize_from, None
@@ -189,6 +197,7 @@ def _initial_weights(settings: RunSettings, results_dir: Path | None) -> FindWei
     for name, behavior in settings.behaviors.items():
         if behavior.init_path is not None and not settings.checkpoint_settings.resume:
             find_state(Path(behavior.init_path), name, initial)  # what is not there is said before anything starts
+    refuse_overwritten(settings, initial, Layout(settings.checkpoint_settings.run_id, results_dir))
 
     def find(name: str, behavior: BehaviorSettings) -> InitialState | None:
         if behavior.init_path is not None:
@@ -200,6 +209,7 @@ def _initial_weights(settings: RunSettings, results_dir: Path | None) -> FindWei
 
 def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSource:
     env, engine = settings.env_settings, settings.engine_settings
+    inference = settings.checkpoint_settings.inference  # whose players leave the logs of training alone
     return EnvironmentSource(
         env=env.env_path,
         seed=seed,
@@ -208,7 +218,7 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
         base_port=env.base_port if env.env_path is not None else None,
         timeout_wait=env.timeout_wait,
         additional_args=tuple(env.env_args or ()),
-        log_folder=str(layout.player_logs),
+        log_folder=str(layout.player_logs / "inference" if inference else layout.player_logs),
         engine=EngineConfig(
             width=engine.width,
             height=engine.height,
@@ -251,19 +261,18 @@ def _is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
-def _writers(settings: RunSettings, layout: Layout, console: ConsoleWriter) -> list[Writer]:
-    resume = settings.checkpoint_settings.resume
+def _writers(
+    settings: RunSettings, layout: Layout, console: ConsoleWriter, resumed_at: Mapping[str, int] | None
+) -> list[Writer]:
+    checkpoint = settings.checkpoint_settings
     info = RunInfo(
         run_id=layout.run_id,
         folder=layout.run,
-        resume=resume,
+        resume=checkpoint.resume,
         settings=settings.model_dump(mode="json"),
     )
-    return [
-        TensorBoardWriter(layout.events, resume),
-        CsvWriter(layout.csv, resume),
-        *([JsonlWriter(layout.jsonl, resume)] if settings.checkpoint_settings.jsonl else []),
-        GaugeWriter(),
-        console,
-        *plugin_writers(info),
-    ]
+    files: list[Writer] = [TensorBoardWriter(layout.events, resumed_at), CsvWriter(layout.csv, resumed_at)]
+    if checkpoint.jsonl:
+        files.append(JsonlWriter(layout.jsonl, resumed_at))
+    # Inference leaves a run as it is, even if another process trains it meanwhile.
+    return [*([] if checkpoint.inference else files), GaugeWriter(), console, *plugin_writers(info)]

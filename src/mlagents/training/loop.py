@@ -8,6 +8,7 @@ since the last one; an *epoch* is one pass of an update over them, in *minibatch
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from mlagents.rollout.sampler import Sampler
 from mlagents.self_play.league import League, SoloPlay
 from mlagents.stats import Aggregation, Statistics
 from mlagents.training.behavior import Behavior
+from mlagents.training.patience import Patience
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.logging_util import get_logger
@@ -66,6 +68,8 @@ class TrainingLoop:
         self._league = league or SoloPlay()
         self._clock = clock
         self._last_save_s = clock()
+        self._patience = Patience()
+        self._heard: Counter[str] = Counter()
 
     def run(self, stop: Callable[[], bool], begun: dict[str, Any] | None = None) -> None:
         """Train until every behavior has done its `max_steps`, or `stop` says so; inference ends by `stop` only.
@@ -88,6 +92,7 @@ class TrainingLoop:
             with hierarchical_timer("learn"):
                 self._learn()
             self._change_play(environment_steps)
+            self._say_who_is_silent()
             self._save_if_due()
             if self.behaviors and all(b.finished for b in self.behaviors.values()):
                 return
@@ -104,6 +109,8 @@ class TrainingLoop:
     def _take(self, collected: Collected) -> None:
         """Hand experience to who learns from it, and results to who counts them."""
         self._league.record(collected.episodes)
+        for segment in collected.segments:
+            self._heard[segment.behavior.name] += len(segment)
         for name, behavior in self.behaviors.items():
             behavior.learner.reserve(collected.lanes[name])
             newest = WeightsId(name, NEWEST)
@@ -147,6 +154,12 @@ class TrainingLoop:
                 self._statistics.set(name, tag, value)
         for name, tag, value in self._league.statistics():
             self._statistics.set(name, tag, value)
+
+    def _say_who_is_silent(self) -> None:
+        """Warn of behaviors whose agents have asked for no decision for long: the run would wait for them for ever."""
+        names = {BehaviorId.parse(full_name).name for full_name in self._sampler.behavior_specs}
+        for line in self._patience.observe({name: self._heard[name] for name in names}):
+            _log.warning(line)
 
     def _save_if_due(self) -> None:
         """Save behaviors that reached their `checkpoint_interval`, and all of them provisionally now and then."""

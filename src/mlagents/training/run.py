@@ -14,6 +14,7 @@ from mlagents.artifacts.exports import ExportedPolicy, Exports
 from mlagents.artifacts.interface import KEY, interface
 from mlagents.artifacts.layout import Layout
 from mlagents.artifacts.manifest import manifest
+from mlagents.artifacts.run_folder import RunFolder
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.export import ExportError
 from mlagents.files import write_atomically
@@ -23,10 +24,10 @@ from mlagents.stats import Statistics, write_timers
 from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.loop import MakeBehavior, TrainingLoop
-from mlagents.training.stop import StopSignals
+from mlagents.training.stop import StopSignals, stopped_by
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.exception import UnityCommunicatorStoppedException
-from mlagents_envs.logging_util import get_logger
+from mlagents_envs.logging_util import get_logger, stdout_is_closed
 
 _log = get_logger(__name__)
 
@@ -48,6 +49,8 @@ class Run:
       parameters: of the environments.
       configuration: the settings as YAML.
       exports: writes its models.
+      folder: of the run, claimed.
+      stop: signals.
       evaluator: rates checkpoints; None if that is not wanted.
     """
 
@@ -61,8 +64,9 @@ class Run:
     parameters: ParameterSchedule
     configuration: str
     exports: Exports
+    folder: RunFolder
+    stop: StopSignals
     evaluator: CheckpointEvaluator | None = None
-    _stop: StopSignals = field(default_factory=StopSignals, init=False)
     _behaviors: dict[str, Behavior] = field(default_factory=dict, init=False)
 
     @property
@@ -82,20 +86,33 @@ class Run:
         )
         begun = None
         try:
-            with self._stop as stop:
+            with self.stop.training(also=self._is_unwatched) as stop:
                 try:
                     self._learn(loop, stop)
                     begun = loop.state_dict() if self.training else None
                     if stop.received is not None:
-                        _log.info("%s: learning was interrupted; saving.", stop.received.name)
+                        _log.info("%s: learning was interrupted%s.", stop.received.name, "; saving" * self.training)
                 finally:
                     if self.training and loop.behaviors:
                         self._save_final(list(loop.behaviors.values()), begun)
+                if stop.received is not None and not loop.behaviors:
+                    raise stopped_by(stop.received)
         finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the environments, write what is left, and release the run's folder."""
+        try:
             self.sampler.close()
             self.statistics.close()
-            if self.training:
+            if self.folder.has_begun:
                 write_timers(self.layout.timers, COMMUNICATION_PROTOCOL_VERSION)
+        finally:
+            self.folder.release()
+
+    def _is_unwatched(self) -> bool:
+        """Return whether the run is inference, which has no other purpose, and nobody reads what it prints."""
+        return not self.training and stdout_is_closed()
 
     def _learn(self, loop: TrainingLoop, stop: StopSignals) -> None:
         """Run the loop; an environment that leaves by itself, as the Editor does when play mode ends, ends it too."""
@@ -110,11 +127,11 @@ class Run:
         """Make a behavior and export its model at once: one that cannot be exported then costs seconds, not hours."""
         behavior = self.make_behavior(name, spec)
         if self.training:
-            if not self.settings.checkpoint_settings.resume:
-                self.layout.begun.unlink(missing_ok=True)  # by --force: of the run that was there before
+            self.exports.dry_run(_exported(behavior))
+            self.folder.begin()
             write_atomically(self.layout.configuration, self.configuration.encode())
             write_atomically(self.layout.manifest, manifest(self.settings))
-            self.exports.dry_run(_exported(behavior))
+        self.statistics.text(name, "Hyperparameters", behavior.settings.model_dump(mode="json"))
         self._behaviors[name] = behavior
         return behavior
 
@@ -159,7 +176,7 @@ class Run:
             except ExportError as error:
                 _log.error("The checkpoints are not rated: %s", error)
                 return {}
-            ratings = evaluator.rate({**models, **present}, self._stop)
+            ratings = evaluator.rate({**models, **present}, self.stop)
         return {name: rating for name, rating in ratings.items() if name in models}
 
     def _begun(self) -> dict[str, Any] | None:

@@ -1,32 +1,137 @@
-"""Stopping a run by Ctrl+C or SIGTERM."""
+"""Stopping a run by Ctrl+C, SIGTERM, or the end of its terminal. Standard library only: it is imported first."""
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
 from types import FrameType, TracebackType
+
+_STDERR = 2
+_DOUBLE_S = 1.0
+"""A second signal within this time is the same wish: Ctrl+C pressed twice, or passed on by what had blocked it."""
+
+
+class _Phase(Enum):
+    LOADING = "loading"
+    STARTING = "starting"
+    TRAINING = "training"
+
+
+def stopped_by(number: int) -> KeyboardInterrupt:
+    """Return the exception that ends a command because of a signal, whose exit code is 128 + its number."""
+    return KeyboardInterrupt(int(number))
 
 
 class StopSignals:
-    """Within the `with` block, SIGINT and SIGTERM ask the run to stop; a second one interrupts it where it is."""
+    """Within the `with` block, SIGINT, SIGTERM and SIGHUP ask for the end; each is acknowledged on stderr at once.
+
+    A thread does that, since Python's own handlers wait for the end of compilations. What a signal does depends on how
+    far the run is:
+
+    - While modules are loaded there is nothing to clean up: the process ends, with 128 + the signal's number.
+    - After `loaded`, while the run is started, `KeyboardInterrupt` is raised; a second signal ends the process.
+    - Within `training`, the run is asked to stop and save; a second signal interrupts it where it is.
+
+    A SIGHUP that is ignored, as `nohup` has it, stays so.
+
+    Attributes:
+      received: the first signal.
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._phase = _Phase.LOADING
+        self._depth = 0
+        self._first_s: float | None = None
+        self._also: Callable[[], bool] = bool
 
     def __enter__(self) -> StopSignals:
-        self._before = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        self._depth += 1
+        if self._depth == 1:
+            self._before = {number: signal.signal(number, self._handle) for number in _numbers()}
+            self._reader, self._writer = socket.socketpair()
+            self._writer.setblocking(False)
+            self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+            self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
+            self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._depth -= 1
+        if self._depth == 0:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(self._wakeup_before)
+            self._writer.close()
+            self._thread.join()
+            self._reader.close()
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = signal.Signals(number)
+    def loaded(self) -> None:
+        """Say that everything is imported, and that from here on an end needs cleaning up."""
+        self._phase = _Phase.STARTING
+
+    @contextmanager
+    def training(self, also: Callable[[], bool] = bool) -> Iterator[StopSignals]:
+        """Say that the run has started and is asked whether to stop.
+
+        Args:
+          also: another reason to stop.
+
+        Raises:
+          KeyboardInterrupt: a signal came before, and the exception was lost on its way.
+        """
+        with self:
+            self._phase, self._also = _Phase.TRAINING, also
+            if self.received is not None:
+                raise stopped_by(self.received)
+            yield self
 
     def __call__(self) -> bool:
-        """Return whether a signal asked to stop."""
-        return self.received is not None
+        """Return whether a signal, or another reason, asks to stop."""
+        return self.received is not None or self._also()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._phase is _Phase.LOADING:
+            return  # the thread ends the process; an exception could be lost in an import, or abort one
+        is_first, self.received = self.received is None, self.received or signal.Signals(number)
+        if self._phase is _Phase.STARTING or not is_first:
+            raise stopped_by(number)
+
+    def _listen(self) -> None:
+        while numbers := self._reader.recv(64):
+            for number in numbers:
+                if number in self._before:
+                    self._acknowledge(signal.Signals(number))
+
+    def _acknowledge(self, number: signal.Signals) -> None:
+        if self._phase is _Phase.LOADING:
+            _say("interrupted")
+            os._exit(128 + number)
+        elif self._first_s is None:
+            self._first_s = time.monotonic()
+            if self._phase is _Phase.STARTING:
+                _say(f"{number.name}: the start is given up; once more ends it at once.")
+            else:
+                _say(f"{number.name}: stopping after what is in progress, and saving; once more interrupts that.")
+        elif self._phase is _Phase.STARTING and time.monotonic() - self._first_s > _DOUBLE_S:
+            os._exit(128 + number)
+
+
+def _numbers() -> Iterator[signal.Signals]:
+    yield from (signal.SIGINT, signal.SIGTERM)
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        yield hangup
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # of a terminal that was closed
+        os.write(_STDERR, f"{text}\n".encode())

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints, write_state
+from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
 from mlagents.artifacts.initial import find_state, read_initial
 from mlagents.artifacts.layout import Layout
+from mlagents.artifacts.state_file import write_state
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import re
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -39,6 +42,8 @@ def test_all_families_exist(name):
         (OSError("odd"), "error: odd", 1),
         (ModelError(), "error: ModelError", 1),
         (KeyboardInterrupt(), "interrupted", 130),
+        (KeyboardInterrupt(15), "interrupted", 143),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "error: Broken pipe", 1),  # not that of stdout
     ],
 )
 def test_users_errors_are_one_line(capsys, error, message, exit_code):
@@ -90,3 +95,18 @@ def test_success():
     with reporting_errors(debug=False) as outcome:
         pass
     assert outcome.exit_code == 0
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_nobody_has_to_read_what_a_command_prints(lines):
+    """Few lines fail when the command ends and Python writes them; many while it prints."""
+    code = (
+        "import sys\nfrom mlagents.cli.errors import reporting_errors\n"
+        f"with reporting_errors(debug=False) as outcome:\n  for _ in range({lines}): print('line')\n"
+        "sys.exit(outcome.exit_code)"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")

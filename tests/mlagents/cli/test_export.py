@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from mlagents.artifacts.checkpoints import Checkpoints
 from mlagents.artifacts.interface import KEY, interface
 from mlagents.artifacts.layout import Layout
+from mlagents.artifacts.run_lock import RunLock
 from mlagents.cli.export import PROFILES as OFFERED
 from mlagents.cli.main import main
 from mlagents.export import PROFILES
@@ -96,6 +98,9 @@ def test_what_is_not_there(run, capsys, arguments, message):
 
 def test_a_run_without_checkpoints(run, capsys):
     run.status.unlink()
+    assert main(["export", "first", "-o", "a.onnx"]) == 0  # the list is rebuilt from what is there
+    for file in (run.run / "Ball").iterdir():
+        file.unlink()
     assert "has no checkpoint yet" in refused(capsys, "first", "-o", "a.onnx")
 
 
@@ -142,3 +147,15 @@ def test_a_run_writes_keeps_its_best_and_exports_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "r", "--profile", "sentis1", "-o", "again.onnx"]) == 0
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "models/r/Basic.onnx").read_bytes()
+
+
+def test_a_run_that_is_being_trained_gets_no_model_from_others(run, capsys):
+    lock = RunLock(run.lock)
+    lock.acquire()
+    assert f"in use by process {os.getpid()}" in refused(capsys, "first", "-o", "models/first/Ball.onnx")
+    assert not run.model("Ball").exists()
+    assert main(["export", "first", "-o", "Ball.onnx"]) == 0
+    lock.release()
+    assert main(["export", "first", "-o", "models/first/Ball.onnx"]) == 0
+    assert run.model("Ball").exists()
+    assert not run.lock.exists()

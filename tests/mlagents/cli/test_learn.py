@@ -16,7 +16,7 @@ import onnx
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlagents.artifacts.checkpoints import read_state
+from mlagents.artifacts.state_file import read_state
 
 CONFIG = """\
 behaviors:
@@ -182,6 +182,12 @@ def test_resuming_what_has_no_checkpoint_starts_it(folder):
     assert result.returncode == 0, result.stderr
     assert "[WARNING] Basic: the run has no checkpoint of it; it starts from step 0." in result.stdout
     listed.unlink()
+    result = learn(folder, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert "the list is rebuilt from the checkpoints beside it" in result.stdout
+    listed.unlink()
+    for checkpoint in (folder / "models/r/Basic").iterdir():
+        checkpoint.unlink()
     assert_told(learn(folder, "--resume", "--inference"), "has no checkpoint yet")
     result = learn(folder, "--resume")
     assert result.returncode == 0, result.stderr

@@ -196,7 +196,8 @@ def test_ctrl_c_in_the_terminal_while_workers_start(folder, delay):
     *ends, last = output.splitlines()
     assert (last, process.returncode) == ("interrupted", 130)
     # A worker that had come as far as starting its player says that it stopped it.
-    assert all(line.startswith("[INFO] Environment shut down with ") for line in ends), output
+    expected = ("SIGINT: the start is given up", "[INFO] Environment shut down with ")
+    assert all(line.startswith(expected) for line in ends), output
 
 
 def test_ctrl_c_while_a_player_hangs(folder):
@@ -224,7 +225,7 @@ def test_the_editor(folder):
         output = read_until(waiting, "Play")
         assert "Listening on port 5004. Start training by pressing the Play button in the Unity Editor." in output
         processes = family(waiting)
-        with subprocess.Popen(command, **pipes) as second:
+        with subprocess.Popen([*command, "--run-id=s"], **pipes) as second:
             output = finish(second)
         assert second.returncode == 1
         assert "error: Port 5004 is in use" in output

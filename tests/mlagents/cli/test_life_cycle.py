@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mlagents.artifacts.checkpoints import read_state
+from mlagents.artifacts.state_file import read_state
 
 CONFIG = """\
 behaviors:

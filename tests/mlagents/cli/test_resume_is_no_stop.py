@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from mlagents.artifacts.checkpoints import read_state
+from mlagents.artifacts.state_file import read_state
 
 BASIC = """\
 behaviors:

@@ -16,8 +16,8 @@ from mlagents.stats.tensorboard import _histogram
 REWARD, GROUP = "Environment/Cumulative Reward", "Environment/Group Cumulative Reward"
 
 
-def statistics_in(folder, resume=False):
-    return Statistics([TensorBoardWriter(lambda behavior: folder / safe_name(behavior), resume)])
+def statistics_in(folder, resumed_at=None):
+    return Statistics([TensorBoardWriter(lambda behavior: folder / safe_name(behavior), resumed_at)])
 
 
 def read(folder):
@@ -113,16 +113,16 @@ def test_hyperparameters_come_back_as_text(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("resume", "steps"), [(True, [1, 2]), (False, [2])])
-def test_old_events_stay_only_when_resumed(tmp_path, caplog, resume, steps):
+@pytest.mark.parametrize(("resumed_at", "steps"), [({"B": 1}, [1, 2]), (None, [2])])
+def test_old_events_stay_only_when_resumed(tmp_path, caplog, resumed_at, steps):
     for step in (1, 2):
-        statistics = statistics_in(tmp_path, resume)
+        statistics = statistics_in(tmp_path, resumed_at)
         statistics.add("B", "tag", 0.0)
         statistics.write("B", step)
         statistics.close()
     assert [step for step, _ in points(read(tmp_path / "B"), "tag")] == steps
     messages = [record.getMessage() for record in caplog.records]
-    assert len(messages) == (0 if resume else 1)
+    assert len(messages) == (0 if resumed_at else 1)
     assert all(str(tmp_path / "B") in message for message in messages)
 
 
@@ -157,3 +157,14 @@ def test_a_full_disk_is_reported_once_and_the_rest_goes_on(tmp_path):
     assert str(tmp_path / "A" / "events.out.tfevents") in lines[0]
     assert len((tmp_path / "rest.jsonl").read_text().splitlines()) == 81
     assert points(read(tmp_path / "A"), REWARD)[:2] == [(0, 499.5), (1, 499.5)]  # what fitted can be read
+
+
+def test_tensorboard_leaves_out_what_is_behind_the_checkpoint_with_which_a_run_goes_on(tmp_path):
+    """Written up to 2000, killed, resumed with checkpoint 1000, and stopped again after 1500."""
+    for resumed_at, steps in ((None, (500, 1000, 1500, 2000)), ({"B": 1000}, (1500,))):
+        statistics = statistics_in(tmp_path, resumed_at)
+        for step in steps:
+            statistics.add("B", "tag", step if resumed_at is None else -step)
+            statistics.write("B", step)
+        statistics.close()
+    assert points(read(tmp_path / "B"), "tag") == [(500, 500.0), (1000, 1000.0), (1500, -1500.0)]

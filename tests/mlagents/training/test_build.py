@@ -17,13 +17,14 @@ def make_run(tmp_path, monkeypatch):
     runs = []
 
     def make(text, results_dir=None):
+        for run in runs:
+            run.close()
         runs.append(build(parse_run_settings(f"default_settings: {{}}\n{text}"), results_dir))
         return runs[-1]
 
     yield make
     for run in runs:
-        run.sampler.close()
-        run.statistics.close()
+        run.close()
 
 
 @pytest.mark.parametrize(("setting", "agents"), [("num_areas: 1", 1), ("num_areas: 3", 3), ("num_areas: null", 12)])

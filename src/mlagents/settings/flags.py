@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from mlagents.settings.schema import CheckpointSettings
-from mlagents.settings.schema.base import whole
 from mlagents.settings.source.faults import FaultReport, Place, did_you_mean, shown
+from mlagents.settings.source.scalars import whole
 from mlagents.settings.source.sections import Items, Section, located, sections_of
 
 _SECTIONS = {

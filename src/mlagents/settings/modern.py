@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlagents.settings.schema import hyperparameters_of
 from mlagents.settings.source.faults import FaultReport
 from mlagents.settings.source.sections import Section, copied, sections_of
+from mlagents.settings.source.spellings import move_init_path, respell, respell_self_play
 
 _NETWORK_SPELLINGS = {"vis_encoder_type": "vis_encode_type", "conditioning_type": "goal_conditioning_type"}
 
@@ -31,31 +32,6 @@ def normalise_behavior(behavior: Section, report: FaultReport) -> None:
             respell(network, _NETWORK_SPELLINGS, report)
     respell_self_play(behavior, report)
     move_init_path(behavior)
-
-
-def respell_self_play(behavior: Section, report: FaultReport) -> None:
-    """Self-play's ratio by its name of 0.15."""
-    for self_play in sections_of(behavior, "self_play"):
-        respell(self_play, {"play_against_current_self_ratio": "play_against_latest_model_ratio"}, report)
-
-
-def move_init_path(behavior: Section) -> None:
-    """An `init_path` of cloning is one of the behavior."""
-    for cloning in sections_of(behavior, "behavioral_cloning"):
-        if "init_path" in cloning:
-            if "init_path" not in behavior:
-                behavior.take(cloning, "init_path")
-            del cloning["init_path"]
-
-
-def respell(section: Section, spellings: dict[str, str], report: FaultReport) -> None:
-    """Rename keys; both spellings at once are a fault."""
-    for spelling, key in spellings.items():
-        if spelling in section and key in section:
-            report.fault(section.keys_at[spelling], f"the same as {key!r}, which is also given; keep one")
-            del section[spelling]
-        elif spelling in section:
-            section.rename(spelling, key)
 
 
 def _encoding_size(signal: Section, report: FaultReport) -> None:

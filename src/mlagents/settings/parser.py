@@ -54,7 +54,7 @@ def validate(tree: Section, report: FaultReport) -> RunSettings | None:
 
 
 def _note(finding: _Finding, tree: Section, report: FaultReport) -> None:
-    """FaultReport a finding, unless it may come from an earlier repair."""
+    """Report a finding, unless it may come from an earlier repair."""
     if any(_related(path, doubt) for path in finding.judged or [finding.path] for doubt in report.doubtful):
         return
     place, depth = find(tree, finding.path)

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 
 from mlagents.settings.legacy.keys import correct_keys
 from mlagents.settings.legacy.rewards import upgrade_rewards
-from mlagents.settings.modern import move_init_path, respell, respell_self_play
 from mlagents.settings.schema import TRAINER_TYPES, hyperparameters_of
-from mlagents.settings.schema.base import number, switch, whole
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, did_you_mean, shown
+from mlagents.settings.source.scalars import number, switch, whole
 from mlagents.settings.source.sections import Section, copied, sections_of
+from mlagents.settings.source.spellings import move_init_path, respell, respell_self_play
 
 _NETWORK = ("normalize", "hidden_units", "num_layers", "vis_encode_type")
 _BEHAVIOR = ("max_steps", "time_horizon", "summary_freq", "init_path", "threaded", "keep_checkpoints")

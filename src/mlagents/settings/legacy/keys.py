@@ -10,7 +10,7 @@ from mlagents.settings.source.sections import Section
 
 
 def correct_keys(section: Section, known: Iterable[str], report: FaultReport) -> None:
-    """FaultReport unknown keys; read each as the one that it resembles, or leave it out, in place."""
+    """Report unknown keys; read each as the one that it resembles, or leave it out, in place."""
     names = list(known)
     for key in [key for key in section if key not in names]:
         near = get_close_matches(key, names, n=1)
@@ -23,7 +23,7 @@ def correct_keys(section: Section, known: Iterable[str], report: FaultReport) ->
 
 
 def require(section: Section, keys: Iterable[str], at: Place, report: FaultReport) -> None:
-    """FaultReport missing keys."""
+    """Report missing keys."""
     for key in keys:
         if key not in section:
             report.fault(at, f"missing key {key!r}")

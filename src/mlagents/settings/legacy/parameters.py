@@ -6,8 +6,8 @@ from difflib import get_close_matches
 
 from mlagents.settings.legacy.keys import correct_keys, require
 from mlagents.settings.schema import SAMPLERS
-from mlagents.settings.schema.base import whole
 from mlagents.settings.source.faults import FaultReport, did_you_mean, shown
+from mlagents.settings.source.scalars import whole
 from mlagents.settings.source.sections import Items, Section
 
 _CURRICULUM_KEYS = ("measure", "thresholds", "min_lesson_length", "signal_smoothing", "parameters")

@@ -28,10 +28,9 @@ from mlagents.settings.schema.base import (
     Switch,
     Violation,
     WholeOrUnlimited,
-    number,
     unknown_choice,
-    wrong_type,
 )
+from mlagents.settings.source.scalars import number, wrong_type
 from mlagents_envs.sampler_class import SamplerFactory
 
 

@@ -12,7 +12,6 @@ from mlagents.plugins import PluginError
 from mlagents.settings.schema.hyperparameters import TRAINER_TYPES, HyperparameterSettings, register_trainer_type
 
 if TYPE_CHECKING:
-    from mlagents.settings.schema.behavior import BehaviorSettings
     from mlagents_envs.base_env import BehaviorSpec
 
 TRAINER_TYPE_GROUP = "mlagents.trainer_type"
@@ -25,11 +24,11 @@ class TrainerType:
     Attributes:
       hyperparameters: class of the section `hyperparameters` of a behavior with this trainer_type.
       make_learner: makes the `mlagents.training.behavior.Learner` of such a behavior from its name, what it observes
-        and does, its settings (their `hyperparameters` are of the class above) and the seed of the run.
+        and does, its `BehaviorSettings` (their `hyperparameters` are of the class above) and the seed of the run.
     """
 
     hyperparameters: type[HyperparameterSettings]
-    make_learner: Callable[[str, BehaviorSpec, BehaviorSettings, int], Any]
+    make_learner: Callable[[str, BehaviorSpec, Any, int], Any]
 
 
 _loaded: dict[str, TrainerType] = {}

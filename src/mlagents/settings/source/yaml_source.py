@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from mlagents.settings.schema.base import switch
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, did_you_mean
+from mlagents.settings.source.scalars import switch
 from mlagents.settings.source.sections import Items, Section
 
 _TAG = "tag:yaml.org,2002:"

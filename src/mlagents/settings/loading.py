@@ -13,6 +13,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from mlagents.settings.flags import apply_flags, settle_start
+from mlagents.settings.legacy.files import KINDS, kind_of, read_parameters
 from mlagents.settings.parser import validate
 from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, SettingsError
@@ -41,7 +42,7 @@ _Representer.add_representer(str, _text)
 
 
 def load_run_settings(
-    path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True
+    path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True, strict: bool = False
 ) -> RunSettings:
     """The configuration of a run from its trainer file and the flags that were typed. Warnings are logged.
 
@@ -50,27 +51,31 @@ def load_run_settings(
         flags: flag destinations (`env_path`, `curriculum_config_path`, ...) and values; they win over files.
         check_files: demonstrations must exist. (For files of 2020, which often serve many environments, a warning
             says what is missing.)
+        strict: refuse what is only tolerated in files of 2020, such as misspelt keys, which were ignored then.
 
     Raises:
         SettingsError: every fault of the files and flags at once.
     """
-    report = FaultReport()
-    trainer = _built_in_defaults(report) if path is None else read(path, report)
+    report = FaultReport(strict=strict)
+    trainer = _built_in_defaults(report) if path is None else _read_trainer(path, report)
     curriculum, sampler = (
-        read(Path(str(flags[flag])), report) if flags.get(flag) else None
-        for flag in ("curriculum_config_path", "sampler_file_path")
+        read_parameters(kind, Path(str(flags[kind.flag])), report) if flags.get(kind.flag) else None for kind in KINDS
     )
     return _settings(trainer, curriculum, sampler, flags, report, check_files)
 
 
-def parse_run_settings(text: str, source: str = "configuration", *, check_files: bool = False) -> RunSettings:
-    """The configuration in a YAML text; `source` names it in messages.
+def parse_run_settings(
+    text: str, source: str = "configuration", *, check_files: bool = False, strict: bool = False
+) -> RunSettings:
+    """Return the configuration in a YAML text; `source` names it in messages, the rest is as above.
 
     Raises:
         SettingsError: every fault of the text at once.
     """
-    report = FaultReport()
-    return _settings(parse(text, source, report), None, None, _NO_FLAGS, report, check_files)
+    report = FaultReport(strict=strict)
+    trainer = parse(text, source, report)
+    report.settle_repeated(tolerated=trainer is not None and is_of_2020(trainer))
+    return _settings(trainer, None, None, _NO_FLAGS, report, check_files)
 
 
 def dump(settings: RunSettings) -> str:
@@ -121,6 +126,15 @@ def _built_in_defaults(report: FaultReport) -> Section:
     tree = Section(place)
     tree.subsection("default_settings")
     return tree
+
+
+def _read_trainer(path: Path, report: FaultReport) -> Section | None:
+    trainer = read(path, report)
+    report.settle_repeated(tolerated=trainer is not None and is_of_2020(trainer))
+    if trainer is not None and (kind := kind_of(trainer)) is not None:
+        report.fault(trainer.place, f"a {kind.name} file; pass it with {kind.typed} {path}, beside a trainer file")
+        return None
+    return trainer
 
 
 def _settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlagents.settings.schema import hyperparameters_of
+from mlagents.settings.schema.empty_sections import fill_empty_signals
 from mlagents.settings.source.faults import FaultReport
 from mlagents.settings.source.sections import Section, copied, sections_of
 from mlagents.settings.source.spellings import move_init_path, respell, respell_self_play
@@ -53,6 +54,7 @@ def inherit(tree: Section) -> None:
         for name, behavior in behaviors.items():
             if isinstance(behavior, Section):
                 behaviors[name] = _completed(_relevant(default, behavior), behavior)
+    fill_empty_signals(tree)
 
 
 def _relevant(default: Section, behavior: Section) -> Section:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from mlagents.settings.legacy.keys import correct_keys, require
+from mlagents.settings.legacy.keys import correct_keys, leave_out_unknown, require
 from mlagents.settings.schema import SAMPLERS
 from mlagents.settings.source.faults import FaultReport, did_you_mean, shown
 from mlagents.settings.source.scalars import whole
@@ -54,7 +54,7 @@ def _lessons(behavior: str, curriculum: Section, report: FaultReport) -> dict[st
 
 
 def _has_its_keys(curriculum: Section, report: FaultReport) -> bool:
-    correct_keys(curriculum, _CURRICULUM_KEYS, report)
+    leave_out_unknown(curriculum, _CURRICULUM_KEYS, report, _CURRICULUM_KEYS)
     require(curriculum, _CURRICULUM_KEYS, curriculum.place, report)
     usable = True
     for key, kind, words in (

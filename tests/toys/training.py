@@ -47,7 +47,7 @@ def _settings(trainer_type, max_steps, hyperparameters, changes):
     return BehaviorSettings.model_validate(sections | changes)
 
 
-def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None, clock=time.monotonic):
+def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None, clock=time.monotonic, save_freq=0):
     """Return the loop over one environment in this process."""
     statistics = statistics or Statistics()
 
@@ -58,7 +58,7 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=N
     pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())
     ignore = lambda *arguments: None  # noqa: E731
     parameters = parameters or ParameterSchedule({})
-    return TrainingLoop(pool, make_behavior, statistics, parameters, ignore, save or ignore, clock)
+    return TrainingLoop(pool, make_behavior, statistics, parameters, ignore, save or ignore, clock, save_freq)
 
 
 def train(env, settings, *, seed=0, stop=lambda: False):

@@ -116,7 +116,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--lesson", "lesson at which all curricula start", int, 0),
         Flag("--sampler", "parameter randomisation file", str, dest="sampler_file_path", metavar="FILE"),
         Flag("--keep-checkpoints", "checkpoints of each behavior that stay on disk", int, 5),
-        Flag("--save-freq", "trainer steps between checkpoints", int, 500000),
+        Flag("--save-freq", "environment steps between checkpoints, without it checkpoint_interval decides", int),
     ),
 }
 

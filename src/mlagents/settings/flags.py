@@ -37,6 +37,7 @@ _SECTIONS = {
     ),
     "checkpoint_settings": (
         "run_id",
+        "save_freq",
         "initialize_from",
         "load_model",
         "resume",
@@ -54,7 +55,6 @@ _SECTION_OF = {key: section for section, keys in _SECTIONS.items() for key in ke
 _DEVICES = ("cpu", "device", "torch_device")
 _BEHAVIOR_KEYS = {
     "keep_checkpoints": ("keep_checkpoints",),
-    "save_freq": ("checkpoint_interval",),
     "deterministic": ("network_settings", "deterministic"),
 }
 _FILES = ("trainer_config_path", "curriculum_config_path", "sampler_file_path")
@@ -92,8 +92,6 @@ def apply_flags(tree: Section, flags: Mapping[str, object], report: FaultReport)
             report.warn(at, f"ignored: {_IGNORED[flag]}")
         elif flag == "debug":
             tree.put("debug", value, at)
-    if "save_freq" in flags:
-        report.warn(place_of("save_freq"), "counts trainer steps, where 2020 counted environment steps")
     if "lesson" in flags:
         _set_lesson(tree, flags["lesson"], report)
     _set_device(tree, flags, report)

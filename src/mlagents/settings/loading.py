@@ -13,8 +13,9 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from mlagents.settings.flags import apply_flags, settle_start
-from mlagents.settings.legacy.files import KINDS, kind_of, read_parameters
+from mlagents.settings.legacy.files import KINDS, Kind, kind_of, read_parameters
 from mlagents.settings.parser import validate
+from mlagents.settings.portable import portable
 from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, SettingsError
 from mlagents.settings.source.sections import Section, find
@@ -80,9 +81,6 @@ def parse_run_settings(
 
 def dump(settings: RunSettings) -> str:
     """The effective configuration as modern YAML, every key written out; it parses back to equal settings."""
-    yaml = YAML()
-    yaml.Representer = _Representer
-    yaml.width = 1_000_000  # no folded lines
     tree = settings.model_dump(mode="json")
     if settings.default_settings is None:
         del tree["default_settings"]
@@ -90,9 +88,40 @@ def dump(settings: RunSettings) -> str:
         for behavior in tree["behaviors"].values():
             for signal in settings.default_settings.reward_signals:
                 behavior["reward_signals"].setdefault(signal, None)
+    return _yaml(tree)
+
+
+def convert(settings: RunSettings) -> tuple[str, list[str]]:
+    """Return the configuration as modern YAML that the original toolkit reads too, and what that cannot say."""
+    tree, notes = portable(settings)
+    return _yaml(tree), notes
+
+
+def _yaml(tree: object) -> str:
+    yaml = YAML()
+    yaml.Representer = _Representer
+    yaml.width = 1_000_000  # no folded lines
     stream = io.StringIO()
     yaml.dump(tree, stream)
     return stream.getvalue()
+
+
+def check_parameters(path: Path, *, strict: bool = False) -> Kind | None:
+    """Check a curriculum or sampler file by itself; return which of the two it is, None if it is another file.
+
+    Raises:
+        SettingsError: every fault of the file at once.
+    """
+    report = FaultReport(strict=strict)
+    tree = read(path, FaultReport()) if path.is_file() else None
+    kind = None if tree is None else kind_of(tree)
+    if kind is None:
+        return None
+    found = read_parameters(kind, path, report)
+    trainer = Section(Place(str(path), ()))
+    trainer.subsection("default_settings")
+    _settings(trainer, *(found if kind is other else None for other in KINDS), _NO_FLAGS, report, check_files=False)
+    return kind
 
 
 def missing_demonstrations(settings: RunSettings) -> Iterator[tuple[KeyPath, str]]:

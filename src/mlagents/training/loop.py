@@ -38,6 +38,7 @@ class TrainingLoop:
       progress: told every behavior's step after each round; cheap.
       save: saves behaviors; provisionally if the second argument says so.
       clock: seconds, from any start.
+      save_freq: environment steps, of all workers, between saves of all behaviors; 0: their own intervals decide.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class TrainingLoop:
         progress: Callable[[str, int], None],
         save: Callable[[list[Behavior], bool], None],
         clock: Callable[[], float] = time.monotonic,
+        save_freq: int = 0,
     ):
         self.behaviors: dict[str, Behavior] = {}
         self._pool = pool
@@ -57,6 +59,8 @@ class TrainingLoop:
         self._parameters = parameters
         self._progress = progress
         self._save = save
+        self._save_freq = save_freq
+        self._steps_since_save = 0
         self._clock = clock
         self._last_save_s = clock()
 
@@ -87,7 +91,7 @@ class TrainingLoop:
                     self._progress(behavior.name, behavior.step)
             self._take_environment_statistics()
             self._change_parameters(environment_steps=len(reports))
-            self._save_if_due()
+            self._save_if_due(environment_steps=len(reports))
             if self.behaviors and all(b.finished for b in self.behaviors.values()):
                 return
 
@@ -165,9 +169,16 @@ class TrainingLoop:
                     for name in self.behaviors:
                         self._statistics.add(name, tag, value, aggregation)
 
-    def _save_if_due(self) -> None:
-        """Save behaviors that reached their `checkpoint_interval`, and all of them provisionally now and then."""
-        due = [b for b in self.behaviors.values() if b.learns and _checkpoint_due(b)]
+    def _save_if_due(self, environment_steps: int) -> None:
+        """Save behaviors that reached their `checkpoint_interval`, and all of them provisionally now and then.
+
+        With `save_freq`, all of them are saved after so many environment steps instead.
+        """
+        self._steps_since_save += environment_steps
+        everything = 0 < self._save_freq <= self._steps_since_save
+        if everything:
+            self._steps_since_save = 0
+        due = [b for b in self.behaviors.values() if b.learns and (everything or self._interval_passed(b))]
         provisional = not due and self._clock() - self._last_save_s > PROVISIONAL_SAVE_S
         if provisional:
             due = [b for b in self.behaviors.values() if b.learns]
@@ -176,7 +187,6 @@ class TrainingLoop:
             with hierarchical_timer("checkpoint"):
                 self._save(due, provisional)
 
-
-def _checkpoint_due(behavior: Behavior) -> bool:
-    interval = behavior.settings.checkpoint_interval
-    return behavior.learner.steps // interval > behavior.last_saved_step // interval
+    def _interval_passed(self, behavior: Behavior) -> bool:
+        interval = behavior.settings.checkpoint_interval
+        return not self._save_freq and behavior.learner.steps // interval > behavior.last_saved_step // interval

@@ -63,7 +63,7 @@ def test_environment_arguments_take_the_rest():
 
 
 def test_defaults_in_the_help_are_those_of_the_settings():
-    names = {"--env": "env_path", "--device": "device", "--save-freq": "checkpoint_interval"}
+    names = {"--env": "env_path", "--device": "device"}
     for flag in FLAGS:
         if flag.default is not None and flag.name not in ("--lesson", "--device"):
             key = names.get(flag.name, flag.name.removeprefix("--").replace("-", "_"))

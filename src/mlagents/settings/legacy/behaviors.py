@@ -35,6 +35,7 @@ _OLD_NAMES = {
 _BEFORE_0_9 = ("gamma", "use_curiosity", "curiosity_strength", "curiosity_enc_size")
 _OF_2020 = {"trainer": "ppo", "summary_freq": 10000, "sequence_length": 64, "memory_size": 128}
 """Documented defaults that the schema does not have, or has elsewhere."""
+_SAVE_FREQ = 50_000
 _EXTRINSIC = {"extrinsic": {"strength": 1.0, "gamma": 0.99}}
 
 _REQUIRED = (*_NETWORK[:3], *_BEHAVIOR[:3], "batch_size", "buffer_size", "learning_rate", "reward_signals")
@@ -66,6 +67,8 @@ def upgrade_behaviors(flat: Section, report: FaultReport) -> Section:
         flat[name] = Section(flat.keys_at[name])
     _correct_keys(flat, report)
     tree = Section(flat.place)
+    checkpoints = tree.subsection("checkpoint_settings")
+    checkpoints.put("save_freq", _SAVE_FREQ, checkpoints.place)
     behaviors = tree.subsection("behaviors")
     default = flat.get("default")
     if "default" in flat and not isinstance(default, Section):

@@ -121,6 +121,10 @@ class CheckpointSettings(Settings):
     load_model: Switch = False
     """Deprecated: the same as resume."""
 
+    save_freq: Natural = 0
+    """Environment steps, of all workers together, between checkpoints of all behaviors, as in 2020; 0: each behavior's
+    checkpoint_interval decides."""
+
     resume: Switch = False
     """Continue the run of the same run_id: weights, step counter, lessons, ratings."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
+from mlagents.distribution import warn_of_others
 from mlagents_envs.logging_util import set_log_level
 
 
@@ -17,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     flags = typed_flags(arguments)
     set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
+    warn_of_others()
     with reporting_errors(debug=arguments.debug) as outcome:
         _learn(arguments.trainer_config_path, flags)
     return outcome.exit_code

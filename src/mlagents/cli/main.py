@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mlagents.cli import config, demo, envs, export, play, serve
 from mlagents.cli.errors import reporting_errors
+from mlagents.distribution import warn_of_others
 from mlagents.process import use_one_thread
 from mlagents_envs import __version__
 
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, unknown = parser.parse_known_args(argv)
     if unknown and not arguments.ignores_unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    warn_of_others()
     use_one_thread()  # before a command imports numpy
     with reporting_errors(debug=arguments.debug) as outcome:
         outcome.exit_code = arguments.run(arguments)

@@ -76,7 +76,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--video",
         type=file_of_type(*VIDEO_SUFFIXES),
         metavar="FILE",
-        help="record the play as .mp4 (needs mlagents[video]) or .gif",
+        help="record the play as .mp4 (needs mlagents-jax[video]) or .gif",
     )
     parser.add_argument(
         "--screenshot",

@@ -94,7 +94,7 @@ class Mp4:
             import imageio_ffmpeg
         except ImportError as error:
             raise UsageError(
-                "an .mp4 video needs imageio-ffmpeg: pip install 'mlagents[video]'; a .gif needs nothing more"
+                "an .mp4 video needs imageio-ffmpeg: pip install 'mlagents-jax[video]'; a .gif needs nothing more"
             ) from error
         self._writer: Generator[None, bytes | None, None] = imageio_ffmpeg.write_frames(
             str(path), (WIDTH, HEIGHT), fps=1.0 / seconds_per_picture, quality=7

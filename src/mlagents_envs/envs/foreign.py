@@ -29,5 +29,7 @@ def make_foreign(
 
             make = make_pettingzoo
     except ImportError as error:
-        raise UnityEnvironmentException(f"{name} needs a library: {error}. pip install 'mlagents[{kind}]'") from error
+        raise UnityEnvironmentException(
+            f"{name} needs a library: {error}. pip install 'mlagents-jax[{kind}]'"
+        ) from error
     return make(inner, seed=seed, num_areas=num_areas, side_channels=side_channels)

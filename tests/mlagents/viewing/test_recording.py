@@ -113,4 +113,4 @@ def test_programs_that_run_elsewhere_cannot_be_seen(entry, capsys, tmp_path) -> 
 def test_what_writes_an_mp4_may_be_missing(monkeypatch, capsys, tmp_path) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     assert play("Basic", "--video", str(tmp_path / "play.mp4")) == 2
-    assert "pip install 'mlagents[video]'; a .gif needs nothing more" in capsys.readouterr().err
+    assert "pip install 'mlagents-jax[video]'; a .gif needs nothing more" in capsys.readouterr().err

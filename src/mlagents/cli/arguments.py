@@ -6,6 +6,7 @@ from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace
 from dataclasses import dataclass
 from typing import Any
 
+from mlagents.cli.parsing import OneLineParser, parse_number, parse_whole
 from mlagents_envs import __version__
 
 
@@ -31,7 +32,8 @@ class Flag:
         if self.takes is None:
             options["action"] = "store_true"
         else:
-            options |= {"type": self.takes, "choices": self.choices, "metavar": self.metavar}
+            parsers = {int: parse_whole, float: parse_number}
+            options |= {"type": parsers.get(self.takes, self.takes), "choices": self.choices, "metavar": self.metavar}
         if self.takes_rest:
             options["nargs"] = REMAINDER
         parser.add_argument(self.name, **options)
@@ -123,7 +125,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
 
 def parser() -> ArgumentParser:
     """The parser of `mlagents-learn`; but for `trainer_config_path` and `debug` it yields what was typed only."""
-    built = ArgumentParser(
+    built = OneLineParser(
         prog="mlagents-learn",
         description="Train agents. Flags that are typed win over the trainer file.",
     )

@@ -120,7 +120,8 @@ def check_parameters(path: Path, *, strict: bool = False) -> Kind | None:
     found = read_parameters(kind, path, report)
     trainer = Section(Place(str(path), ()))
     trainer.subsection("default_settings")
-    _settings(trainer, *(found if kind is other else None for other in KINDS), _NO_FLAGS, report, check_files=False)
+    curriculum, sampler = (found if kind is other else None for other in KINDS)
+    _settings(trainer, curriculum, sampler, _NO_FLAGS, report, check_files=False)
     return kind
 
 

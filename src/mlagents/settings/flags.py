@@ -145,6 +145,10 @@ def settle_start(settings: CheckpointSettings, flags: Mapping[str, object], repo
         report.warn(at, "load_model (--load) is deprecated: write resume (--resume)")
     if settings.train_model:
         report.warn(at, "train_model (--train) is deprecated and without effect: training is the default")
+    if settings.inference and not (resume or initialize_from):
+        report.warn(
+            at, "inference without resume: behaviors without an init_path act with random weights (add --resume)"
+        )
     if resume and initialize_from is not None:
         from_flag = "initialize_from" in flags and not {"resume", "load_model"} & flags.keys()
         if from_flag:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,8 +20,9 @@ from mlagents.settings.source.faults import FaultReport, KeyPath, Place, Setting
 from mlagents.settings.source.sections import Section, find
 from mlagents.settings.source.yaml_source import parse, read
 from mlagents.settings.upgrade import is_of_2020, upgrade
+from mlagents_envs.logging_util import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 

@@ -32,13 +32,14 @@ from mlagents.stats import (
     Writer,
     plugin_writers,
 )
-from mlagents.training.availability import Coverage, refuse_hopeless
+from mlagents.training.availability import Coverage, refuse_hopeless, warn_of_unknown_parameters
 from mlagents.training.behavior import Behavior, Learner
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.run import Run
 from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
+from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
@@ -100,6 +101,8 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
     statistics = Statistics(_writers(settings, layout, console))
     source = _source(settings, layout, seed)
     judge = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
+    if source.env is not None and source.is_named():
+        warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
     pool = _pool(settings, source)
     coverage = Coverage(settings, trainers, lambda: {name.partition("?team=")[0] for name in pool.behavior_specs})
 

@@ -178,3 +178,27 @@ def test_a_trainer_that_is_not_installed_is_one_fault(text):
 def test_a_slip_in_a_trainers_name_is_seen(typed, meant):
     (fault,) = faults(f"behaviors: {{A: {{trainer_type: {typed}}}}}")
     assert fault.endswith(f"did you mean '{meant}'?")
+
+
+def test_inference_with_random_weights_is_said(tmp_path, caplog):
+    for flags, said in (({"inference": True}, True), ({"inference": True, "resume": True}, False), ({}, False)):
+        caplog.clear()
+        load_run_settings(None, flags)
+        assert ("act with random weights (add --resume)" in caplog.text) == said
+
+
+def test_warnings_say_that_they_are(capsys):
+    load_run_settings(None, {"load_model": True})
+    lines = capsys.readouterr().out.splitlines()
+    assert any("load_model (--load) is deprecated" in line for line in lines)
+    assert all(line.startswith("[WARNING] ") for line in lines)
+
+
+def test_a_sampler_of_ones_own_in_a_file_of_2020_is_answered_in_its_words(tmp_path):
+    (tmp_path / "trainer.yaml").write_text(OLD)
+    (tmp_path / "s.yaml").write_text("resampling-interval: 5\nmass:\n  sampler-type: custom-sampler\n  argA: 1\n")
+    with pytest.raises(SettingsError) as error:
+        load_run_settings(tmp_path / "trainer.yaml", {"sampler_file_path": tmp_path / "s.yaml"})
+    (fault,) = error.value.faults
+    assert "s.yaml:3:17: mass.sampler-type: no sampler 'custom-sampler' is registered" in fault
+    assert "SamplerFactory.register_sampler(name, class)" in fault

@@ -16,6 +16,7 @@ from mlagents.settings.legacy.files import KINDS, Kind, kind_of, read_parameters
 from mlagents.settings.parser import validate
 from mlagents.settings.portable import portable
 from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
+from mlagents.settings.sizes import oversized
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, SettingsError
 from mlagents.settings.source.sections import Section, find
 from mlagents.settings.source.yaml_source import parse, read
@@ -181,6 +182,8 @@ def _settings(
     apply_flags(tree, flags, report)
     settings = validate(tree, report)
     if settings is not None and check_files:
+        for path, problem in oversized(settings):
+            report.fault(find(tree, path)[0].below(*path[find(tree, path)[1] :]), problem)
         note = report.warn if is_of_2020(trainer) else report.fault
         for path, problem in missing_demonstrations(settings):
             note(find(tree, path)[0], problem)

@@ -182,6 +182,8 @@ def _problem(detail: dict[str, Any], path: KeyPath) -> str:
         expected = by_its_type
     if value is None:
         expected = expected.removesuffix(" or null")
+    if kind == "less_than_equal" and "<=" not in expected:
+        expected = f"at most {detail['ctx']['le']:g}"
     if kind in _EMPTY:
         return f"empty (expected {expected})"
     what = "out of bounds" if kind in _BOUNDS else "unknown value" if described else "wrong type"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from mlagents.settings import SettingsError, load_run_settings, parse_run_settings
@@ -202,3 +204,43 @@ def test_a_sampler_of_ones_own_in_a_file_of_2020_is_answered_in_its_words(tmp_pa
     (fault,) = error.value.faults
     assert "s.yaml:3:17: mass.sampler-type: no sampler 'custom-sampler' is registered" in fault
     assert "SamplerFactory.register_sampler(name, class)" in fault
+
+
+@pytest.mark.parametrize(
+    ("behavior", "key"),
+    [
+        ("network_settings: {hidden_units: 100000000}", "network_settings.hidden_units"),
+        ("network_settings: {num_layers: 1000000000}", "network_settings.hidden_units"),
+        ("hyperparameters: {buffer_size: 1e14}", "hyperparameters.buffer_size"),
+        ("time_horizon: 1e14", "time_horizon"),
+        ("network_settings: {memory: {memory_size: 100000000}}", "memory.memory_size"),
+        ("reward_signals: {rnd: {network_settings: {hidden_units: 100000000}}}", "rnd.network_settings.hidden_units"),
+    ],
+)
+def test_what_no_machine_has_is_refused_before_it_is_taken(tmp_path, behavior, key):
+    (tmp_path / "c.yaml").write_text(f"behaviors:\n  A: {{trainer_type: ppo, {behavior}}}\n")
+    with pytest.raises(SettingsError) as error:
+        load_run_settings(tmp_path / "c.yaml")
+    (fault,) = error.value.faults
+    assert fault.startswith(str(tmp_path / "c.yaml:2:"))
+    assert f"{key}: needs at least" in fault
+    assert "of memory; this machine has" in fault
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["behaviors: {A: {max_steps: 1e29}}", "env_settings: {num_areas: 2147483648}", "env_settings: {seed: 1e20}"],
+)
+def test_counts_have_an_end(text):
+    (fault,) = faults(text)
+    assert "out of bounds" in fault
+    assert "expected at most " in fault
+
+
+def test_aliases_of_aliases_are_counted_before_they_are_copied():
+    """Nine lists of nine aliases each: 9**9 entries in ten lines."""
+    names = "abcdefghi"
+    lines = ['a: &a ["x", "x", "x", "x", "x", "x", "x", "x", "x"]']
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise(names)]
+    found = faults("\n".join(lines))
+    assert any("entries, counted through aliases (expected at most 100,000)" in each for each in found)

@@ -68,13 +68,16 @@ def unknown_choice(allowed: list[str]) -> PydanticCustomError:
     return PydanticCustomError("unknown_choice", "expected one of {allowed}", {"allowed": allowed})
 
 
+MOST = 10**15
+"""No count is larger: more steps than any machine takes, and exact as a float."""
+
 # Pydantic applies these from the right: text becomes a number, and then meets the bounds.
 Whole = Annotated[int, BeforeValidator(whole)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(whole)]
-Natural = Annotated[int, Field(ge=0), BeforeValidator(whole)]
-WholeOrUnlimited = Annotated[int, Field(ge=-1), BeforeValidator(whole)]
+Count = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(whole)]
+Natural = Annotated[int, Field(ge=0, le=MOST), BeforeValidator(whole)]
+WholeOrUnlimited = Annotated[int, Field(ge=-1, le=MOST), BeforeValidator(whole)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole)]
-EvenCount = Annotated[int, Field(gt=0, multiple_of=2), BeforeValidator(whole)]
+EvenCount = Annotated[int, Field(gt=0, le=MOST, multiple_of=2), BeforeValidator(whole)]
 Number = Annotated[float, BeforeValidator(finite)]
 Positive = Annotated[float, Field(gt=0), BeforeValidator(finite)]
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(finite)]

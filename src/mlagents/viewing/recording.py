@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from mlagents.errors import UsageError
-from mlagents.viewing.gif import Gif
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,6 +149,8 @@ def file_of_type(*suffixes: str) -> Callable[[str], Path]:
 
 
 def _open_video(path: Path, seconds_per_picture: float) -> Video:
+    from mlagents.viewing.gif import Gif  # not above: it loads numpy
+
     return (Mp4 if path.suffix.lower() == ".mp4" else Gif)(path, seconds_per_picture)
 
 

@@ -35,7 +35,7 @@ BENCHMARKS = (
     "exchange",
     "training",
 )
-VERSIONS = ("mlagents", "jax", "numpy", "mujoco", "numba")
+VERSIONS = ("mlagents-jax", "jax", "numpy", "mujoco", "numba")
 
 
 def run(name: str, quick: bool) -> dict[str, Any]:

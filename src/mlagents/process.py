@@ -65,7 +65,7 @@ def _use_gpu(number: int) -> None:
     except RuntimeError as error:
         raise DeviceError(
             "--device gpu (--torch-device cuda): jax finds no GPU. It needs an NVIDIA driver and the CUDA build of jax:"
-            f' pip install "mlagents[cuda]". Leave the flag out to train on the CPU. (jax says: {error})'
+            f' pip install "mlagents-jax[cuda]". Leave the flag out to train on the CPU. (jax says: {error})'
         ) from error
     if number >= len(gpus):
         raise DeviceError(

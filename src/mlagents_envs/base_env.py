@@ -57,6 +57,9 @@ __all__ = [
     "_ActionTupleBase",
 ]
 
+MOST_AREAS = 10_000
+"""Copies of an area that one environment is ever asked for; a number above it is a mistake, or worse."""
+
 
 class BaseEnv(ABC):
     """An environment. `mlagents_envs.testing.check_env` holds an implementation against this contract.

@@ -12,8 +12,13 @@ from contextlib import suppress
 from typing import NoReturn, Protocol
 from uuid import UUID
 
-from mlagents_envs.base_env import BaseEnv
-from mlagents_envs.exception import UnityCommunicatorStoppedException, UnityException, UnityTimeOutException
+from mlagents_envs.base_env import MOST_AREAS, BaseEnv
+from mlagents_envs.exception import (
+    UnityCommunicatorStoppedException,
+    UnityEnvironmentException,
+    UnityException,
+    UnityTimeOutException,
+)
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.rpc.client import Command, Player
 from mlagents_envs.side_channel.default_training_analytics_side_channel import DefaultTrainingAnalyticsSideChannel
@@ -108,6 +113,10 @@ def _play(make: MakeEnvironment, player: Player) -> None:
     logger.info("A trainer connected: version %s, seed %d.", wishes.package_version, wishes.seed)
     relays = _Relays()
     num_areas = wishes.num_areas if wishes.num_areas > 1 else None
+    if wishes.num_areas > MOST_AREAS:
+        raise UnityEnvironmentException(
+            f"The trainer asks for {wishes.num_areas} areas; expected at most {MOST_AREAS}. Is --num-areas right?"
+        )
     with (
         make(seed=wishes.seed, num_areas=num_areas, side_channels=relays.channels) as env,
         suppress(UnityCommunicatorStoppedException),

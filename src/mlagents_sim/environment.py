@@ -72,7 +72,7 @@ class SimEnvironment(SteppedEnv):
 
         Raises:
           UnityEnvironmentException: The environment is closed.
-          UnitySideChannelException: A parameter that is unknown or out of its range.
+          UnitySideChannelException: A parameter that is out of its range.
         """
         self._receive()
         self._pending.clear()
@@ -84,7 +84,7 @@ class SimEnvironment(SteppedEnv):
 
         Raises:
           UnityEnvironmentException: The environment is closed.
-          UnitySideChannelException: A parameter that is unknown or out of its range.
+          UnitySideChannelException: A parameter that is out of its range.
         """
         if not self._has_begun:
             self.reset()

@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents_envs.exception import UnitySideChannelException
+from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.environment_parameters_channel import (
     EnvironmentParametersChannel,
     ParameterSampler,
 )
+
+logger = get_logger(__name__)
 
 Draw = Callable[[int], NDArray[np.float64]]
 """How many values are wanted -> float64 [count]."""
@@ -55,6 +58,7 @@ class EnvironmentParameters:
     def __init__(self, environment: str, parameters: Mapping[str, Parameter]) -> None:
         self._environment = environment
         self._parameters = dict(parameters)
+        self._ignored: set[str] = set()
         self._value: dict[str, float | ParameterSampler] = {}
         self._rng: dict[str, np.random.Generator] = {}
         self._draw = {name: _constant(parameter.default) for name, parameter in parameters.items()}
@@ -62,14 +66,16 @@ class EnvironmentParameters:
     def set(self, name: str, value: float | ParameterSampler) -> None:
         """Make a parameter constant, or have it drawn at every reading from the sampler's own generator.
 
+        A name that the environment does not have is ignored, as by Unity's environments, and said once.
         Draws of a normal distribution that fall outside the parameter's range are moved to its bounds.
 
         Raises:
-          UnitySideChannelException: Unknown name, or a value or bound outside the parameter's range.
+          UnitySideChannelException: A value or bound outside the parameter's range.
         """
         parameter = self._parameters.get(name)
         if parameter is None:
-            raise self._unknown(name)
+            self._ignore(name)
+            return
         if isinstance(value, ParameterSampler):
             rng = np.random.default_rng(value.seed % 2**32)
             self._draw[name] = self._sampler(name, parameter, value, rng)
@@ -86,7 +92,7 @@ class EnvironmentParameters:
           UnitySideChannelException: Unknown name.
         """
         if name not in self._draw:
-            raise self._unknown(name)
+            raise UnitySideChannelException(f"{self._lacks(name)}.{self._known(name)}")
         return self._draw[name](count)
 
     def state_dict(self) -> dict[str, Any]:
@@ -134,13 +140,20 @@ class EnvironmentParameters:
                 f"{parameter.high:g} ({parameter.doc}); got {value:g}."
             )
 
-    def _unknown(self, name: str) -> UnitySideChannelException:
+    def _ignore(self, name: str) -> None:
+        if name in self._ignored:
+            return
+        self._ignored.add(name)
+        logger.warning(f"{self._lacks(name)}, which is ignored.{self._known(name)}")
+
+    def _lacks(self, name: str) -> str:
+        return f"{self._environment} has no parameter {name!r}"
+
+    def _known(self, name: str) -> str:
         known = ", ".join(sorted(self._parameters)) or "none"
         near = get_close_matches(name, self._parameters, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        return UnitySideChannelException(
-            f"{self._environment} has no parameter {name!r}.{hint} Its parameters: {known}."
-        )
+        return f"{hint} Its parameters: {known}."
 
 
 def _constant(value: float) -> Draw:

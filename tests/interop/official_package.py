@@ -8,9 +8,11 @@ import venv
 from pathlib import Path
 
 PACKAGE = "mlagents-envs==1.1.0"
+TRAINER = "mlagents==1.1.0"
 REQUIREMENTS = Path(__file__).with_name("official.txt")
 FOLDER = Path(__file__).resolve().parents[2] / ".venv-interop"
 _STAMP = FOLDER / ".installed"
+_TRAINER_STAMP = FOLDER / ".trainer"
 
 
 class NotInstallable(Exception):
@@ -34,6 +36,23 @@ def python() -> Path:
         _pip(interpreter, "--only-binary=:all:", "-r", str(REQUIREMENTS))
         _STAMP.touch()
     return interpreter
+
+
+def has_trainer() -> bool:
+    return _TRAINER_STAMP.exists()
+
+
+def install_trainer() -> None:
+    """Install the original trainer's code, without torch, and what its settings need.
+
+    Raises:
+      NotInstallable: no network.
+    """
+    if not has_trainer():
+        interpreter = python()
+        _pip(interpreter, "--no-deps", "--ignore-requires-python", TRAINER)
+        _pip(interpreter, "--only-binary=:all:", "attrs", "cattrs<1.7")
+        _TRAINER_STAMP.touch()
 
 
 def _pip(interpreter: Path, *arguments: str) -> None:

@@ -17,7 +17,7 @@ TRAINING_LIBRARIES = {"jax", "jaxlib", "equinox", "optax", "jaxtyping", "torch",
 LIGHT = {"numpy", "grpc", "google", "PIL", "psutil", "ruamel", "gymnasium", "pettingzoo", "minari"}
 """All that `mlagents_envs` may need: for the wire, child processes, manifests and adapters."""
 
-_base = frozenset({"arrays", "errors", "files", "process", "plugins"})
+_base = frozenset({"arrays", "distribution", "errors", "files", "process", "plugins"})
 _first = _base | {"settings", "data", "returns"}
 _learning = _first | {"nn", "learning"}
 _running = _learning | {"algorithms", "reward_signals"}

@@ -103,11 +103,15 @@ def test_a_reversed_range_is_refused(parameters: EnvironmentParameters) -> None:
         parameters.set("mass", ParameterSampler(UNIFORM, 0, (2.0, 1.0)))
 
 
-def test_an_unknown_name_is_refused_with_the_nearest_known(parameters: EnvironmentParameters) -> None:
-    with pytest.raises(UnitySideChannelException, match=r"no parameter 'maas'. Did you mean 'mass'\?"):
-        parameters.set("maas", 1.0)
-    with pytest.raises(UnitySideChannelException, match="Its parameters: none"):
-        EnvironmentParameters("Basic", {}).set("mass", 1.0)
+def test_an_unknown_name_is_ignored_and_said_once_with_the_nearest_known(
+    parameters: EnvironmentParameters, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = parameters.state_dict()
+    for value in (1.0, 2.0):
+        parameters.set("maas", value)
+    (message,) = caplog.messages
+    assert "has no parameter 'maas', which is ignored. Did you mean 'mass'? Its parameters:" in message
+    assert parameters.state_dict() == before
 
 
 def test_so_is_one_that_the_environment_reads(parameters: EnvironmentParameters) -> None:

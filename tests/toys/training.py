@@ -48,7 +48,18 @@ def _settings(trainer_type, max_steps, hyperparameters, changes):
     return BehaviorSettings.model_validate(sections | changes)
 
 
-def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=None, clock=time.monotonic, league=None):
+def make_loop(
+    env,
+    settings,
+    *,
+    seed=0,
+    statistics=None,
+    save=None,
+    parameters=None,
+    clock=time.monotonic,
+    league=None,
+    save_freq=0,
+):
     """Return the loop over one environment in this process."""
     statistics = statistics or Statistics()
 
@@ -60,7 +71,7 @@ def make_loop(env, settings, *, seed=0, statistics=None, save=None, parameters=N
     ignore = lambda *arguments: None  # noqa: E731
     parameters = parameters or ParameterSchedule({})
     return TrainingLoop(
-        sampler, make_behavior, statistics, parameters, ignore, save or ignore, league=league, clock=clock
+        sampler, make_behavior, statistics, parameters, ignore, save or ignore, league, clock, save_freq
     )
 
 

@@ -7,13 +7,13 @@ import platform
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mlagents.distribution import NAME, version_of
 from mlagents.settings import RunSettings
 
-_PACKAGES = ("mlagents", "jax", "jaxlib", "numpy", "equinox", "optax", "mujoco", "numba", "grpcio", "protobuf", "onnx")
+_PACKAGES = (NAME, "jax", "jaxlib", "numpy", "equinox", "optax", "mujoco", "numba", "grpcio", "protobuf", "onnx")
 
 
 def manifest(settings: RunSettings) -> bytes:
@@ -29,17 +29,10 @@ def manifest(settings: RunSettings) -> bytes:
         "git": _git(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "packages": {name: found for name in _PACKAGES if (found := version_of(name)) is not None},
         "configuration": settings.model_dump(mode="json"),
     }
     return json.dumps(content, indent=2).encode()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _git() -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from argparse import REMAINDER, SUPPRESS, ArgumentParser, Namespace
 from dataclasses import dataclass
 from typing import Any
 
+from mlagents.cli.parsing import OneLineParser, parse_number, parse_whole
 from mlagents_envs import __version__
 
 
@@ -31,7 +32,8 @@ class Flag:
         if self.takes is None:
             options["action"] = "store_true"
         else:
-            options |= {"type": self.takes, "choices": self.choices, "metavar": self.metavar}
+            parsers = {int: parse_whole, float: parse_number}
+            options |= {"type": parsers.get(self.takes, self.takes), "choices": self.choices, "metavar": self.metavar}
         if self.takes_rest:
             options["nargs"] = REMAINDER
         parser.add_argument(self.name, **options)
@@ -116,14 +118,14 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--lesson", "lesson at which all curricula start", int, 0),
         Flag("--sampler", "parameter randomisation file", str, dest="sampler_file_path", metavar="FILE"),
         Flag("--keep-checkpoints", "checkpoints of each behavior that stay on disk", int, 5),
-        Flag("--save-freq", "trainer steps between checkpoints", int, 500000),
+        Flag("--save-freq", "environment steps between checkpoints, without it checkpoint_interval decides", int),
     ),
 }
 
 
 def parser() -> ArgumentParser:
     """The parser of `mlagents-learn`; but for `trainer_config_path` and `debug` it yields what was typed only."""
-    built = ArgumentParser(
+    built = OneLineParser(
         prog="mlagents-learn",
         description="Train agents. Flags that are typed win over the trainer file.",
     )

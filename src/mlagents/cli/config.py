@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     check = commands.add_parser("check", help="report every fault of a configuration")
     _add_files(check)
+    check.add_argument(
+        "--strict", action="store_true", help="refuse what 2020 ignored, such as misspelt keys and keys given twice"
+    )
     check.set_defaults(run=_check)
 
     convert = commands.add_parser("convert", help="turn files of 2020 into one modern file")
@@ -46,7 +50,8 @@ def _load(arguments: argparse.Namespace, *, check_files: bool) -> RunSettings:
 
     files = {"curriculum_config_path": arguments.curriculum, "sampler_file_path": arguments.sampler}
     flags = {name: str(path) for name, path in files.items() if path is not None}
-    return load_run_settings(arguments.file, flags, check_files=check_files)
+    strict = getattr(arguments, "strict", False)
+    return load_run_settings(arguments.file, flags, check_files=check_files, strict=strict)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -55,6 +60,12 @@ def _check(arguments: argparse.Namespace) -> int:
     Raises:
       SettingsError: every fault of the files.
     """
+    from mlagents.settings import check_parameters
+
+    kind = check_parameters(arguments.file, strict=arguments.strict)
+    if kind is not None:
+        print(f"{arguments.file}: valid, a {kind.name} file; pass it with {kind.typed}, beside a trainer file")
+        return 0
     settings = _load(arguments, check_files=True)
     print(f"{arguments.file}: valid")
     print(f"behaviors: {', '.join(settings.behaviors) or 'none'}")
@@ -72,14 +83,17 @@ def _convert(arguments: argparse.Namespace) -> int:
       UsageError: the output exists, or its folder does not.
     """
     from mlagents.files import write_atomically
-    from mlagents.settings import dump
+    from mlagents.settings import convert
 
     settings = _load(arguments, check_files=False)
     if arguments.output.exists():
         raise UsageError(f"{arguments.output} exists; name another file, or remove it.")
     if not arguments.output.parent.is_dir():
         raise UsageError(f"there is no folder {arguments.output.parent} to write {arguments.output.name} into.")
-    write_atomically(arguments.output, dump(settings).encode())
+    text, notes = convert(settings)
+    write_atomically(arguments.output, text.encode())
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     print(f"wrote {arguments.output}")
     return 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
+from mlagents.distribution import warn_of_others
 from mlagents.training.stop import StopSignals
 from mlagents_envs.logging_util import set_log_level
 
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv)
         flags = typed_flags(arguments)
         set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
+        warn_of_others()
         with reporting_errors(debug=arguments.debug) as outcome:
             _learn(arguments.trainer_config_path, flags, stop)
         return outcome.exit_code

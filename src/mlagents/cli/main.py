@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from mlagents.cli import config, demo, envs, export, play, serve
 from mlagents.cli.errors import reporting_errors
+from mlagents.cli.parsing import OneLineParser
+from mlagents.distribution import warn_of_others
 from mlagents.process import use_one_thread
 from mlagents_envs import __version__
 
@@ -20,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, unknown = parser.parse_known_args(argv)
     if unknown and not arguments.ignores_unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    warn_of_others()
     use_one_thread()  # before a command imports numpy
     with reporting_errors(debug=arguments.debug) as outcome:
         outcome.exit_code = arguments.run(arguments)
@@ -27,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mlagents", description="Agents and their environments.")
+    parser = OneLineParser(prog="mlagents", description="Agents and their environments.")
     parser.add_argument("--version", action="version", version=f"mlagents {__version__}")
     parser.set_defaults(debug=False, ignores_unknown=False)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +18,7 @@ from mlagents.cli.runs import find_folder
 from mlagents.cli.table import print_table
 from mlagents.errors import UsageError
 from mlagents.viewing.players import heuristic_players, keyboard_playable, recorded
-from mlagents.viewing.recording import VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
+from mlagents.viewing.recording import SECONDS, VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
 from mlagents.viewing.seat import Quit
 from mlagents.viewing.seats import TERMINAL, WINDOW
 from mlagents_envs.behavior_id import BehaviorId
@@ -63,7 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="S", help="default: 0")
     parser.add_argument(
         "--num-areas",
-        type=whole_number(1),
+        type=whole_number(1, 10_000),
         metavar="N",
         help="copies of the scene (default: as many as usual, or 1 with --heuristic, --video or --screenshot)",
     )
@@ -77,7 +77,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--video",
         type=file_of_type(*VIDEO_SUFFIXES),
         metavar="FILE",
-        help="record the play as .mp4 (needs mlagents[video]) or .gif",
+        help="record the play as .mp4 (needs mlagents-jax[video]) or .gif",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=whole_number(1),
+        metavar="S",
+        help=f"length of the video, which also ends the play unless --episodes is given (default: {SECONDS:g})",
     )
     parser.add_argument(
         "--screenshot",
@@ -106,31 +112,36 @@ def run(arguments: argparse.Namespace) -> int:
     """
     entry = find_environment(arguments.environment)
     from mlagents.inference import Evaluation
+    from mlagents_envs.registry.foreign_entry import is_foreign
 
     is_seen = bool(arguments.video or arguments.screenshot)
     env = entry.make(
-        seed=arguments.seed, num_areas=arguments.num_areas or (1 if is_seen or arguments.heuristic else None)
+        seed=arguments.seed,
+        num_areas=arguments.num_areas or (1 if is_seen or arguments.heuristic else None),
+        **({"render_mode": "rgb_array"} if is_seen and is_foreign(entry.identifier) else {}),
     )
     played = recorded(env, arguments.record)
     try:
         if not env.behavior_specs:
             env.reset()  # executables tell their behaviors only then
-        episodes = arguments.episodes or (1 if is_seen else 100)
-        interrupted = False
+        if arguments.seconds and not arguments.video:
+            raise UsageError("--seconds is the length of a video; name its file with --video")
+        episodes = arguments.episodes or (1 if is_seen and not arguments.seconds else 100)
+        interrupted = cut = False
         with _players(env, entry, arguments) as models:
             evaluation = Evaluation(
                 played, models, episodes, deterministic=arguments.deterministic, seed=arguments.seed
             )
-            with _recording(env, entry, arguments.video, arguments.screenshot):
+            with _recording(env, entry, arguments) as is_full:
                 try:
-                    evaluation.run()
+                    cut = not evaluation.run(lambda: arguments.episodes is None and is_full())
                 except KeyboardInterrupt:
                     interrupted = True
                 except Quit:
                     pass
     finally:
         played.close()
-    _report(evaluation.result(), entry, arguments, interrupted)
+    _report(evaluation.result(unfinished=cut), entry, arguments, interrupted)
     return INTERRUPTED if interrupted else 0
 
 
@@ -147,18 +158,26 @@ def _players(env: BaseEnv, entry: BaseRegistryEntry, arguments: argparse.Namespa
 
 
 @contextmanager
-def _recording(env: BaseEnv, entry: BaseRegistryEntry, video: Path | None, screenshot: Path | None) -> Iterator[None]:
-    """Record what happens in the block, if that is wanted."""
+def _recording(env: BaseEnv, entry: BaseRegistryEntry, arguments: argparse.Namespace) -> Iterator[Callable[[], bool]]:
+    """Record what happens in the block, if that is wanted; give a function that says whether the video is full."""
+    video, screenshot = arguments.video, arguments.screenshot
     if video is None and screenshot is None:
-        yield
+        yield lambda: False
         return
     if not isinstance(env, Watchable):
         raise UsageError(
             f"{entry.identifier} runs outside of this toolkit, which cannot see it; look at its own window"
         )
-    recorder = Recorder(env, video, screenshot)
+    seconds = float(arguments.seconds or SECONDS)
+
+    def progress(recorded: int) -> None:
+        end = "\r" if sys.stderr.isatty() and recorded < seconds else "\n"
+        if end == "\r" or recorded % 5 == 0 or recorded >= seconds:
+            print(f"recorded {recorded} of at most {seconds:g} s", end=end, file=sys.stderr, flush=True)
+
+    recorder = Recorder(env, video, screenshot, seconds, progress)
     try:
-        yield
+        yield lambda: recorder.full
     finally:
         recorder.close()
 

@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--num-areas",
-        type=whole_number(1),
+        type=whole_number(1, 10_000),
         metavar="N",
         help="copies of the scene (default: what the trainer asks for if that is more than 1, or as many as usual)",
     )

@@ -7,7 +7,14 @@ A trainer file of any generation and the flags that were typed become one `RunSe
 """
 
 from mlagents.settings.describe import KeyDescription, explain, json_schema
-from mlagents.settings.loading import dump, load_run_settings, missing_demonstrations, parse_run_settings
+from mlagents.settings.loading import (
+    check_parameters,
+    convert,
+    dump,
+    load_run_settings,
+    missing_demonstrations,
+    parse_run_settings,
+)
 from mlagents.settings.schema import *  # noqa: F403
 from mlagents.settings.schema import __all__ as _schema_names
 from mlagents.settings.source.faults import SettingsError
@@ -16,6 +23,8 @@ from mlagents.settings.upgrade import upgrade
 __all__ = [
     "KeyDescription",
     "SettingsError",
+    "check_parameters",
+    "convert",
     "dump",
     "explain",
     "json_schema",

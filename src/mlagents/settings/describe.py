@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from mlagents.settings.schema import REWARD_SIGNALS, SAMPLERS, TRAINER_TYPES, RunSettings, Settings
+from mlagents.settings.schema.base import MOST
 from mlagents.settings.source.faults import KeyPath, SettingsError, did_you_mean, dotted
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -181,6 +182,6 @@ def _words(node: dict[str, Any], defs: dict[str, Any]) -> str:
 def _form(variant: dict[str, Any]) -> str:
     if "enum" in variant:
         return f"one of {', '.join(map(str, variant['enum']))}"
-    bounds = [f"{sign} {variant[name]:g}" for name, sign in _BOUNDS.items() if name in variant]
+    bounds = [f"{sign} {variant[name]:g}" for name, sign in _BOUNDS.items() if variant.get(name, MOST) != MOST]
     words = " ".join([_TYPES.get(variant.get("type", ""), "a value"), " and ".join(bounds)]).strip()
     return f"{words}, a multiple of {variant['multipleOf']}" if "multipleOf" in variant else words

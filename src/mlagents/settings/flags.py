@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from mlagents.settings.schema import CheckpointSettings
-from mlagents.settings.schema.base import whole
 from mlagents.settings.source.faults import FaultReport, Place, did_you_mean, shown
+from mlagents.settings.source.scalars import whole
 from mlagents.settings.source.sections import Items, Section, located, sections_of
 
 _SECTIONS = {
@@ -37,6 +37,7 @@ _SECTIONS = {
     ),
     "checkpoint_settings": (
         "run_id",
+        "save_freq",
         "initialize_from",
         "load_model",
         "resume",
@@ -54,7 +55,6 @@ _SECTION_OF = {key: section for section, keys in _SECTIONS.items() for key in ke
 _DEVICES = ("cpu", "device", "torch_device")
 _BEHAVIOR_KEYS = {
     "keep_checkpoints": ("keep_checkpoints",),
-    "save_freq": ("checkpoint_interval",),
     "deterministic": ("network_settings", "deterministic"),
 }
 _FILES = ("trainer_config_path", "curriculum_config_path", "sampler_file_path")
@@ -92,8 +92,6 @@ def apply_flags(tree: Section, flags: Mapping[str, object], report: FaultReport)
             report.warn(at, f"ignored: {_IGNORED[flag]}")
         elif flag == "debug":
             tree.put("debug", value, at)
-    if "save_freq" in flags:
-        report.warn(place_of("save_freq"), "counts trainer steps, where 2020 counted environment steps")
     if "lesson" in flags:
         _set_lesson(tree, flags["lesson"], report)
     _set_device(tree, flags, report)
@@ -147,6 +145,10 @@ def settle_start(settings: CheckpointSettings, flags: Mapping[str, object], repo
         report.warn(at, "load_model (--load) is deprecated: write resume (--resume)")
     if settings.train_model:
         report.warn(at, "train_model (--train) is deprecated and without effect: training is the default")
+    if settings.inference and not (resume or initialize_from):
+        report.warn(
+            at, "inference without resume: behaviors without an init_path act with random weights (add --resume)"
+        )
     if resume and initialize_from is not None:
         from_flag = "initialize_from" in flags and not {"resume", "load_model"} & flags.keys()
         if from_flag:

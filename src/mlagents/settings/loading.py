@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,14 +12,18 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from mlagents.settings.flags import apply_flags, settle_start
+from mlagents.settings.legacy.files import KINDS, Kind, kind_of, read_parameters
 from mlagents.settings.parser import validate
+from mlagents.settings.portable import portable
 from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
+from mlagents.settings.sizes import oversized
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, SettingsError
 from mlagents.settings.source.sections import Section, find
 from mlagents.settings.source.yaml_source import parse, read
 from mlagents.settings.upgrade import is_of_2020, upgrade
+from mlagents_envs.logging_util import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 _NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -41,7 +44,7 @@ _Representer.add_representer(str, _text)
 
 
 def load_run_settings(
-    path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True
+    path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True, strict: bool = False
 ) -> RunSettings:
     """The configuration of a run from its trainer file and the flags that were typed. Warnings are logged.
 
@@ -50,34 +53,35 @@ def load_run_settings(
         flags: flag destinations (`env_path`, `curriculum_config_path`, ...) and values; they win over files.
         check_files: demonstrations must exist. (For files of 2020, which often serve many environments, a warning
             says what is missing.)
+        strict: refuse what is only tolerated in files of 2020, such as misspelt keys, which were ignored then.
 
     Raises:
         SettingsError: every fault of the files and flags at once.
     """
-    report = FaultReport()
-    trainer = _built_in_defaults(report) if path is None else read(path, report)
+    report = FaultReport(strict=strict)
+    trainer = _built_in_defaults(report) if path is None else _read_trainer(path, report)
     curriculum, sampler = (
-        read(Path(str(flags[flag])), report) if flags.get(flag) else None
-        for flag in ("curriculum_config_path", "sampler_file_path")
+        read_parameters(kind, Path(str(flags[kind.flag])), report) if flags.get(kind.flag) else None for kind in KINDS
     )
     return _settings(trainer, curriculum, sampler, flags, report, check_files)
 
 
-def parse_run_settings(text: str, source: str = "configuration", *, check_files: bool = False) -> RunSettings:
-    """The configuration in a YAML text; `source` names it in messages.
+def parse_run_settings(
+    text: str, source: str = "configuration", *, check_files: bool = False, strict: bool = False
+) -> RunSettings:
+    """Return the configuration in a YAML text; `source` names it in messages, the rest is as above.
 
     Raises:
         SettingsError: every fault of the text at once.
     """
-    report = FaultReport()
-    return _settings(parse(text, source, report), None, None, _NO_FLAGS, report, check_files)
+    report = FaultReport(strict=strict)
+    trainer = parse(text, source, report)
+    report.settle_repeated(tolerated=trainer is not None and is_of_2020(trainer))
+    return _settings(trainer, None, None, _NO_FLAGS, report, check_files)
 
 
 def dump(settings: RunSettings) -> str:
     """The effective configuration as modern YAML, every key written out; it parses back to equal settings."""
-    yaml = YAML()
-    yaml.Representer = _Representer
-    yaml.width = 1_000_000  # no folded lines
     tree = settings.model_dump(mode="json")
     if settings.default_settings is None:
         del tree["default_settings"]
@@ -85,9 +89,41 @@ def dump(settings: RunSettings) -> str:
         for behavior in tree["behaviors"].values():
             for signal in settings.default_settings.reward_signals:
                 behavior["reward_signals"].setdefault(signal, None)
+    return _yaml(tree)
+
+
+def convert(settings: RunSettings) -> tuple[str, list[str]]:
+    """Return the configuration as modern YAML that the original toolkit reads too, and what that cannot say."""
+    tree, notes = portable(settings)
+    return _yaml(tree), notes
+
+
+def _yaml(tree: object) -> str:
+    yaml = YAML()
+    yaml.Representer = _Representer
+    yaml.width = 1_000_000  # no folded lines
     stream = io.StringIO()
     yaml.dump(tree, stream)
     return stream.getvalue()
+
+
+def check_parameters(path: Path, *, strict: bool = False) -> Kind | None:
+    """Check a curriculum or sampler file by itself; return which of the two it is, None if it is another file.
+
+    Raises:
+        SettingsError: every fault of the file at once.
+    """
+    report = FaultReport(strict=strict)
+    tree = read(path, FaultReport()) if path.is_file() else None
+    kind = None if tree is None else kind_of(tree)
+    if kind is None:
+        return None
+    found = read_parameters(kind, path, report)
+    trainer = Section(Place(str(path), ()))
+    trainer.subsection("default_settings")
+    curriculum, sampler = (found if kind is other else None for other in KINDS)
+    _settings(trainer, curriculum, sampler, _NO_FLAGS, report, check_files=False)
+    return kind
 
 
 def missing_demonstrations(settings: RunSettings) -> Iterator[tuple[KeyPath, str]]:
@@ -123,6 +159,15 @@ def _built_in_defaults(report: FaultReport) -> Section:
     return tree
 
 
+def _read_trainer(path: Path, report: FaultReport) -> Section | None:
+    trainer = read(path, report)
+    report.settle_repeated(tolerated=trainer is not None and is_of_2020(trainer))
+    if trainer is not None and (kind := kind_of(trainer)) is not None:
+        report.fault(trainer.place, f"a {kind.name} file; pass it with {kind.typed} {path}, beside a trainer file")
+        return None
+    return trainer
+
+
 def _settings(
     trainer: Section | None,
     curriculum: Section | None,
@@ -137,6 +182,8 @@ def _settings(
     apply_flags(tree, flags, report)
     settings = validate(tree, report)
     if settings is not None and check_files:
+        for path, problem in oversized(settings):
+            report.fault(find(tree, path)[0].below(*path[find(tree, path)[1] :]), problem)
         note = report.warn if is_of_2020(trainer) else report.fault
         for path, problem in missing_demonstrations(settings):
             note(find(tree, path)[0], problem)

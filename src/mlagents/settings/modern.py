@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from mlagents.settings.schema import hyperparameters_of
+from mlagents.settings.schema.empty_sections import fill_empty_signals
 from mlagents.settings.source.faults import FaultReport
 from mlagents.settings.source.sections import Section, copied, sections_of
+from mlagents.settings.source.spellings import move_init_path, respell, respell_self_play
 
 _NETWORK_SPELLINGS = {"vis_encoder_type": "vis_encode_type", "conditioning_type": "goal_conditioning_type"}
 
@@ -33,31 +35,6 @@ def normalise_behavior(behavior: Section, report: FaultReport) -> None:
     move_init_path(behavior)
 
 
-def respell_self_play(behavior: Section, report: FaultReport) -> None:
-    """Self-play's ratio by its name of 0.15."""
-    for self_play in sections_of(behavior, "self_play"):
-        respell(self_play, {"play_against_current_self_ratio": "play_against_latest_model_ratio"}, report)
-
-
-def move_init_path(behavior: Section) -> None:
-    """An `init_path` of cloning is one of the behavior."""
-    for cloning in sections_of(behavior, "behavioral_cloning"):
-        if "init_path" in cloning:
-            if "init_path" not in behavior:
-                behavior.take(cloning, "init_path")
-            del cloning["init_path"]
-
-
-def respell(section: Section, spellings: dict[str, str], report: FaultReport) -> None:
-    """Rename keys; both spellings at once are a fault."""
-    for spelling, key in spellings.items():
-        if spelling in section and key in section:
-            report.fault(section.keys_at[spelling], f"the same as {key!r}, which is also given; keep one")
-            del section[spelling]
-        elif spelling in section:
-            section.rename(spelling, key)
-
-
 def _encoding_size(signal: Section, report: FaultReport) -> None:
     if "encoding_size" not in signal:
         return
@@ -77,6 +54,7 @@ def inherit(tree: Section) -> None:
         for name, behavior in behaviors.items():
             if isinstance(behavior, Section):
                 behaviors[name] = _completed(_relevant(default, behavior), behavior)
+    fill_empty_signals(tree)
 
 
 def _relevant(default: Section, behavior: Section) -> Section:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -54,7 +55,7 @@ def validate(tree: Section, report: FaultReport) -> RunSettings | None:
 
 
 def _note(finding: _Finding, tree: Section, report: FaultReport) -> None:
-    """FaultReport a finding, unless it may come from an earlier repair."""
+    """Report a finding, unless it may come from an earlier repair."""
     if any(_related(path, doubt) for path in finding.judged or [finding.path] for doubt in report.doubtful):
         return
     place, depth = find(tree, finding.path)
@@ -118,6 +119,8 @@ def _findings(detail: dict[str, Any], tree: Section) -> Iterator[_Finding]:
                 yield _broken_rule(path, violation, tree)
         case "missing":
             yield _Finding(path, f"missing key {path[-1]!r} (expected {expected_at(path, described=True)})")
+        case "unknown_trainer":
+            yield _unknown_trainer(path, context, str(detail["input"]))
         case "unknown_choice" | "literal_error":
             allowed = context.get("allowed") or re.findall(r"'([^']*)'", context["expected"])
             yield _unknown_value(path, allowed, detail["input"])
@@ -146,10 +149,25 @@ def _unknown_key(path: KeyPath, allowed: list[str], value: object) -> _Finding:
     return _Finding(path, f"unknown key {key!r}{hint}", key_is_wrong=True, meant=near[0] if near else None)
 
 
-def _unknown_value(path: KeyPath, allowed: list[str], value: object) -> _Finding:
-    near = get_close_matches(str(value), allowed, n=1)
+def _unknown_value(path: KeyPath, allowed: list[str], value: object, near: list[str] | None = None) -> _Finding:
+    near = get_close_matches(str(value), allowed, n=1) if near is None else near
     problem = f"unknown value (got {shown(value)}, expected one of {', '.join(allowed)}){did_you_mean(near)}"
     return _Finding(path, problem, meant=near[0] if near else None)
+
+
+def _unknown_trainer(path: KeyPath, context: dict[str, Any], name: str) -> _Finding:
+    """A name with a slip of the fingers is read as the one that was meant; any other is a plug-in's."""
+    meant = next((other for other in context["allowed"] if _one_slip(name.lower(), other)), None)
+    if meant is None:
+        return _Finding(path, context["problem"])
+    return _unknown_value(path, context["allowed"], name, [meant])
+
+
+def _one_slip(typed: str, meant: str) -> bool:
+    """Whether one letter was added, left out or replaced, or two neighbours were swapped."""
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(typed, meant, strict=False)))
+    a, b = typed[same:], meant[same:]
+    return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
 
 
 _BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of"}
@@ -164,6 +182,8 @@ def _problem(detail: dict[str, Any], path: KeyPath) -> str:
         expected = by_its_type
     if value is None:
         expected = expected.removesuffix(" or null")
+    if kind == "less_than_equal" and "<=" not in expected:
+        expected = f"at most {detail['ctx']['le']:g}"
     if kind in _EMPTY:
         return f"empty (expected {expected})"
     what = "out of bounds" if kind in _BOUNDS else "unknown value" if described else "wrong type"

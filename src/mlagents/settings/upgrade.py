@@ -13,6 +13,7 @@ from mlagents.settings.legacy.behaviors import is_flat, upgrade_behaviors
 from mlagents.settings.legacy.parameters import upgrade_curricula, upgrade_samplers
 from mlagents.settings.modern import inherit, normalise
 from mlagents.settings.schema import RunSettings
+from mlagents.settings.schema.empty_sections import fill_empty_sections
 from mlagents.settings.source.faults import FaultReport, Place, shown
 from mlagents.settings.source.sections import Section, copied, located
 
@@ -41,6 +42,7 @@ def upgrade(
     if is_of_2020(tree):
         tree = upgrade_behaviors(tree, findings)
     else:
+        fill_empty_sections(tree)
         normalise(tree, findings)
         inherit(tree)
     samplers = [_taken(tree, "parameter_randomization", findings), located(sampler, Place("samplers", ()))]

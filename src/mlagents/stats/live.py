@@ -18,9 +18,11 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 _REDRAW_EVERY_S = 0.2
+_ROOM_FOR_BAR, _ROOM_FOR_SPEED, _ROOM_FOR_TIME = 80, 62, 70
 
 
 class LiveProgress:
@@ -45,12 +47,7 @@ class LiveProgress:
         self._next_redraw = clock()
         self._streams: list[tuple[TextIO, TextIO]] = []
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=16),  # all columns fit a terminal of 80
-            MofNCompleteColumn(),
-            _SpeedColumn(),
-            TextColumn("reward {task.fields[reward]}"),
-            TimeRemainingColumn(),
+            *_columns(console.width),
             console=console,
             auto_refresh=False,
             redirect_stderr=sys.stderr.isatty(),  # else what goes to a file would come to the terminal
@@ -99,6 +96,22 @@ class LiveProgress:
                 behavior, total=self._max_steps.get(behavior), completed=self._steps[behavior], reward="-"
             )
         return self._tasks[behavior]
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Return the columns of a line that a terminal of this width shows without folding; 80 show all."""
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+    ]
+    if width >= _ROOM_FOR_BAR:
+        columns.append(BarColumn(bar_width=16))
+    columns.append(MofNCompleteColumn(table_column=Column(no_wrap=True)))
+    if width >= _ROOM_FOR_SPEED:
+        columns.append(_SpeedColumn())
+    columns.append(TextColumn("reward {task.fields[reward]}", table_column=Column(no_wrap=True)))
+    if width >= _ROOM_FOR_TIME:
+        columns.append(TimeRemainingColumn())
+    return columns
 
 
 class _SpeedColumn(ProgressColumn):

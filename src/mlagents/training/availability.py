@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 
 from mlagents.reward_signals.stack import available
-from mlagents.settings import BehaviorSettings, RunSettings, SettingsError
+from mlagents.settings import BehaviorSettings, CurriculumSettings, RunSettings, SettingsError
 from mlagents.settings.source.faults import KeyPath
 from mlagents_envs.logging_util import get_logger
 
@@ -107,7 +107,44 @@ class Coverage:
                 _list(unmatched),
                 _list(shown),
             )
+        for path, behavior in _measured(self._settings):
+            if behavior not in shown:
+                _log.warning(
+                    "%s: the environment has no behavior %r (so far; it has %s), so that this lesson cannot end.",
+                    self._settings.place(path),
+                    behavior,
+                    _list(shown),
+                )
+
+
+def _measured(settings: RunSettings) -> Iterator[tuple[KeyPath, str]]:
+    """Yield where curricula name a behavior, and which."""
+    for name, parameter in settings.environment_parameters.items():
+        for index, lesson in enumerate(parameter.curriculum if isinstance(parameter, CurriculumSettings) else ()):
+            if (criteria := lesson.completion_criteria) is not None:
+                path = ("environment_parameters", name, "curriculum", index, "completion_criteria", "behavior")
+                yield path, criteria.behavior
+
+
+def warn_of_unknown_parameters(settings: RunSettings, environment: str, known: Collection[str]) -> None:
+    """Say which environment parameters the environment does not have, which it ignores, and where they stand."""
+    for name in settings.environment_parameters:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            _log.warning(
+                "%s: %s has no such parameter, it is ignored (it has %s)%s",
+                settings.place(("environment_parameters", name)),
+                environment,
+                _list(known),
+                f"; did you mean {near[0]!r}?" if near else "",
+            )
+
+
+_MOST_NAMED = 5
 
 
 def _list(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+    """Name a few, and count the others: files of 2020 have sections for two dozen environments."""
+    every = list(names)
+    more = f" and {len(every) - _MOST_NAMED} more" if len(every) > _MOST_NAMED else ""
+    return (", ".join(every[:_MOST_NAMED]) or "none") + more

@@ -37,7 +37,7 @@ from mlagents.stats import (
     Writer,
     plugin_writers,
 )
-from mlagents.training.availability import Coverage, refuse_hopeless
+from mlagents.training.availability import Coverage, refuse_hopeless, warn_of_unknown_parameters
 from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.patience import already_trained
@@ -48,6 +48,7 @@ from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.logging_util import get_logger
+from mlagents_envs.registry import default_registry
 from mlagents_envs.sampler_class import SamplerException
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
@@ -131,6 +132,8 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None))
     evaluator = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
+    if source.env is not None and source.is_named():
+        warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
     pool = _pool(settings, source)
     training = not checkpoint.inference
     coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in pool.behavior_specs})

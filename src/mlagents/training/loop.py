@@ -45,6 +45,7 @@ class TrainingLoop:
       save: saves behaviors; provisionally if the second argument says so.
       league: says who plays with what, and who learns.
       clock: seconds, from any start.
+      save_freq: environment steps, of all workers, between saves of all behaviors; 0: their own intervals decide.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class TrainingLoop:
         save: Callable[[list[Behavior], bool], None],
         league: League | None = None,
         clock: Callable[[], float] = time.monotonic,
+        save_freq: int = 0,
     ):
         self.behaviors: dict[str, Behavior] = {}
         self._sampler = sampler
@@ -66,6 +68,8 @@ class TrainingLoop:
         self._progress = progress
         self._save = save
         self._league = league or SoloPlay()
+        self._save_freq = save_freq
+        self._steps_since_save = 0
         self._clock = clock
         self._last_save_s = clock()
         self._patience = Patience()
@@ -93,7 +97,7 @@ class TrainingLoop:
                 self._learn()
             self._change_play(environment_steps)
             self._say_who_is_silent()
-            self._save_if_due()
+            self._save_if_due(environment_steps)
             if self.behaviors and all(b.finished for b in self.behaviors.values()):
                 return
 
@@ -161,9 +165,19 @@ class TrainingLoop:
         for line in self._patience.observe({name: self._heard[name] for name in names}):
             _log.warning(line)
 
-    def _save_if_due(self) -> None:
-        """Save behaviors that reached their `checkpoint_interval`, and all of them provisionally now and then."""
-        due = [behavior for behavior in self.behaviors.values() if behavior.checkpoint_due()]
+    def _save_if_due(self, environment_steps: int) -> None:
+        """Save behaviors that reached their `checkpoint_interval`, and all of them provisionally now and then.
+
+        With `save_freq`, all of them are saved after so many environment steps instead.
+        """
+        self._steps_since_save += environment_steps
+        everything = 0 < self._save_freq <= self._steps_since_save
+        if everything:
+            self._steps_since_save = 0
+        if self._save_freq:
+            due = [b for b in self.behaviors.values() if b.learns and everything]
+        else:
+            due = [behavior for behavior in self.behaviors.values() if behavior.checkpoint_due()]
         provisional = not due and self._clock() - self._last_save_s > PROVISIONAL_SAVE_S
         if provisional:
             due = [b for b in self.behaviors.values() if b.learns]

@@ -82,7 +82,13 @@ class Run:
           Exception: whatever stopped the training, after what was learned has been saved.
         """
         loop = TrainingLoop(
-            self.sampler, self._checked_behavior, self.statistics, self.parameters, self.progress, self._save
+            self.sampler,
+            self._checked_behavior,
+            self.statistics,
+            self.parameters,
+            self.progress,
+            self._save,
+            save_freq=self.settings.checkpoint_settings.save_freq,
         )
         begun = None
         try:

@@ -23,15 +23,15 @@ LARGEST_SHARE_OF_DRAWING: Final = 0.5
 
 
 class Keys(Protocol):
-    """Keys of one meaning."""
+    """One or more keys that all mean the same."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """`up`, `space`, `w`."""
+        """Names of the keys, such as `up`, `space` or `w`."""
 
     @property
     def meaning(self) -> str:
-        """For people, in a few words."""
+        """What pressing them does, in a few words for the player."""
 
 
 class Playable(Watchable, Protocol):

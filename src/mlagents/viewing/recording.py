@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 640
 HEIGHT: Final = 480
-PICTURES_PER_SECOND: Final = 25
+PICTURES_PER_SECOND: Final = {".mp4": 25, ".gif": 12.5}
+SECONDS: Final = 20.0
+"""How much of the play a video shows if nobody says otherwise."""
 SCREENSHOT_AFTER_S: Final = 1.0
 VIDEO_SUFFIXES: Final = (".mp4", ".gif")
 
@@ -53,14 +55,24 @@ class Recorder:
       env: What to watch.
       video: An .mp4 or .gif file to write; None for no video.
       screenshot: A .png file to write, of the play after one second or at its end; None for none.
+      seconds: Length of the video; what happens after it is not recorded.
+      progress: Told how many seconds are recorded, at each of them.
 
     Raises:
       UsageError: An .mp4 file is wanted, and what writes it is not installed.
     """
 
-    def __init__(self, env: Watchable, video: Path | None, screenshot: Path | None) -> None:
-        self._env = env
-        every = max(1, round(1.0 / (PICTURES_PER_SECOND * env.step_seconds)))
+    def __init__(
+        self,
+        env: Watchable,
+        video: Path | None,
+        screenshot: Path | None,
+        seconds: float = SECONDS,
+        progress: Callable[[int], None] = lambda seconds: None,
+    ) -> None:
+        self._env, self._seconds, self._progress = env, seconds, progress
+        rate = PICTURES_PER_SECOND[".mp4" if video is None else video.suffix.lower()]
+        every = max(1, round(1.0 / (rate * env.step_seconds)))
         self._seconds_per_picture = every * env.step_seconds
         self._video = None if video is None else open_video(video, self._seconds_per_picture)
         self._screenshot = screenshot
@@ -68,15 +80,27 @@ class Recorder:
         self._newest: NDArray[np.uint8] | None = None
         env.watch(self._look, every)
 
+    @property
+    def full(self) -> bool:
+        """Whether the video is as long as it was to be."""
+        return self._video is not None and self._recorded_s >= self._seconds
+
+    @property
+    def _recorded_s(self) -> float:
+        return self._pictures * self._seconds_per_picture
+
     def _look(self) -> None:
-        if self._video is None and self._pictures * self._seconds_per_picture > SCREENSHOT_AFTER_S:
+        before_s = self._recorded_s
+        if before_s >= self._seconds or (self._video is None and before_s > SCREENSHOT_AFTER_S):
             return
         picture = self._env.picture(WIDTH, HEIGHT)
         if self._video is not None:
             self._video.add(picture)
-        if self._pictures * self._seconds_per_picture <= SCREENSHOT_AFTER_S:
+        if before_s <= SCREENSHOT_AFTER_S:
             self._newest = picture
         self._pictures += 1
+        if self._video is not None and int(self._recorded_s) > int(before_s):
+            self._progress(int(self._recorded_s))
 
     def close(self) -> None:
         """Write the files."""
@@ -94,7 +118,7 @@ class Mp4:
             import imageio_ffmpeg
         except ImportError as error:
             raise UsageError(
-                "an .mp4 video needs imageio-ffmpeg: pip install 'mlagents[video]'; a .gif needs nothing more"
+                "an .mp4 video needs imageio-ffmpeg: pip install 'mlagents-jax[video]'; a .gif needs nothing more"
             ) from error
         self._writer: Generator[None, bytes | None, None] = imageio_ffmpeg.write_frames(
             str(path), (WIDTH, HEIGHT), fps=1.0 / seconds_per_picture, quality=7
@@ -108,24 +132,6 @@ class Mp4:
     def close(self) -> None:
         """Finish the file."""
         self._writer.close()
-
-
-class Gif:
-    """An animation of up to 256 colours per picture, in memory until the end."""
-
-    def __init__(self, path: Path, seconds_per_picture: float) -> None:
-        self._path, self._milliseconds = path, round(1000.0 * seconds_per_picture)
-        self._images: list[Image.Image] = []
-
-    def add(self, picture: NDArray[np.uint8]) -> None:
-        """The next picture."""
-        self._images.append(_image(picture).quantize())
-
-    def close(self) -> None:
-        """Write the file."""
-        if self._images:
-            first, *others = self._images
-            first.save(self._path, save_all=True, append_images=others, duration=self._milliseconds, loop=0)
 
 
 def file_of_type(*suffixes: str) -> Callable[[str], Path]:
@@ -144,6 +150,8 @@ def file_of_type(*suffixes: str) -> Callable[[str], Path]:
 
 def open_video(path: Path, seconds_per_picture: float) -> Video:
     """Return what writes a video of 640x480: .mp4 or .gif, by the name."""
+    from mlagents.viewing.gif import Gif  # not above: it loads numpy
+
     return (Mp4 if path.suffix.lower() == ".mp4" else Gif)(path, seconds_per_picture)
 
 

@@ -10,8 +10,6 @@ from typing import Final
 
 from mlagents.errors import UsageError
 from mlagents.viewing.seat import Seat
-from mlagents.viewing.terminal import open_terminal
-from mlagents.viewing.window import NoWindow, open_window
 
 WINDOW: Final = "window"
 TERMINAL: Final = "terminal"
@@ -28,6 +26,9 @@ def open_seat(title: str, screen: str | None) -> Iterator[Seat]:
     Raises:
       UsageError: there is neither, or not what was wanted.
     """
+    from mlagents.viewing.terminal import open_terminal  # not above: they load rich and tkinter
+    from mlagents.viewing.window import NoWindow, open_window
+
     problem = ""
     if screen == WINDOW or (screen is None and _has_display()):
         try:

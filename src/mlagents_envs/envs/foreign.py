@@ -10,9 +10,14 @@ from mlagents_envs.side_channel.side_channel import SideChannel
 
 
 def make_foreign(
-    name: str, *, seed: int = 0, num_areas: int | None = None, side_channels: list[SideChannel] | None = None
+    name: str,
+    *,
+    seed: int = 0,
+    num_areas: int | None = None,
+    side_channels: list[SideChannel] | None = None,
+    render_mode: str | None = None,
 ) -> BaseEnv:
-    """Make an environment of another library; see `make_gymnasium` and `make_pettingzoo`.
+    """Make an environment of another library; see `make_gymnasium`, which alone draws, and `make_pettingzoo`.
 
     Raises:
       UnityException: The library is not installed, has no such environment, or it cannot be learned.
@@ -29,8 +34,11 @@ def make_foreign(
 
             make = make_pettingzoo
     except ImportError as error:
-        raise UnityEnvironmentException(f"{name} needs a library: {error}. pip install 'mlagents[{kind}]'") from error
+        raise UnityEnvironmentException(
+            f"{name} needs a library: {error}. pip install 'mlagents-jax[{kind}]'"
+        ) from error
+    mode = {"render_mode": render_mode} if render_mode and kind == "gym" else {}
     try:
-        return make(inner, seed=seed, num_areas=num_areas, side_channels=side_channels)
+        return make(inner, seed=seed, num_areas=num_areas, side_channels=side_channels, **mode)
     except (UnityObservationException, UnityActionException) as error:  # of its spaces
         raise type(error)(f"{name}: {error}") from error

@@ -10,7 +10,7 @@ What is observed and how actions are meant is in `encoding`. `terminated` ends a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.behavior_id import BehaviorId
@@ -79,6 +80,8 @@ class GymnasiumEnvironment(LocalEnv):
         self._encoder = ObservationEncoder(observations, masked=self._mask_in_obs)
         self._specs[behavior] = BehaviorSpec(self._encoder.specs, self._decoder.spec)
         self._ids: NDArray[np.int32] = np.arange(vector_env.num_envs, dtype=np.int32)
+        self._watcher: Callable[[], None] | None = None
+        self._watched_steps, self._steps = 1, 0
         self._waiting = self._ids  # who decides: after NEXT_STEP ends, not everybody
 
     def _reset(self) -> dict[BehaviorName, Report]:
@@ -86,11 +89,13 @@ class GymnasiumEnvironment(LocalEnv):
         encoded = self._encoder.encode_batch(observations)
         allowed = self._allowed(observations, infos)
         decisions = self._decisions(encoded, allowed, np.zeros(len(self._ids), np.float32), self._ids)
+        self._look()
         return {self._behavior: (decisions, TerminalSteps.empty(self._specs[self._behavior]))}
 
     def _advance(self, actions: Mapping[BehaviorName, ActionTuple]) -> dict[BehaviorName, Report]:
         everybody = self._decoder.decode(self._for_everybody(actions[self._behavior]))
         observations, reward, terminated, truncated, infos = self._vector_env.step(everybody)
+        self._look()
         reward, terminated = np.array(reward, np.float32), np.asarray(terminated, np.bool_)
         ended = np.flatnonzero(terminated | truncated)
         encoded = self._encoder.encode_batch(observations)
@@ -102,6 +107,38 @@ class GymnasiumEnvironment(LocalEnv):
         reward[ended] = 0.0  # it belongs to the episode that ended
         who = self._ids if self._same_step else np.delete(self._ids, ended)
         return {self._behavior: (self._decisions(encoded, self._allowed(observations, infos), reward, who), terminals)}
+
+    @property
+    def step_seconds(self) -> float:
+        """How long a step takes for spectators: as its author says, or 1/30 s."""
+        return 1.0 / float(self._vector_env.metadata.get("render_fps") or 30)
+
+    def picture(self, width: int, height: int) -> NDArray[np.uint8]:
+        """Return what the first copy shows now: uint8 [height, width, 3], black beside it.
+
+        Raises:
+          UnityEnvironmentException: It draws nothing: it was not made with `render_mode="rgb_array"`, or has none.
+        """
+        try:
+            frames: Any = self._vector_env.render()
+        except (ImportError, gymnasium.error.Error) as error:
+            raise UnityEnvironmentException(f"{self._behavior} cannot be drawn: {error}") from error
+        if not frames or frames[0] is None:
+            raise UnityEnvironmentException(
+                f"{self._behavior} draws no pictures; it needs the render mode rgb_array, and has"
+                f" {self._vector_env.metadata.get('render_modes') or 'none'}."
+            )
+        frame = Image.fromarray(np.asarray(frames[0], np.uint8))
+        return np.array(ImageOps.pad(frame, (width, height)))
+
+    def watch(self, watcher: Callable[[], None], every: int) -> None:
+        """Call `watcher` at every reset and after every so many steps."""
+        self._watcher, self._watched_steps = watcher, every
+
+    def _look(self) -> None:
+        if self._watcher is not None and self._steps % self._watched_steps == 0:
+            self._watcher()
+        self._steps += 1
 
     def _for_everybody(self, actions: ActionTuple) -> ActionTuple:
         """The actions of all copies: a copy that is about to reset ignores its action."""
@@ -141,7 +178,12 @@ class GymnasiumEnvironment(LocalEnv):
 
 
 def make_gymnasium(
-    env_id: str, *, seed: int = 0, num_areas: int | None = None, side_channels: list[SideChannel] | None = None
+    env_id: str,
+    *,
+    seed: int = 0,
+    num_areas: int | None = None,
+    side_channels: list[SideChannel] | None = None,
+    render_mode: str | None = None,
 ) -> GymnasiumEnvironment:
     """Copies of a registered Gymnasium environment, by its own vectorised form if it has one.
 
@@ -151,6 +193,7 @@ def make_gymnasium(
       seed: Of the first reset.
       num_areas: The number of copies; None for 8.
       side_channels: See `LocalEnv`.
+      render_mode: `rgb_array` to have pictures of it.
 
     Raises:
       UnityEnvironmentException: There is no such environment, or it cannot be made here.
@@ -166,7 +209,7 @@ def make_gymnasium(
         if module:
             import_module(module)
         registered = gymnasium.spec(registered_id)
-        vector_env = _make_vector(registered, copies, title)
+        vector_env = _make_vector(registered, copies, title, render_mode)
     except gymnasium.error.Error as error:
         raise UnityEnvironmentException(f"{title}: {error}{_near(registered_id)}") from error
     except ImportError as error:
@@ -180,14 +223,16 @@ def make_gymnasium(
     return GymnasiumEnvironment(vector_env, str(BehaviorId(registered.name)), first, side_channels, title)
 
 
-def _make_vector(registered: EnvSpec, copies: int, title: str) -> VectorEnv[Any, Any, Any]:
+def _make_vector(registered: EnvSpec, copies: int, title: str, render_mode: str | None) -> VectorEnv[Any, Any, Any]:
+    mode: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     if registered.vector_entry_point:
-        return gymnasium.make_vec(registered, num_envs=copies)
+        return gymnasium.make_vec(registered, num_envs=copies, **mode)
     return gymnasium.make_vec(
         registered,
         num_envs=copies,
         vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
         wrappers=[lambda env: CheckedEnv(env, title)],
+        **mode,
     )
 
 

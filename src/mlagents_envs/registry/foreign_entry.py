@@ -36,11 +36,12 @@ class ForeignEntry(BaseRegistryEntry):
         side_channels: list[Any] | None = None,
         **kwargs: Any,
     ) -> BaseEnv:
-        """Make the environment; see `make_foreign`. Other arguments are ignored.
+        """Make the environment; see `make_foreign`. Other arguments than `render_mode` are ignored.
 
         Raises:
           UnityException: The library is not installed, has no such environment, or it cannot be learned.
         """
         from mlagents_envs.envs.foreign import make_foreign
 
-        return make_foreign(self.identifier, seed=seed, num_areas=num_areas, side_channels=side_channels)
+        mode = {"render_mode": kwargs["render_mode"]} if kwargs.get("render_mode") else {}
+        return make_foreign(self.identifier, seed=seed, num_areas=num_areas, side_channels=side_channels, **mode)

@@ -63,7 +63,7 @@ def test_environment_arguments_take_the_rest():
 
 
 def test_defaults_in_the_help_are_those_of_the_settings():
-    names = {"--env": "env_path", "--device": "device", "--save-freq": "checkpoint_interval"}
+    names = {"--env": "env_path", "--device": "device"}
     for flag in FLAGS:
         if flag.default is not None and flag.name not in ("--lesson", "--device"):
             key = names.get(flag.name, flag.name.removeprefix("--").replace("-", "_"))
@@ -87,7 +87,8 @@ def test_wrong_words_end_with_usage(words, capsys):
     with pytest.raises(SystemExit) as stop:
         parser().parse_args(words)
     assert stop.value.code == 2
-    assert "usage: mlagents-learn" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mlagents-learn: error: ")
 
 
 def test_nothing_heavy_is_imported():

@@ -12,7 +12,7 @@ from mlagents.settings import load_run_settings
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 OF_2020 = ("trainer_config.yaml", "sac_trainer_config.yaml", "gail_config.yaml")
-CURRICULUM, SAMPLER = CONFIG / "curricula/wall_jump.yaml", CONFIG / "sampler/3dball_randomize.yaml"
+CURRICULUM, SAMPLER = CONFIG / "curricula/wall_jump.yaml", CONFIG / "3dball_randomize.yaml"
 
 
 @pytest.mark.parametrize("name", OF_2020)
@@ -25,8 +25,28 @@ def test_converting_changes_nothing(tmp_path, name, curriculum, sampler):
     assert main(["config", "convert", str(CONFIG / name), *typed, "-o", str(new)]) == 0
     flags = {"curriculum_config_path": curriculum, "sampler_file_path": sampler}
     old = load_run_settings(CONFIG / name, {k: v for k, v in flags.items() if v}, check_files=False)
-    assert load_run_settings(new, check_files=False) == old
+    converted = load_run_settings(new, check_files=False)
+    assert converted.behaviors.items() >= old.behaviors.items()
+    if name != "gail_config.yaml":  # in which a behavior does without the reward signal of `default`
+        assert converted.default_settings == old.default_settings
+    assert converted.environment_parameters == old.environment_parameters
+    assert converted.env_settings == old.env_settings
+    assert (old.checkpoint_settings.save_freq, converted.checkpoint_settings.save_freq) == (50_000, 0)
+    assert "null" not in new.read_text()
     assert (old.env_settings.resampling_interval == 5000) == (sampler is not None)
+
+
+def test_what_the_original_cannot_say_is_said(tmp_path, capsys):
+    new = tmp_path / "new.yaml"
+    assert main(["config", "convert", str(CONFIG / "gail_config.yaml"), "--sampler", str(SAMPLER), "-o", str(new)]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert [note.split(" ", 2)[1] for note in notes] == [
+        "default_settings",
+        "env_settings.resampling_interval",
+        "checkpoints",
+    ]
+    assert "CrawlerStatic does without their reward signal extrinsic" in notes[0]
+    assert load_run_settings(new, check_files=False).default_settings is None
 
 
 def test_an_existing_file_is_not_overwritten(tmp_path, capsys):
@@ -43,6 +63,29 @@ def test_check_names_what_is_configured(capsys):
     assert "valid" in out
     assert "behaviors: BigWallJump, SmallWallJump" in out
     assert "big_wall_height, small_wall_height" in out
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (CURRICULUM, "valid, a curriculum file; pass it with --curriculum"),
+        (SAMPLER, "valid, a sampler file; pass it with"),
+    ],
+)
+def test_files_beside_the_trainer_file_are_checked_as_what_they_are(file, expected, tmp_path, capsys):
+    assert main(["config", "check", str(file)]) == 0
+    assert expected in capsys.readouterr().out
+    (tmp_path / "bad.yaml").write_text(file.read_text().replace("measure: progress", "measure: 3").replace("7.0", "99"))
+    assert main(["config", "check", str(tmp_path / "bad.yaml")]) == 1
+    assert "bad.yaml:" in capsys.readouterr().err
+
+
+def test_strict_refuses_what_2020_ignored(tmp_path, capsys):
+    (tmp_path / "old.yaml").write_text((CONFIG / "trainer_config.yaml").read_text() + "\nMine:\n  gamma: 0.9\n")
+    assert main(["config", "check", str(tmp_path / "old.yaml")]) == 0
+    assert main(["config", "check", "--strict", str(CONFIG / "trainer_config.yaml")]) == 0
+    assert main(["config", "check", "--strict", str(tmp_path / "old.yaml")]) == 1
+    assert "Mine.gamma: unknown key 'gamma'" in capsys.readouterr().err
 
 
 def test_check_reports_all_faults(tmp_path, capsys):

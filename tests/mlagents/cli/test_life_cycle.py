@@ -96,7 +96,7 @@ def test_sigterm_saves_within_seconds_and_the_manifest_says_what_ran(folder):
     assert 0 <= manifest["seed"] < 10000  # drawn
     assert manifest["configuration"]["env_settings"]["seed"] == manifest["seed"]
     assert f"seed: {manifest['seed']}" in (folder / "models/r/configuration.yaml").read_text()
-    assert {"mlagents", "jax", "numpy"} <= manifest["packages"].keys()
+    assert {"mlagents-jax", "jax", "numpy"} <= manifest["packages"].keys()
     _first_weights_by_init_path(folder)
 
 

@@ -156,3 +156,9 @@ def test_numbers_are_checked(capsys, option, value):
         main(["play", "Basic", option, value])
     assert raised.value.code == 2
     assert f"argument {option}: expected" in capsys.readouterr().err
+
+
+def test_programs_that_run_elsewhere_cannot_be_seen(entry, capsys, tmp_path) -> None:
+    assert main(["play", "TwoBehaviors", "--model", "random", "--screenshot", str(tmp_path / "picture.png")]) == 2
+    assert "TwoBehaviors runs outside of this toolkit, which cannot see it" in capsys.readouterr().err
+    assert entry.made.closed

@@ -214,7 +214,7 @@ def line_of(marker: str, text: str) -> int:
 
 def reported(text: str) -> list[str]:
     with pytest.raises(SettingsError) as error:
-        parse_run_settings(text, "c.yaml")
+        parse_run_settings(text, "c.yaml", strict=True)  # else keys that 2020 ignored are only warned of
     return str(error.value).splitlines()
 
 

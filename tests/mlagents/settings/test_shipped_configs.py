@@ -17,7 +17,9 @@ from mlagents.settings import (
 )
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
-SHIPPED = sorted(path for path in CONFIG.rglob("*.yaml") if path.parent.name not in ("curricula", "sampler"))
+BESIDE = ("wall_jump.yaml", "3dball_randomize.yaml")
+"""A curriculum and a sampler file, at the places that the guide of 2020 names."""
+SHIPPED = sorted(path for path in CONFIG.rglob("*.yaml") if path.name not in BESIDE)
 
 
 def shipped(name: str, **flags: object) -> RunSettings:
@@ -108,7 +110,7 @@ def test_curriculum_of_2020_and_modern():
 
 
 def test_samplers_of_2020_and_modern():
-    sampler = CONFIG / "sampler" / "3dball_randomize.yaml"
+    sampler = CONFIG / "3dball_randomize.yaml"
     old = shipped("trainer_config.yaml", sampler_file_path=sampler).environment_parameters
     new = shipped("ppo/3DBall_randomize.yaml").environment_parameters
     assert set(old) == {"mass", "gravity", "scale"}

@@ -80,10 +80,13 @@ def test_memory_only_counts_with_use_recurrent():
     assert fault.startswith("old.yaml:18:16: A.memory_size: out of bounds (got 7")
 
 
-def test_a_recurrent_behavior_needs_its_keys():
-    assert [fault.split(": ", 2)[2] for fault in faults("A:" + PPO + "  use_recurrent: true\n")] == [
-        "missing key 'sequence_length', which use_recurrent requires; there is no `default` section",
-        "missing key 'memory_size', which use_recurrent requires; there is no `default` section",
+def test_a_recurrent_behavior_has_the_documented_memory(caplog):
+    memory = behavior("A:" + PPO + "  use_recurrent: true\n").network_settings.memory
+    assert memory is not None
+    assert (memory.memory_size, memory.sequence_length) == (128, 64)
+    assert caplog.messages == [
+        "old.yaml:1:1: A: lacks sequence_length, memory_size, which trainer ppo required in 2020; there is no `default`"
+        " section (the documented defaults count: sequence_length 64, memory_size 128)"
     ]
 
 
@@ -159,26 +162,39 @@ def test_names_may_not_go_in_a_circle_or_nowhere():
     ]
 
 
-def test_required_keys_are_named_with_trainer_and_behavior():
-    text = (
-        "default:" + PPO.replace("  beta: 1e-2\n", "").replace("  hidden_units: 64\n", "") + "A: {}\nB: {beta: 1.0}\n"
-    )
-    assert faults(text) == [
-        "old.yaml:16:1: A: missing key 'hidden_units', which trainer ppo requires",
-        "old.yaml:16:1: A: missing key 'beta', which trainer ppo requires",
-        "old.yaml:17:1: B: missing key 'hidden_units', which trainer ppo requires",
+def test_required_keys_have_their_documented_defaults(caplog):
+    text = "default:" + PPO.replace("  beta: 1e-2\n", "").replace("  summary_freq: 1000\n", "")
+    text += "A: {}\nB: {beta: 1.0}\nC: {trainer: sac}\n"
+    settings = parse_run_settings(text, "old.yaml")
+    assert settings.behavior("A").summary_freq == settings.behavior("unlisted").summary_freq == 10_000
+    assert settings.behavior("A").hyperparameters.beta == 5e-3
+    assert settings.behavior("B").hyperparameters.beta == 1.0
+    sac = settings.behavior("C").hyperparameters
+    assert isinstance(sac, SACSettings)
+    assert (sac.init_entcoef, sac.tau, sac.buffer_init_steps, sac.steps_per_update) == (1.0, 0.005, 0, 1)
+    assert [message.split(" (")[0] for message in caplog.messages] == [
+        "old.yaml:16:1: A: lacks summary_freq, beta, which trainer ppo required in 2020",
+        "old.yaml:17:1: B: lacks summary_freq, which trainer ppo required in 2020",
+        "old.yaml:18:1: C: lacks summary_freq, buffer_init_steps, init_entcoef, tau, steps_per_update, which trainer"
+        " sac required in 2020",
+        "old.yaml:1:1: default: lacks summary_freq, beta, which trainer ppo required in 2020",
     ]
+    with pytest.raises(SettingsError, match=r"old.yaml:16:1: A: lacks summary_freq, beta, which trainer ppo required"):
+        parse_run_settings(text, "old.yaml", strict=True)
 
 
-def test_an_incomplete_default_only_completes_sections(caplog):
-    text = "default:" + PPO.replace("  beta: 1e-2\n", "") + "A: {beta: 0.5}\n"
-    settings = parse_run_settings(text)
-    assert settings.default_settings is None
-    assert any("it lacks beta" in message for message in caplog.messages)
+def test_without_rewards_the_extrinsic_one_counts(caplog):
+    head, tail = PPO.split("  reward_signals:\n")
+    found = behavior("A:" + head + tail.partition("\n")[2])
+    assert [(name, s.strength, s.gamma) for name, s in found.reward_signals.items()] == [("extrinsic", 1.0, 0.99)]
+    assert "reward_signals extrinsic with strength 1.0 and gamma 0.99" in caplog.text
 
 
-def test_a_misspelt_default_is_suggested():
-    assert all("did you mean 'defualt'?" in fault for fault in faults("defualt:" + PPO + "A: {batch_size: 3}\n"))
+def test_a_misspelt_default_is_suggested(caplog):
+    text = "defualt:" + PPO + "A: {batch_size: 3, buffer_size: 9}\n"
+    assert behavior(text).hyperparameters.batch_size == 3
+    assert "A: lacks trainer, normalize" in caplog.text
+    assert "did you mean 'defualt'?" in caplog.text
 
 
 def test_trainers_that_do_not_exist():

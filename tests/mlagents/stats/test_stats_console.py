@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -7,8 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from mlagents.stats import ConsoleWriter, Statistics
+from mlagents.stats.live import LiveProgress
 from mlagents_envs.logging_util import INFO, NOTSET, get_logger, set_log_level
 
 REWARD, GROUP, ELO = "Environment/Cumulative Reward", "Environment/Group Cumulative Reward", "Self-play/ELO"
@@ -216,3 +219,21 @@ def test_a_terminal_is_found_out(tmp_path):
     shown = screen(output)
     assert re.fullmatch(r"\[INFO\] B\. Step: 50\. Time Elapsed: \d+\.000 s\. No episode .* Not Training\.", shown[0])
     assert re.match(r"B +\S+ +50/100 ", shown[1])
+
+
+@pytest.mark.parametrize(("width", "lacks"), [(80, ()), (65, ("━",)), (50, ("━", "steps/s", ":"))])
+def test_narrow_terminals_drop_columns_instead_of_folding(width, lacks):
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=True, color_system=None)
+    now = [0.0]
+    live = LiveProgress({"3DBall": 500_000}, console, lambda: now[0])
+    for step in (1000, 250_000):
+        now[0] += 1.0
+        live.advance("3DBall", step)
+    live.set_reward("3DBall", 12.5)
+    live.close()
+    line = screen.getvalue().splitlines()[-1]
+    assert "3DBall" in line
+    assert "250000/500000" in line
+    assert "reward 12.500" in line
+    assert not [text for text in lacks if text in line.partition("3DBall")[2]]

@@ -69,7 +69,7 @@ def test_the_timers_file_has_the_known_form(tmp_path):
         "numpy_version",
     }
     assert metadata["timer_format_version"] == "0.1.0"
-    assert metadata["mlagents_version"] == version("mlagents")
+    assert metadata["mlagents_version"] == version("mlagents-jax")
     assert metadata["mlagents_envs_version"] == mlagents_envs.__version__
     assert metadata["communication_protocol_version"] == "1.5.0"
     assert metadata["jax_version"] == version("jax")

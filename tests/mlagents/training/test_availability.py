@@ -7,7 +7,12 @@ import re
 import pytest
 
 from mlagents.settings import BehaviorSettings, RunSettings, SettingsError, parse_run_settings
-from mlagents.training.availability import Coverage, refuse_hopeless, unavailable
+from mlagents.training.availability import (
+    Coverage,
+    refuse_hopeless,
+    unavailable,
+    warn_of_unknown_parameters,
+)
 
 TRAINERS = ("ppo",)
 LACKING = {
@@ -94,3 +99,41 @@ def test_default_settings_cover_the_rest(caplog):
     coverage = Coverage(run(default={"max_steps": 7}), TRAINERS, lambda: ["A"])
     assert coverage.settings_of("A").max_steps == 7
     assert not caplog.messages
+
+
+def test_many_sections_are_counted(caplog):
+    coverage = Coverage(run(**{name: {} for name in "ABCDEFGHIJ"}), TRAINERS, lambda: ["A"])
+    coverage.settings_of("A")
+    assert caplog.messages == [
+        "No agents (so far) for the sections B, C, D, E, F and 4 more; the environment has the behaviors A."
+    ]
+
+
+CURRICULUM = """\
+default_settings: {}
+environment_parameters:
+  mas: 3
+  size:
+    curriculum:
+      - {name: small, value: 1, completion_criteria: {behavior: Here, threshold: 1}}
+      - {name: big, value: 2, completion_criteria: {behavior: Elsewhere, threshold: 1}}
+      - {name: huge, value: 3}
+"""
+
+
+def test_a_curriculum_on_a_behavior_that_is_not_there_is_said_at_start_with_its_line(caplog):
+    coverage = Coverage(parse_run_settings(CURRICULUM, "run.yaml"), TRAINERS, lambda: ["Here"])
+    coverage.settings_of("Here")
+    coverage.settings_of("Here")
+    assert caplog.messages == [
+        "run.yaml:7:63: environment_parameters.size.curriculum[1].completion_criteria.behavior: the environment has no"
+        " behavior 'Elsewhere' (so far; it has Here), so that this lesson cannot end."
+    ]
+
+
+def test_parameters_that_the_environment_does_not_have_are_said_with_their_line(caplog):
+    warn_of_unknown_parameters(parse_run_settings(CURRICULUM, "run.yaml"), "Game", {"mass": "kg", "size": "m"})
+    assert caplog.messages == [
+        "run.yaml:3:8: environment_parameters.mas: Game has no such parameter, it is ignored (it has mass, size);"
+        " did you mean 'mass'?"
+    ]

@@ -30,3 +30,19 @@ def test_saved_once_a_minute_and_at_the_interval():
     assert len(provisional) in (8, 9)  # every 11 rounds, the first time the minute is more than over
     assert all(b - a >= 11 for a, b in pairwise(provisional))
     assert any(not flag for _, flag in saves)
+
+
+def test_saved_every_so_many_environment_steps_as_in_2020():
+    """The walk has several agents: after 30 environment steps they have made far more than the 64 of the interval."""
+    rounds, saved = [0], []
+
+    def save(behaviors, provisional):
+        saved.append((rounds[0], provisional))
+
+    def stop():
+        rounds[0] += 1
+        return rounds[0] > 100
+
+    settings = ppo_settings(10_000, checkpoint_interval=64)
+    make_loop(Walk(), settings, save=save, clock=lambda: 0.0, save_freq=30).run(stop)
+    assert saved == [(30, False), (60, False), (90, False)]

@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from mlagents.cli.main import main
+from mlagents.viewing.gif import Gif
 from mlagents.viewing.recording import Recorder
 
 
@@ -104,13 +105,57 @@ def test_files_are_checked_before_anything_starts(capsys, arguments, message) ->
     assert message in capsys.readouterr().err
 
 
-def test_programs_that_run_elsewhere_cannot_be_seen(entry, capsys, tmp_path) -> None:
-    assert play("TwoBehaviors", "--screenshot", str(tmp_path / "picture.png")) == 2
-    assert "TwoBehaviors runs outside of this toolkit, which cannot see it" in capsys.readouterr().err
-    assert entry.made.closed
-
-
 def test_what_writes_an_mp4_may_be_missing(monkeypatch, capsys, tmp_path) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     assert play("Basic", "--video", str(tmp_path / "play.mp4")) == 2
-    assert "pip install 'mlagents[video]'; a .gif needs nothing more" in capsys.readouterr().err
+    assert "pip install 'mlagents-jax[video]'; a .gif needs nothing more" in capsys.readouterr().err
+
+
+def test_a_video_has_a_length_and_says_how_far_it_is(tmp_path, capsys) -> None:
+    path = tmp_path / "play.gif"
+    assert play("Basic", "--video", str(path), "--seconds", "7", "--seed", "1") == 0
+    assert capsys.readouterr().err.splitlines() == ["recorded 5 of at most 7 s", "recorded 7 of at most 7 s"]
+    with Image.open(path) as image:
+        durations = [image.seek(frame) or image.info["duration"] for frame in range(image.n_frames)]
+    assert 7000 <= sum(durations) < 7000 + 150
+
+
+def test_seconds_need_a_video(capsys) -> None:
+    assert play("Basic", "--seconds", "7") == 2
+    assert "--seconds is the length of a video" in capsys.readouterr().err
+
+
+def test_a_gif_shows_what_was_added_and_grows_while_it_is_written(tmp_path) -> None:
+    """A square moves over a background of 16 colours: every picture is decoded as it was, unmoved ones are joined."""
+    size = 64
+    background = np.zeros((size, size, 3), np.uint8)
+    background[..., 0] = 16 * (np.arange(size) // 4)
+    pictures = []
+    for place in (0, 8, 8, 40):
+        picture = background.copy()
+        picture[place : place + 8, place : place + 8] = (0, 255, 0)
+        pictures.append(picture)
+    path, sizes = tmp_path / "x.gif", []
+    gif = Gif(path, 0.08)
+    for picture in pictures:
+        gif.add(picture)
+        gif._file.flush()
+        sizes.append(path.stat().st_size)
+    gif.close()
+    assert sizes[0] < sizes[1] == sizes[2] < sizes[3]
+    with Image.open(path) as image:
+        frames = [(image.seek(n) or image.info["duration"], image.convert("RGB")) for n in range(image.n_frames)]
+    assert [duration for duration, _ in frames] == [80, 160, 80]
+    for (_, frame), picture in zip(frames, (pictures[0], pictures[1], pictures[3]), strict=True):
+        # The quantizer keeps at least 5 bits of each channel.
+        assert max(high for _, high in ImageChops.difference(frame, Image.fromarray(picture)).getextrema()) <= 8
+
+
+def test_gymnasium_draws_itself(tmp_path, capsys) -> None:
+    pytest.importorskip("gymnasium")
+    pytest.importorskip("pygame")
+    path = tmp_path / "cart.png"
+    assert play("gym:CartPole-v1", "--screenshot", str(path)) == 0
+    with Image.open(path) as image:
+        assert image.size == (640, 480)
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 3

@@ -71,7 +71,7 @@ def test_a_missing_library_is_told_with_the_extra_that_brings_it(monkeypatch, ki
     for module in [name for name in sys.modules if name.startswith("mlagents_envs.envs.")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "gymnasium", None)
-    with pytest.raises(UnityEnvironmentException, match=rf"gymnasium.*pip install 'mlagents\[{kind}\]'"):
+    with pytest.raises(UnityEnvironmentException, match=rf"gymnasium.*pip install 'mlagents-jax\[{kind}\]'"):
         make_foreign(f"{kind}:anything-v1")
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from mlagents.settings.legacy.keys import correct_keys
+from mlagents.settings.legacy.keys import leave_out_unknown
 from mlagents.settings.legacy.rewards import upgrade_rewards
-from mlagents.settings.modern import move_init_path, respell, respell_self_play
-from mlagents.settings.schema import TRAINER_TYPES, hyperparameters_of
-from mlagents.settings.schema.base import number, switch, whole
+from mlagents.settings.schema import TRAINER_TYPES, BehaviorSettings, NetworkSettings, hyperparameters_of
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, did_you_mean, shown
-from mlagents.settings.source.sections import Section, copied, sections_of
+from mlagents.settings.source.scalars import number, switch, whole
+from mlagents.settings.source.sections import Section, copied, located, sections_of
+from mlagents.settings.source.spellings import move_init_path, respell, respell_self_play
 
 _NETWORK = ("normalize", "hidden_units", "num_layers", "vis_encode_type")
 _BEHAVIOR = ("max_steps", "time_horizon", "summary_freq", "init_path", "threaded", "keep_checkpoints")
@@ -24,6 +24,19 @@ _WITHOUT_EFFECT = {
     "model_path": "the run decides where models go",
 }
 _SPELLINGS = {"vis_encoder_type": "vis_encode_type", "behavior_cloning": "behavioral_cloning"}
+
+_OLD_NAMES = {
+    "pretraining": "it became `behavioral_cloning`",
+    "gamma": "each signal in `reward_signals` has its own",
+    **dict.fromkeys(
+        ("use_curiosity", "curiosity_strength", "curiosity_enc_size"), "it became `curiosity` in `reward_signals`"
+    ),
+}
+_BEFORE_0_9 = ("gamma", "use_curiosity", "curiosity_strength", "curiosity_enc_size")
+_OF_2020 = {"trainer": "ppo", "summary_freq": 10000, "sequence_length": 64, "memory_size": 128}
+"""Documented defaults that the schema does not have, or has elsewhere."""
+_SAVE_FREQ = 50_000
+_EXTRINSIC = {"extrinsic": {"strength": 1.0, "gamma": 0.99}}
 
 _REQUIRED = (*_NETWORK[:3], *_BEHAVIOR[:3], "batch_size", "buffer_size", "learning_rate", "reward_signals")
 _REQUIRED_BY_TRAINER = {
@@ -50,11 +63,12 @@ def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
 
 def upgrade_behaviors(flat: Section, report: FaultReport) -> Section:
     """The modern mapping (`behaviors`, `default_settings`) of a flat trainer file; its keys get corrected."""
-    known = sorted({*flat_keys(), *_BEHAVIOR, *_NESTED})
-    for written in sections_of(flat):
-        respell(written, _SPELLINGS, report)
-        correct_keys(written, known, report)
+    for name in [name for name in flat if flat[name] is None]:
+        flat[name] = Section(flat.keys_at[name])
+    _correct_keys(flat, report)
     tree = Section(flat.place)
+    checkpoints = tree.subsection("checkpoint_settings")
+    checkpoints.put("save_freq", _SAVE_FREQ, checkpoints.place)
     behaviors = tree.subsection("behaviors")
     default = flat.get("default")
     if "default" in flat and not isinstance(default, Section):
@@ -72,13 +86,48 @@ def upgrade_behaviors(flat: Section, report: FaultReport) -> Section:
     return tree
 
 
-def _default_settings(tree: Section, flat: Section, default: Section, report: FaultReport) -> None:
-    """`default` also serves behaviors without a section, if it is complete."""
-    at = flat.keys_at["default"]
-    missing = _missing(default)
-    if missing and len(flat) > 1:
-        report.warn(at, f"serves only behaviors with a section of their own: it lacks {', '.join(missing)}")
+def _correct_keys(flat: Section, report: FaultReport) -> None:
+    """Leave out what 2020 did not know; a slip in the name of a key that is missing for it is a fault."""
+    known = sorted({*flat_keys(), *_BEHAVIOR, *_NESTED})
+    needed = {"trainer", *_REQUIRED, *(key for keys in _REQUIRED_BY_TRAINER.values() for key in keys)}
+    default, sections = sections_of(flat, "default"), sections_of(flat)
+    _refuse_before_0_9(flat, report)
+    for written in sections:
+        respell(written, _SPELLINGS, report)
+        completing = [other for other in sections if other not in default] if written in default else default
+        given = set.intersection(*map(set, completing)) if completing else set()
+        leave_out_unknown(written, known, report, needed - given, _OLD_NAMES)
+
+
+def _refuse_before_0_9(flat: Section, report: FaultReport) -> None:
+    """Say once for the whole file that rewards were written otherwise before 0.9."""
+    default = flat.get("default")
+    shared = default if isinstance(default, Section) else {}
+    old = [
+        (section, key)
+        for section in sections_of(flat)
+        if "reward_signals" not in {*section, *shared}
+        for key in _BEFORE_0_9
+        if key in section
+    ]
+    if not old:
         return
+    first, key = old[0]
+    names = ", ".join(name for name in _BEFORE_0_9 if any(name == key for _, key in old))
+    report.fault(
+        first.keys_at[key],
+        f"a file from before 0.9: move {names} into `reward_signals`, in this and every other section, as in"
+        " `reward_signals: {extrinsic: {strength: 1.0, gamma: 0.99}}`",
+    )
+    for section, key in old:
+        del section[key]
+        if "reward_signals" not in section:
+            section.put("reward_signals", located(_EXTRINSIC, section.place), section.place)
+
+
+def _default_settings(tree: Section, flat: Section, default: Section, report: FaultReport) -> None:
+    """Let `default` also serve behaviors without a section."""
+    at = flat.keys_at["default"]
     converter = _Converter(copied(default), at, ("default_settings",), report)
     tree.put("default_settings", converter.convert(), at, flat.values_at["default"])
 
@@ -123,15 +172,31 @@ def _missing(section: Section) -> list[str]:
     given = set(section)
     if given & set(_UPDATES):
         given.add("steps_per_update")
-    return [key for key in required if key not in given]
+    if _is_on(section.get("use_recurrent", False)):
+        required = (*required, *_MEMORY[1:3])
+    return [key for key in required if key not in given or (key in section and section[key] is None)]
 
 
-def _modern_path(key: str) -> KeyPath:
-    if key == "trainer":
-        return ("trainer_type",)
-    if key in (*_BEHAVIOR, *_NESTED):
-        return (key,)
-    return ("network_settings" if key in _NETWORK else "hyperparameters", key)
+def _is_on(value: object) -> bool:
+    try:
+        return switch(value)
+    except ValueError:
+        return False
+
+
+def _documented(key: str, trainer: str) -> object:
+    """Return the default of a key that 2020 required, from its documentation."""
+    if key == "reward_signals":
+        return located(_EXTRINSIC, Place("default", ()))
+    if key in _OF_2020:
+        return _OF_2020[key]
+    chosen = hyperparameters_of(trainer) or TRAINER_TYPES["ppo"]
+    fields = {**BehaviorSettings.model_fields, **NetworkSettings.model_fields, **chosen.model_fields}
+    return fields[key].default
+
+
+def _in_words(value: object) -> str:
+    return "extrinsic with strength 1.0 and gamma 0.99" if isinstance(value, Section) else str(value).lower()
 
 
 def _no_default(flat: Section) -> str:
@@ -152,6 +217,7 @@ class _Converter:
 
     def convert(self) -> Section:
         out = Section(self.section.place)
+        self._complete()
         trainer = self.section.get("trainer")
         if trainer == "offline_bc":
             self.report.fault(
@@ -162,7 +228,6 @@ class _Converter:
             self.report.doubtful.add((*self.path, "trainer_type"))
         elif "trainer" in self.section:
             out.take(self.section, "trainer", "trainer_type")
-        self._missing_keys()
         self._hyperparameters(out, str(trainer))
         self._network(out)
         for key in (*_BEHAVIOR, *_NESTED):
@@ -176,11 +241,20 @@ class _Converter:
         move_init_path(out)
         return out
 
-    def _missing_keys(self) -> None:
-        for key in _missing(self.section):
-            trainer = self.section.get("trainer", "ppo or sac")
-            self.report.fault(self.at, f"missing key {key!r}, which trainer {trainer} requires{self.hint}")
-            self.report.doubtful.add((*self.path, *_modern_path(key)))
+    def _complete(self) -> None:
+        """Put the documented defaults of keys that 2020 required."""
+        missing = _missing(self.section)
+        if not missing:
+            return
+        trainer = str(self.section.get("trainer", "ppo"))
+        for key in missing:
+            self.section.put(key, _documented(key, trainer), self.at)
+        values = ", ".join(f"{key} {_in_words(self.section[key])}" for key in missing)
+        self.report.tolerate(
+            self.at,
+            f"lacks {', '.join(missing)}, which trainer {trainer} required in 2020{self.hint}",
+            f"the documented defaults count: {values}",
+        )
 
     def _hyperparameters(self, out: Section, trainer: str) -> None:
         """Keys that only other trainers have are left out: `default` may serve several."""
@@ -227,11 +301,7 @@ class _Converter:
         memory = Section(self.section.values_at["use_recurrent"])
         network.put("memory", memory, self.section.keys_at["use_recurrent"])
         for key in ("sequence_length", "memory_size"):
-            if key in self.section:
-                memory.take(self.section, key)
-            else:
-                self.report.fault(self.at, f"missing key {key!r}, which use_recurrent requires{self.hint}")
-                self.report.doubtful.add((*self.path, "network_settings", "memory", key))
+            memory.take(self.section, key)
         if "burn_in_ratio" in self.section:
             memory.take(self.section, "burn_in_ratio")
 

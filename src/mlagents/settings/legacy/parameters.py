@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from mlagents.settings.legacy.keys import correct_keys, require
+from mlagents.settings.legacy.keys import correct_keys, leave_out_unknown, require
 from mlagents.settings.schema import SAMPLERS
-from mlagents.settings.schema.base import whole
 from mlagents.settings.source.faults import FaultReport, did_you_mean, shown
+from mlagents.settings.source.scalars import whole
 from mlagents.settings.source.sections import Items, Section
+from mlagents_envs.sampler_class import SamplerFactory
 
 _CURRICULUM_KEYS = ("measure", "thresholds", "min_lesson_length", "signal_smoothing", "parameters")
 _CRITERIA = ("measure", "min_lesson_length", "signal_smoothing")
@@ -54,7 +55,7 @@ def _lessons(behavior: str, curriculum: Section, report: FaultReport) -> dict[st
 
 
 def _has_its_keys(curriculum: Section, report: FaultReport) -> bool:
-    correct_keys(curriculum, _CURRICULUM_KEYS, report)
+    leave_out_unknown(curriculum, _CURRICULUM_KEYS, report, _CURRICULUM_KEYS)
     require(curriculum, _CURRICULUM_KEYS, curriculum.place, report)
     usable = True
     for key, kind, words in (
@@ -99,6 +100,7 @@ def upgrade_samplers(file: Section, tree: Section, report: FaultReport) -> None:
             continue
         if name in parameters:
             report.warn(file.keys_at[name], "replaces the parameter of the same name")
+        _check_kind(name, old, report)
         parameters.put(name, _sampler(old, report), file.keys_at[name], file.values_at[name])
 
 
@@ -117,6 +119,21 @@ def _check_interval(file: Section, report: FaultReport) -> None:
     if not valid:
         got = shown(file[_INTERVAL])
         report.fault(file.values_at[_INTERVAL], f"out of bounds (got {got}, expected a whole number > 0)")
+
+
+def _check_kind(name: str, sampler: Section, report: FaultReport) -> None:
+    """Report a sampler that is not registered; one with a slip in its name is left to validation."""
+    kind = str(sampler.get(_KIND, ""))
+    registered = SamplerFactory.names()
+    if not kind or ":" in kind or get_close_matches(kind, registered, n=1):
+        return
+    report.fault(
+        sampler.values_at[_KIND],
+        f"no sampler {kind!r} is registered (there are {', '.join(registered)}). For one of your own, call"
+        " SamplerFactory.register_sampler(name, class) before the run, or name its class by its path,"
+        " `my_package.module:Class`",
+    )
+    report.doubtful.add(("environment_parameters", name))
 
 
 def _sampler(old: Section, report: FaultReport) -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlagents.settings.legacy.keys import correct_keys, require
+from mlagents.settings.legacy.keys import correct_keys, leave_out_unknown, require
 from mlagents.settings.schema import REWARD_SIGNALS, BehavioralCloningSettings, SelfPlaySettings
 from mlagents.settings.source.faults import FaultReport
 from mlagents.settings.source.sections import Section, sections_of
@@ -34,7 +34,7 @@ def upgrade_rewards(behavior: Section, report: FaultReport) -> None:
         correct_keys(cloning, (*BehavioralCloningSettings.model_fields, "init_path"), report)
         require(cloning, ("strength", "steps"), cloning.place, report)
     for self_play in sections_of(behavior, "self_play"):
-        correct_keys(self_play, SelfPlaySettings.model_fields, report)
+        leave_out_unknown(self_play, SelfPlaySettings.model_fields, report)
         for key, value in _SELF_PLAY_DEFAULTS.items():
             if key not in self_play:
                 self_play.put(key, value, self_play.place)

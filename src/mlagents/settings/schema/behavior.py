@@ -19,7 +19,6 @@ from mlagents.settings.schema.base import (
     Violation,
     Whole,
     broken_rules,
-    unknown_choice,
 )
 from mlagents.settings.schema.hyperparameters import HyperparameterSettings, PPOSettings
 from mlagents.settings.schema.network import NetworkSettings
@@ -29,7 +28,7 @@ from mlagents.settings.schema.reward_signals import (
     RewardSignalSettings,
     signals_by_name,
 )
-from mlagents.settings.schema.trainer_types import hyperparameters_of, trainer_type_names
+from mlagents.settings.schema.trainer_types import hyperparameters_of, trainer_type_names, unknown_trainer
 
 
 class SelfPlaySettings(Settings):
@@ -108,7 +107,8 @@ class BehaviorSettings(Settings):
     reward_signals: dict[str, SerializeAsAny[RewardSignalSettings]] = Field(
         default={"extrinsic": ExtrinsicSettings()}, min_length=1
     )
-    """What is rewarded: extrinsic, curiosity, gail, rnd; null takes back a signal of default_settings."""
+    """What is rewarded: extrinsic, curiosity, gail, rnd, each with its defaults if nothing stands under its name; but
+    nothing under a signal of default_settings takes it back."""
 
     init_path: Name | None = None
     """Checkpoint (file or folder) to take the first weights from; null: random weights."""
@@ -131,7 +131,7 @@ class BehaviorSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _hyperparameters_of_a_trainer(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "hyperparameters" in data and "trainer_type" not in data:
+        if isinstance(data, Mapping) and data.get("hyperparameters") and "trainer_type" not in data:
             problem = (
                 "hyperparameters without trainer_type "
                 f"(expected trainer_type beside them: one of {', '.join(trainer_type_names())})"
@@ -143,7 +143,7 @@ class BehaviorSettings(Settings):
     @classmethod
     def _known_trainer(cls, value: str) -> str:
         if hyperparameters_of(value) is None:
-            raise unknown_choice(trainer_type_names())
+            raise unknown_trainer(value)
         return value
 
     @field_validator("hyperparameters", mode="before")

@@ -28,10 +28,9 @@ from mlagents.settings.schema.base import (
     Switch,
     Violation,
     WholeOrUnlimited,
-    number,
     unknown_choice,
-    wrong_type,
 )
+from mlagents.settings.source.scalars import number, wrong_type
 from mlagents_envs.sampler_class import SamplerFactory
 
 
@@ -148,7 +147,8 @@ class SamplerSettings(Settings):
     def _of_the_sampler(cls, value: Any, info: ValidationInfo) -> Any:
         if "sampler_type" not in info.data:  # it is at fault itself: nothing to judge these by
             return SamplerParameters()
-        return SAMPLERS.get(info.data["sampler_type"], CustomParameters).model_validate(value)
+        chosen = SAMPLERS.get(info.data["sampler_type"], CustomParameters)
+        return chosen.model_validate({} if value is None else value)
 
 
 class CompletionCriteriaSettings(Settings):

@@ -1,4 +1,4 @@
-"""Reward signals, and the table name -> class that plug-ins extend."""
+"""Reward signals: the settings of each, and the table name -> class of those that there are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlagents.settings.schema.network import NetworkSettings
 
 
 class RewardSignalSettings(Settings):
-    """What every reward signal has. Classes of plug-in signals derive from this."""
+    """What every reward signal has."""
 
     gamma: Fraction = 0.99
     """Discount factor of this signal's returns."""

@@ -23,6 +23,7 @@ from mlagents.settings.schema.behavior import BehaviorSettings
 from mlagents.settings.schema.parameters import CurriculumSettings, ParameterSettings
 from mlagents.settings.source.faults import KeyPath, Place, SettingsError, did_you_mean
 from mlagents.settings.source.sections import Origin, Section
+from mlagents_envs.base_env import MOST_AREAS
 
 
 class EnvSettings(Settings):
@@ -40,7 +41,7 @@ class EnvSettings(Settings):
     num_envs: Count = 1
     """Environment processes."""
 
-    num_areas: Count | None = None
+    num_areas: Annotated[Count, Field(le=MOST_AREAS)] | None = None
     """Copies of the training area in one environment; null: as many as it has by itself."""
 
     timeout_wait: Positive = 60.0
@@ -120,6 +121,10 @@ class CheckpointSettings(Settings):
 
     load_model: Switch = False
     """Deprecated: the same as resume."""
+
+    save_freq: Natural = 0
+    """Environment steps, of all workers together, between checkpoints of all behaviors, as in 2020; 0: each behavior's
+    checkpoint_interval decides."""
 
     resume: Switch = False
     """Continue the run of the same run_id: weights, step counter, lessons, ratings."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticCustomError
+
 from mlagents import plugins
 from mlagents.plugins import PluginError
 from mlagents.settings.schema.hyperparameters import TRAINER_TYPES, HyperparameterSettings, register_trainer_type
 
 if TYPE_CHECKING:
-    from mlagents.settings.schema.behavior import BehaviorSettings
     from mlagents_envs.base_env import BehaviorSpec
 
 TRAINER_TYPE_GROUP = "mlagents.trainer_type"
@@ -25,11 +26,11 @@ class TrainerType:
     Attributes:
       hyperparameters: class of the section `hyperparameters` of a behavior with this trainer_type.
       make_learner: makes the `mlagents.training.behavior.Learner` of such a behavior from its name, what it observes
-        and does, its settings (their `hyperparameters` are of the class above) and the seed of the run.
+        and does, its `BehaviorSettings` (their `hyperparameters` are of the class above) and the seed of the run.
     """
 
     hyperparameters: type[HyperparameterSettings]
-    make_learner: Callable[[str, BehaviorSpec, BehaviorSettings, int], Any]
+    make_learner: Callable[[str, BehaviorSpec, Any, int], Any]
 
 
 _loaded: dict[str, TrainerType] = {}
@@ -38,6 +39,15 @@ _loaded: dict[str, TrainerType] = {}
 def trainer_type_names() -> list[str]:
     """Return what `trainer_type` may be. No plug-in is loaded."""
     return list(dict.fromkeys([*TRAINER_TYPES, *plugins.names(TRAINER_TYPE_GROUP)]))
+
+
+def unknown_trainer(name: str) -> PydanticCustomError:
+    """Return the error of a `trainer_type` that is neither built in nor installed."""
+    problem = (
+        f"no trainer {name!r} is installed (there are {', '.join(trainer_type_names())}). Other trainers are plug-ins:"
+        f" packages with an entry point {name!r} in the group {TRAINER_TYPE_GROUP!r}; is its package installed?"
+    )
+    return PydanticCustomError("unknown_trainer", "{problem}", {"problem": problem, "allowed": trainer_type_names()})
 
 
 def hyperparameters_of(trainer_type: str) -> type[HyperparameterSettings] | None:

@@ -48,7 +48,10 @@ class FaultReport:
     warnings: list[str] = field(default_factory=list)
     doubtful: set[KeyPath] = field(default_factory=set)
     """Paths of the modern mapping whose value is not what the user meant: no rule may judge them."""
+    strict: bool = False
+    """Whether everything that is only tolerated is a fault."""
     _faults: dict[str, Place] = field(default_factory=dict)
+    _repeated: list[tuple[Place, int]] = field(default_factory=list)
 
     def fault(self, place: Place, problem: str) -> None:
         """Note a fault; the same one twice (by an alias, or through default_settings) counts once."""
@@ -59,6 +62,26 @@ class FaultReport:
         line = f"{place}: {text}"
         if line not in self.warnings:
             self.warnings.append(line)
+
+    def tolerate(self, place: Place, problem: str, reading: str) -> None:
+        """Note what is wrong, and how it is read all the same; a fault if the report is strict."""
+        if self.strict:
+            self.fault(place, problem)
+        else:
+            self.warn(place, f"{problem} ({reading})")
+
+    def repeat(self, place: Place, first_line: int) -> None:
+        """Note a key that is given again; `settle_repeated` says whether that is a fault."""
+        self._repeated.append((place, first_line))
+
+    def settle_repeated(self, *, tolerated: bool) -> None:
+        """Make faults of all keys noted by `repeat` so far, or warnings if that is `tolerated`."""
+        for place, first_line in self._repeated:
+            if tolerated:
+                self.tolerate(place, f"given twice (first in line {first_line})", "the last one counts, as in 2020")
+            else:
+                self.fault(place, f"given twice (first in line {first_line}); keep one")
+        self._repeated.clear()
 
     @property
     def faults(self) -> list[str]:

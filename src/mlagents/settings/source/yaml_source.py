@@ -11,13 +11,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from mlagents.settings.schema.base import switch
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, did_you_mean
+from mlagents.settings.source.scalars import switch
 from mlagents.settings.source.sections import Items, Section
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = (f"{_TAG}str", f"{_TAG}timestamp")
 _SUFFIXES = (".yaml", ".yml", ".json")
+
+_MOST_BYTES = 10_000_000
+_MOST_ENTRIES = 100_000
+"""More than any configuration has; aliases of aliases of aliases reach it in a few lines."""
 
 _FAULTY = object()
 """Stands for a value that cannot be built; it is reported, and then left out."""
@@ -27,7 +31,12 @@ def read(path: Path, report: FaultReport) -> Section | None:
     """The mapping in a file (YAML 1.2), or None when there is none: the report then says why."""
     place = Place(str(path), ())
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            report.fault(place, f"more than {_MOST_BYTES:,} bytes; is this a configuration?")
+            return None
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         report.fault(place, _not_found(path))
     except UnicodeDecodeError as error:
@@ -85,6 +94,7 @@ class _Builder:
         self.source = source
         self.report = report
         self.built: dict[int, Any] = {}
+        self.entries: dict[int, int] = {}
         self.open: set[int] = set()
 
     def build(self, node: Node, path: KeyPath, at: Place) -> Any:
@@ -99,7 +109,20 @@ class _Builder:
             self.open.add(key)
             self.built[key] = self.collection(node, path, at)
             self.open.discard(key)
+            self.entries[key] = self.count(node)
+            if self.entries[key] > _MOST_ENTRIES:
+                self.report.fault(
+                    _place(node, self.source, path),
+                    f"{self.entries[key]:,} entries, counted through aliases (expected at most {_MOST_ENTRIES:,})",
+                )
+                self.built[key], self.entries[key] = _FAULTY, 0
         return self.built[key]
+
+    def count(self, node: Node) -> int:
+        """Return the entries below a built collection if every alias were written out."""
+        below = node.value if isinstance(node.value, list) else []
+        values = [entry[1] if isinstance(entry, tuple) else entry for entry in below]
+        return sum(1 + self.entries.get(id(value), 0) for value in values)
 
     def collection(self, node: Node, path: KeyPath, at: Place) -> Section | Items:
         if isinstance(node, MappingNode):
@@ -133,8 +156,7 @@ class _Builder:
         below = (*path, key)
         at = _place(key_node, self.source, below)
         if key in section:
-            self.report.fault(at, f"given twice (first in line {section.keys_at[key].line}); keep one")
-            return
+            self.report.repeat(at, section.keys_at[key].line)
         value = self.build(value_node, below, at)
         if value is not _FAULTY:
             section.put(key, value, at, _place(value_node, self.source, below))

@@ -237,7 +237,8 @@ class FoodCollectorAgents(AgentBatch):
 
     def act(self) -> None:
         """Run, turn, shoot."""
-        act(self._areas.boxes, self._areas.lasers, self._areas.shapes, self.arrays)
+        areas = self._areas
+        act(areas.boxes, areas.food, areas.lasers, areas.shapes, self.arrays)
 
 
 class FoodCollectorWorld(World):
@@ -284,7 +285,7 @@ class FoodCollectorWorld(World):
     def integrate(self) -> None:
         """Contacts, and what is eaten."""
         areas = self.areas
-        integrate(areas.boxes, areas.food, areas.shapes, self.collectors.arrays)
+        integrate(areas.boxes, areas.food, self.collectors.arrays)
         areas.choose_next_places()
 
     def advance(self, steps: int) -> tuple[int, bool]:

@@ -85,7 +85,7 @@ class Lasers(NamedTuple):
 
 
 @compiled
-def act(boxes: Boxes, lasers: Lasers, shapes: Shapes, agents: AgentArrays) -> None:
+def act(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes, agents: AgentArrays) -> None:
     """Let all agents run, turn and shoot, one after the other."""
     any_shoots = False
     for area in range(len(lasers.shoots)):
@@ -93,7 +93,7 @@ def act(boxes: Boxes, lasers: Lasers, shapes: Shapes, agents: AgentArrays) -> No
             _run(boxes, lasers, agents.discrete[area * AGENTS + i], area, i)
             any_shoots |= lasers.shoots[area, i]
     if any_shoots:
-        _shoot_all(boxes, lasers, shapes)
+        _shoot_all(boxes, food, lasers, shapes)
 
 
 @compiled
@@ -121,8 +121,10 @@ def _run(boxes: Boxes, lasers: Lasers, choices: NDArray[np.int32], area: int, i:
 
 
 @compiled
-def _shoot_all(boxes: Boxes, lasers: Lasers, shapes: Shapes) -> None:
+def _shoot_all(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes) -> None:
     for area in range(len(lasers.shoots)):
+        for piece in range(FOOD):
+            shapes.center[area, AGENTS + piece] = food.position[area, piece]
         for i in range(AGENTS):
             shapes.center[area, i] = boxes.position[area, i]
             write_yaw(shapes.rotation[area, i], boxes.yaw[area, i])
@@ -162,11 +164,12 @@ def _first_hit(shapes: Shapes, area: int, shooter: int) -> int:
 
 
 @compiled
-def integrate(boxes: Boxes, food: Food, shapes: Shapes, agents: AgentArrays) -> None:
+def integrate(boxes: Boxes, food: Food, agents: AgentArrays) -> None:
     """0.02 s of physics; what agents touch is eaten, and comes down elsewhere."""
-    normal, push = np.empty(3), np.zeros((FOOD, 3))
+    normal, push, eaten = np.empty(3), np.zeros((FOOD, 3)), np.zeros(FOOD, np.bool_)
     for area in range(len(food.position)):
         push[:] = 0.0
+        eaten[:] = False
         for piece in range(FOOD):
             fall(food.velocity[area, piece], food.spin[area, piece], GRAVITY, FOOD_ANGULAR_DRAG)
         for i in range(AGENTS):
@@ -176,13 +179,12 @@ def integrate(boxes: Boxes, food: Food, shapes: Shapes, agents: AgentArrays) -> 
                 dx, dz = food.position[area, piece, 0] - x, food.position[area, piece, 2] - z
                 if dx * dx + dz * dz < reach * reach and _hit(boxes, food, area, i, piece, normal):
                     agents.reward[area * AGENTS + i] += FOOD_REWARD if piece < PIECES else BAD_FOOD_REWARD
-                    food.is_eaten[area, piece] = True
+                    eaten[piece] = food.is_eaten[area, piece] = True
         _part(food.position[area], food.velocity[area], push)
         for piece in range(FOOD):
             _roll(food.position[area, piece], food.velocity[area, piece], food.spin[area, piece], push[piece], normal)
-            if food.is_eaten[area, piece]:
+            if eaten[piece]:
                 food.position[area, piece] = food.next_place[area, piece]
-            shapes.center[area, AGENTS + piece] = food.position[area, piece]
     move(boxes, GRAVITY)
 
 
@@ -278,10 +280,10 @@ def advance(
     """`World.advance` in one call."""
     for step in range(steps):
         count_step(agents)
-        act(boxes, lasers, shapes, agents)
+        act(boxes, food, lasers, shapes, agents)
         if interrupt(agents, MAX_STEP):
             return step, True
-        integrate(boxes, food, shapes, agents)
+        integrate(boxes, food, agents)
     return steps, False
 
 

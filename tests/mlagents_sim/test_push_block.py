@@ -270,17 +270,16 @@ def test_starts_are_in_range_and_clear_of_each_other() -> None:
 
 
 def test_the_first_episode_begins_towards_the_goal_and_in_the_air() -> None:
-    """The upper rays, 2.5 m high, see no wall until the agent is down; then the goal's strip of wall ahead."""
+    """The upper rays, 1.5 m above the middle, see the walls when the agent is down: it falls 0.5 m in 12 steps."""
     world = make_world(1)
     np.testing.assert_allclose(world.boxes.yaw[0, AGENT], np.pi)
     world.agents[0].begin_all_episodes()
-    upper, _ = world.agents[0].observe(slice(None))
-    np.testing.assert_array_equal(np.reshape(upper, (7, 5))[:, :4], np.tile((0, 0, 0, 1), (7, 1)))
-    world.advance(5)
-    world.advance(5)
-    np.testing.assert_allclose(world.boxes.position[0, AGENT, 1], 0.5, atol=1e-3)
-    upper, _ = world.agents[0].observe(slice(None))
-    assert np.reshape(upper, (7, 5))[:, 2].any()
+    sees_wall = []
+    for _ in range(5):
+        upper, _ = world.agents[0].observe(slice(None))
+        sees_wall.append(bool(np.reshape(upper, (7, 5))[:, 2].any()))
+        world.advance(5)
+    assert sees_wall == [False, False, False, True, True]
 
 
 def test_parameters_are_read_at_reset() -> None:

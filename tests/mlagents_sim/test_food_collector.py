@@ -106,7 +106,7 @@ def test_rays_tell_food_agents_and_walls() -> None:
     world = make_world()
     boxes, food = world.areas.boxes, world.areas.food
     rays, _ = see(world)
-    # Food in a row at z = 48, 1.25 m high, the agent's middle at 1 m: both radii make sqrt(1.25^2 - 0.25^2) in the plane.
+    # Food lies 1.25 m high, the agent's middle is at 1 m: both radii make sqrt(1.25^2 - 0.25^2) in the plane.
     assert rays[0].argmax() in (0, 3)
     food.position[0, :2] = (0.0, FOOD_REST, 20.0), (0.0, 60.0, 0.0)
     rays, _ = see(world)

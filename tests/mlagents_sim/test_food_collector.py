@@ -261,6 +261,24 @@ def test_starts_and_parameters() -> None:
     assert 350 < degrees.max() < 359.5
 
 
+def test_another_environment_goes_on_from_its_state() -> None:
+    def act(env, rng) -> None:
+        env.set_actions(NAME, ActionTuple(discrete=rng.integers(0, (3, 3, 3, 2), (5, 4)).astype(np.int32)))
+        env.step()
+
+    one, other = (ENTRY.make(num_areas=1, seed=seed) for seed in (1, 2))
+    one.reset(), other.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        act(one, rng)
+    other.load_state_dict(one.state_dict())
+    rngs = np.random.default_rng(5), np.random.default_rng(5)
+    for _ in range(20):
+        act(one, rngs[0]), act(other, rngs[1])
+        for a, b in zip(one.get_steps(NAME)[0].obs, other.get_steps(NAME)[0].obs, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_the_compiled_window_does_what_the_callbacks_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def record() -> list[np.ndarray]:
         env = ENTRY.make(num_areas=2, seed=3)

@@ -2,7 +2,7 @@
 
 One physics step is 0.02 s, in this order:
 
-1. every `decision_period` steps, counted for the whole world: all agents report and decide;
+1. every `decision_period` steps, counted for the whole world: agents report and decide, usually all of them;
 2. every agent's own step counter goes up;
 3. every agent acts, repeating its last action between decisions (zero since its episode began);
 4. who has reached the step limit is interrupted;
@@ -12,8 +12,9 @@ An episode that ends in 3, 4 or 5 is reported with what the agent observes at th
 begins at once. What came to an end is reported before the next physics step; the agent decides again at the
 next common decision, so an end and the next decision of one agent may come in one report.
 
-Agents that are objects (`authoring`) report in 1 on every step on which they ask for a decision, each for itself;
-when one of them ends its episode, the report and the next beginning come at that very moment.
+Not all agents need to decide at once: `AgentBatch.deciding` says who asks in 1, and the others go on with their last
+actions. Agents that are objects (`authoring`) may ask on any step, each for itself; when one of them ends its episode,
+the report and the next beginning come at that very moment.
 
 Agents whose batch has a `controller` decide at the same moments, but by it: nobody else sees their reports.
 """

@@ -63,8 +63,9 @@ class AgentBatch(ABC):
     - `observe(rows)`: what they perceive now;
     - `act()`: all agents do what `actions` says, on every physics step;
 
-    and the subclass answers through `add_reward`, `set_reward` and `end_episode`, and, where agents play in
-    groups, through `assign_groups`, `add_group_reward` and `set_group_reward`.
+    and, where agents do not all decide at once, `deciding()`: who asks for a decision now. The subclass answers through
+    `add_reward`, `set_reward` and `end_episode`, and, where agents play in groups, through `assign_groups`,
+    `add_group_reward` and `set_group_reward`.
 
     Args:
       behavior: Fully qualified name, `3DBall?team=0`.
@@ -112,7 +113,8 @@ class AgentBatch(ABC):
         self.controller: Controller | None = None
         self._reward, self._step_count, self._end = self.arrays[2:]
         self._sensors = tuple(sensors)
-        self._reported_end: NDArray[np.bool_] = np.zeros(count, np.bool_)
+        self._waits: NDArray[np.bool_] = np.zeros(count, np.bool_)
+        self._unseen: NDArray[np.bool_] = np.ones(count, np.bool_)
 
     def __len__(self) -> int:
         return len(self.agent_id)
@@ -131,6 +133,16 @@ class AgentBatch(ABC):
     def act(self) -> None:
         """All agents do what `actions` says: once per physics step, before the physics."""
 
+    def deciding(self) -> RowIndex:
+        """Return which agents ask for a decision now: all, unless a subclass says otherwise.
+
+        Called once at every decision of the world, which are then so near to each other that nobody waits too long: a
+        world whose agents ask whenever they like has a `decision_period` of 1.
+
+        Returns: `ALL`, or int64 [n], rows in rising order.
+        """
+        return ALL
+
     def action_mask(self) -> list[NDArray[np.bool_]]:
         """Bool [agents, branch size] per branch, True = forbidden. Nothing is, unless a subclass says so."""
         branches = self.spec.action_spec.discrete_branches
@@ -147,7 +159,7 @@ class AgentBatch(ABC):
                 f"Behavior {self.behavior!r} has no heuristic: define {type(self).__name__}.heuristic() or its keys, "
                 "or let a trainer or a model decide."
             )
-        action = self.spec.action_spec.empty_action(len(self))
+        action = self.spec.action_spec.empty_action(int(np.count_nonzero(self._waits)))
         write_actions(self.keys, self.held_keys, action.continuous, action.discrete)
         return action
 
@@ -210,16 +222,20 @@ class AgentBatch(ABC):
         if own is None:
             return None
         groups = {} if self.groups is None else {"group_id": self.groups.id, "group_reward": self.groups.reward}
-        return {**self.arrays._asdict(), "reported_end": self._reported_end, **groups, **own}
+        return {**self.arrays._asdict(), "waits": self._waits, "unseen": self._unseen, **groups, **own}
 
     def begin_episodes(self, rows: NDArray[np.intp]) -> None:
         """Reset the agents `rows`; until they decide, their actions are zero."""
+        self._clear(rows)
+        self.reset(rows)
+
+    def _clear(self, rows: NDArray[np.intp]) -> None:
+        """Forget what the agents `rows` did, and perceived, in their last episode."""
         self._step_count[rows] = 0
         self._end[rows] = PLAYING
         self.actions.clear(rows)
         for sensor in self._sensors:
             sensor.clear(rows)
-        self.reset(rows)
 
     def begin_all_episodes(self) -> None:
         """As `begin_episodes` for everybody, and nothing earned or reported before counts."""
@@ -228,12 +244,20 @@ class AgentBatch(ABC):
             self.groups.reward[:] = 0.0
         if self.controller is not None:
             self.controller.reset(self.agent_id.tolist())
-        self._reported_end[:] = False
+        self._waits[:] = False
+        self._unseen[:] = True
         self.begin_episodes(np.arange(len(self)))
+
+    def admit(self, rows: NDArray[np.intp]) -> None:
+        """Let the agents `rows` go on here with episodes that began elsewhere; what was here before is void."""
+        self._clear(rows)
+        self._reward[rows] = 0.0
+        self._unseen[rows] = True
 
     def decide(self, action: ActionTuple) -> None:
         """Take over the decisions of the agents that reported last, a row for each."""
-        self.actions.assign(action)
+        everybody = len(action.discrete) == len(self)
+        self.actions.assign(action, ALL if everybody else np.flatnonzero(self._waits))
 
     def take_step(self) -> bool:
         """Count one physics step and act in it; interrupt who reached `max_step`.
@@ -253,30 +277,24 @@ class AgentBatch(ABC):
     def finish_episodes(self) -> TerminalSteps | None:
         """Report the episodes that are over, and begin the next ones.
 
-        An agent that ends twice before it decides has its second end kept quiet: nobody acted in between.
-
         Returns: None if there is nothing to report.
         """
         over = np.flatnonzero(self._end)
-        rows = over[~self._reported_end[over]]
-        steps = self._terminal_steps(rows) if len(rows) else None
+        steps = self.report_ends(over)
         self.begin_episodes(over)
         return steps
 
-    def decision_steps(self) -> DecisionSteps:
-        """What all agents report when they ask for actions."""
-        steps = DecisionSteps(
-            self._observations(ALL),
-            self._reward.copy(),
-            self.agent_id.copy(),
-            self.action_mask() if self.spec.action_spec.discrete_branches else None,
-            *self._take_group_columns(ALL),
-        )
-        self._reward[:] = 0.0
-        self._reported_end[:] = False
-        return steps
+    def report_ends(self, over: NDArray[np.intp]) -> TerminalSteps | None:
+        """Return the last report of the agents `over`, whose episodes have ended.
 
-    def _terminal_steps(self, rows: NDArray[np.intp]) -> TerminalSteps:
+        Who ends an episode before its first decision keeps quiet: nobody acted in it. What was earned there comes
+        with the next report.
+
+        Returns: None if there is nothing to report.
+        """
+        rows = over[~self._unseen[over]]
+        if not len(rows):
+            return None
         steps = TerminalSteps(
             self._observations(rows),
             self._reward[rows],
@@ -285,7 +303,25 @@ class AgentBatch(ABC):
             *self._take_group_columns(rows),
         )
         self._reward[rows] = 0.0
-        self._reported_end[rows] = True
+        self._unseen[rows] = True
+        return steps
+
+    def decision_steps(self) -> DecisionSteps:
+        """What the agents report that ask for a decision now."""
+        rows = self.deciding()
+        self._waits[:] = False
+        self._waits[rows] = True
+        if isinstance(rows, np.ndarray) and not len(rows):
+            return DecisionSteps.empty(self.spec)
+        steps = DecisionSteps(
+            self._observations(rows),
+            np.array(self._reward[rows]),
+            np.array(self.agent_id[rows]),
+            [mask[rows] for mask in self.action_mask()] or None,
+            *self._take_group_columns(rows),
+        )
+        self._reward[rows] = 0.0
+        self._unseen[rows] = False
         return steps
 
     def _take_group_columns(self, rows: RowIndex) -> tuple[NDArray[np.int32], NDArray[np.float32]] | tuple[None, None]:

@@ -10,6 +10,7 @@ import pytest
 from mlagents_envs.base_env import ActionSpec, ActionTuple
 from mlagents_sim.academy import Academy, World
 from mlagents_sim.agent import AgentBatch
+from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.sensors import StackingSensor, VectorSensor
 
@@ -267,3 +268,66 @@ def test_a_report_is_the_callers() -> None:
 def test_sensors_must_be_listed_by_name() -> None:
     with pytest.raises(ValueError, match="VectorSensor_size3"):
         Scripted(sensors=[VectorSensor(3), VectorSensor(2)])
+
+
+# Agents that ask for decisions at different times
+
+
+class Turns(Scripted):
+    """Agent i asks on every (i + 2)nd decision of the world, counted from 1; its keys mean 1."""
+
+    keys = (Keys(("up",), "one", number=(0, 1.0)),)
+    round = 0
+
+    def deciding(self):
+        self.round += 1
+        return np.flatnonzero([self.round % (row + 2) == 0 for row in range(len(self))])
+
+
+def test_only_who_asks_reports_and_decides() -> None:
+    # Decisions are due at steps 0, 5, 10, ...: rounds 1, 2, 3, ... Agent 0 asks in 2, 4 and 6, agent 1 in 3 and 6.
+    agents = Turns(script=lambda agents, step: agents.add_reward(1.0))
+    academy = Academy(ScriptedWorld(agents))
+    academy.reset()
+    seen = []
+    for value in (0.2, 0.3, 0.4, 0.6):
+        decisions, _ = academy.reports[agents.behavior]
+        seen.append((decisions.agent_id.tolist(), decisions.reward.tolist(), len(agents.acted)))
+        agents.decide(ActionTuple(np.full((len(decisions), 1), value, np.float32)))
+        academy.step()
+    assert seen == [([0], [5.0], 5), ([1], [10.0], 10), ([0], [10.0], 15), ([0, 1], [10.0, 15.0], 25)]
+    windows = [[0, 0], [0.2, 0], [0.2, 0.3], [0.4, 0.3], [0.4, 0.3], [0.6, 0.6], [0.6, 0.6]]
+    np.testing.assert_allclose(agents.acted[4::5], windows)
+
+
+def test_the_players_keys_are_for_those_who_asked() -> None:
+    agents = Turns()
+    academy = Academy(ScriptedWorld(agents))
+    academy.reset()
+    agents.held_keys = ("up",)
+    np.testing.assert_array_equal(agents.heuristic().continuous, [[1.0]])
+
+
+def test_an_end_before_the_first_decision_is_kept_quiet() -> None:
+    # Both end in step 3. Agent 0 has not asked yet, nor has agent 1: nobody knows of their episodes.
+    agents = Turns(script=at(3, lambda agents: agents.end_episode(np.array([0, 1]))))
+    academy = Academy(ScriptedWorld(agents))
+    academy.reset()
+    decisions, terminals = academy.reports[agents.behavior]
+    assert len(terminals) == 0
+    np.testing.assert_array_equal(decisions.obs[0], [[2, 1]])
+
+
+def test_who_waits_belongs_to_the_state() -> None:
+    """A batch that takes over the arrays of another gives the decision to the same agent."""
+    one, other = Turns(), Turns()
+    one.state_arrays = other.state_arrays = dict
+    academies = [Academy(ScriptedWorld(agents)) for agents in (one, other)]
+    for academy in academies:
+        academy.reset()
+    one.decide(ActionTuple(np.full((1, 1), 0.5, np.float32)))
+    academies[0].step()  # now agent 1 waits, and in the other batch agent 0
+    for name, array in other.all_state_arrays().items():
+        array[...] = one.all_state_arrays()[name]
+    other.decide(ActionTuple(np.full((1, 1), 0.25, np.float32)))
+    np.testing.assert_array_equal(other.arrays.continuous[:, 0], [0.5, 0.25])

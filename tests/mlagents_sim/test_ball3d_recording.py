@@ -57,8 +57,8 @@ def replay(recording: Recording) -> np.ndarray:
     areas.velocity[0] = 0.0
     predicted = []
     for observation, action in zip(recording.observation[:-1], recording.action[:-1], strict=True):
-        areas.position[0, :3] = areas.origin[0] + observation[2:5]
-        areas.velocity[0, :3] = observation[5:8]
+        areas.position[0] = areas.origin[0] + observation[2:5]
+        areas.velocity[0] = observation[5:8]
         agents.arrays.continuous[0] = action
         assert world.advance(5) == (5, False)
         assert agents.arrays.reward[0] == np.float32(0.1)  # set five times, not added
@@ -74,9 +74,10 @@ def test_one_decision_ahead(recording: Recording) -> None:
     rms_velocity = np.sqrt((velocity**2).mean(0))
     # Uncorrected for 548 decisions: the action mapping is exact up to float32.
     assert np.abs(rotation).max() < 6e-6
-    # What MuJoCo reaches with gravity as one impulse and the penetration taken out beforehand, plus 15 %.
-    np.testing.assert_array_less(rms_position_mm, 1.15 * np.array((0.6, 3.8, 0.7)))
-    np.testing.assert_array_less(rms_velocity, 1.15 * np.array((0.014, 0.20, 0.019)))
+    # MuJoCo's soft contacts, of which this was made before, were off by 3.8 mm and 0.19 m/s vertically. What is left
+    # here is mostly along the platform: the spin of the ball was not recorded.
+    np.testing.assert_array_less(rms_position_mm, 1.15 * np.array((0.24, 0.051, 0.27)))
+    np.testing.assert_array_less(rms_velocity, 1.15 * np.array((0.0031, 0.0008, 0.0036)))
 
 
 def test_the_recorded_rewards_are_one_tenth_per_decision(recording: Recording) -> None:
@@ -88,7 +89,7 @@ def test_free_fall() -> None:
     world = one_area()
     areas = world.areas
     areas.quat[0] = (1.0, 0.0, 0.0, 0.0)
-    areas.position[0, :3] = areas.origin[0] + (0.0, 4.0, 0.0)
+    areas.position[0] = areas.origin[0] + (0.0, 4.0, 0.0)
     areas.velocity[0] = 0.0
     world.advance(5)
     # sum of k * 9.81 * 0.02^2 for k = 1..5

@@ -11,12 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from mlagents_sim.physics import rules
+from mlagents_sim.physics import balls, contacts, rules
 from mlagents_sim.physics.compiled import _cache_dir, compiled, mj_step
 from mlagents_sim.physics.scene import Scene, compose
 
 angles = st.floats(-3.0, 3.0)
-HALF_SIZE, RADIUS = 2.5, 0.5
+HALF_SIZE = 2.5
 DERIVED = (
     "geom_size",
     "geom_rbound",
@@ -58,21 +58,49 @@ def test_drag_and_the_limit_of_the_spin() -> None:
 
 
 @given(st.tuples(angles, angles, angles), st.tuples(*3 * [st.floats(-3.2, 3.2)]))
-def test_a_sphere_is_pushed_out_along_the_shortest_way(euler, local) -> None:
-    """Away from the nearest point of the box, until 1 cm remains; the sphere's centre is outside the box."""
+def test_the_way_from_a_box_is_the_shortest(euler, local) -> None:
+    """From the nearest point of the box to a point outside it."""
     assume(max(np.abs(local)) > HALF_SIZE + 1e-6)
-    center = np.array((9.0, -9.0, 5.0))
+    center, normal = np.array((9.0, -9.0, 5.0)), np.zeros(3)
     turned = Rotation.from_euler("xyz", euler)
-    quat = quaternion(turned)
-    position = np.append(center + turned.apply(local), 1.0)
-    before = position.copy()
-    rules.push_out_of_box(position, RADIUS, center, quat, HALF_SIZE, 0.01)
-    nearest = np.clip(local, -HALF_SIZE, HALF_SIZE)
-    away = turned.apply(np.array(local) - nearest)
-    distance = np.linalg.norm(away)
-    expected = before[:3] + away / distance * max(RADIUS - 0.01 - distance, 0.0)
-    np.testing.assert_allclose(position[:3], expected, atol=1e-9)
-    assert position[3] == 1.0
+    position = center + turned.apply(local)
+    distance = balls.away_from_box(position, center, quaternion(turned), HALF_SIZE, normal)
+    away = turned.apply(np.array(local) - np.clip(local, -HALF_SIZE, HALF_SIZE))
+    assert distance == pytest.approx(np.linalg.norm(away), abs=1e-9)
+    np.testing.assert_allclose(distance * normal, away, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("gap", "moving", "staying"),
+    [
+        (0.01, -0.4, -0.4),  # 0.8 of the gap may be closed in 0.02 s
+        (0.0, 0.0, 0.0),
+        (-0.1, 4.0, 0.0),  # 0.8 of the depth is taken out, and no speed is left of it
+        (-0.3, 10.0, 0.0),  # at no more than 10 m/s
+    ],
+)
+def test_what_a_contact_demands(gap: float, moving: float, staying: float) -> None:
+    assert contacts.moving_speed(gap) == pytest.approx(moving)
+    assert contacts.staying_speed(gap) == pytest.approx(staying)
+
+
+@pytest.mark.parametrize(
+    ("speed", "gap", "expected"),
+    [(-3.0, 0.0, 1.5), (-1.9, 0.0, 0.0), (-3.0, 0.07, 0.0), (3.0, 0.0, 0.0)],  # slow; not there yet; leaving
+)
+def test_what_bounces(speed: float, gap: float, expected: float) -> None:
+    assert contacts.bouncing_speed(speed, gap, 0.5) == expected
+
+
+def test_a_sliding_ball_is_held_by_its_weight_until_it_rolls() -> None:
+    """Friction takes 0.6 g dt off a fast ball in each step; a slow one stops to slip: v becomes 5/7 v."""
+    normal, pushed = np.array((0.0, 1.0, 0.0)), -9.81 * 0.02
+    for speed, expected in ((3.0, 3.0 + 0.6 * pushed), (0.1, 0.1 * 5.0 / 7.0)):
+        velocity, spin, push = np.array((speed, pushed, 0.0)), np.zeros(3), np.zeros(3)
+        balls.press(velocity, spin, push, 0.5, normal, 0.0, 0.6, 0.0)
+        np.testing.assert_allclose(velocity, (expected, 0.0, 0.0), atol=1e-12)
+        np.testing.assert_allclose(spin, (0.0, 0.0, -(speed - expected) / (0.4 * 0.5)), atol=1e-12)
+        np.testing.assert_array_equal(push, 0.0)
 
 
 def add_ball(spec: mujoco.MjSpec, prefix: str, origin: np.ndarray, radius: float = 0.5, mass: float = 1.0):

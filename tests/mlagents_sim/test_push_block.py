@@ -259,7 +259,7 @@ def test_starts_are_in_range_and_clear_of_each_other() -> None:
     world.boxes.yaw[:, AGENT] = yaw = np.linspace(0.0, 6.0, 500)
     world.agents[0].begin_all_episodes()
     position = world.boxes.position[:, : BLOCK + 1]
-    np.testing.assert_array_equal(position[..., 1], 0.5)
+    np.testing.assert_array_equal(position[..., 1], 1.0)  # as in Unity's scene: half a metre above rest
     assert 6.0 < np.abs(position[..., 0]).max() < 6.25
     assert 6.0 < position[..., 2].max() < 6.25
     assert -5.8505 < position[..., 2].min() < -5.6  # 2.5 m before the goal
@@ -267,6 +267,19 @@ def test_starts_are_in_range_and_clear_of_each_other() -> None:
     assert 3.5 < apart.min() < 3.7  # 2.5 m from the block's side
     np.testing.assert_array_equal(world.boxes.yaw[:, AGENT], yaw)
     np.testing.assert_array_equal(world.boxes.velocity, 0.0)
+
+
+def test_the_first_episode_begins_towards_the_goal_and_in_the_air() -> None:
+    """The upper rays, 1.5 m above the middle, see the walls when the agent is down: it falls 0.5 m in 12 steps."""
+    world = make_world(1)
+    np.testing.assert_allclose(world.boxes.yaw[0, AGENT], np.pi)
+    world.agents[0].begin_all_episodes()
+    sees_wall = []
+    for _ in range(5):
+        upper, _ = world.agents[0].observe(slice(None))
+        sees_wall.append(bool(np.reshape(upper, (7, 5))[:, 2].any()))
+        world.advance(5)
+    assert sees_wall == [False, False, False, True, True]
 
 
 def test_parameters_are_read_at_reset() -> None:

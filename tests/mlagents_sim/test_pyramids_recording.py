@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from mlagents_sim.examples.pyramids import AGENT, AWAY, FLOOR, STONES, SWITCH, PyramidsWorld
+from mlagents_sim.examples.pyramids import PyramidsWorld
+from mlagents_sim.examples.pyramids_motion import AGENT, AWAY, FLOOR, STONES, SWITCH
 from mlagents_sim.parameters import EnvironmentParameters
 from mlagents_sim.physics.piles import ASLEEP
 from mlagents_sim.physics.ray_casts import Rays, cast, turn_ray_origins

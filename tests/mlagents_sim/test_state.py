@@ -44,7 +44,10 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("steps", [0, 1, 37])
-@pytest.mark.parametrize(("name", "sampled"), [("Basic", False), ("3DBall", True), ("3DBallHard", True)])
+@pytest.mark.parametrize(
+    ("name", "sampled"),
+    [("Basic", False), ("3DBall", True), ("3DBallHard", True), ("Bouncer", False), ("WallJump", False)],
+)
 def test_it_goes_on_as_the_other(name, sampled, steps):
     one, other = made(name, 1, sampled=sampled), made(name, 2, sampled=sampled)
     rng = np.random.default_rng(0)

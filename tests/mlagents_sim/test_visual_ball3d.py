@@ -22,7 +22,7 @@ def start(areas=1, ball=(0.0, 3.0, 0.0), area=0):
     env.reset()
     world = env._world
     world.areas.quat[:] = (1.0, 0.0, 0.0, 0.0)
-    world.areas.position[area, :3] = world.areas.origin[area] + ball
+    world.areas.position[area] = world.areas.origin[area] + ball
     return env
 
 

@@ -14,17 +14,8 @@ from mlagents_envs.testing import check_env
 from mlagents_sim.academy import World
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.environment import SimEnvironment
-from mlagents_sim.examples.wall_jump import (
-    AGENT,
-    BLOCK,
-    ENTRY,
-    PARAMETERS,
-    WALL,
-    WallJumpAgents,
-    WallJumpWorld,
-    is_near_ground,
-    is_on_ground,
-)
+from mlagents_sim.examples.wall_jump import ENTRY, PARAMETERS, WallJumpAgents, WallJumpWorld
+from mlagents_sim.examples.wall_jump_motion import AGENT, BLOCK, WALL, is_near_ground, is_on_ground
 from mlagents_sim.parameters import EnvironmentParameters
 
 BIG, SMALL = "BigWallJump?team=0", "SmallWallJump?team=0"
@@ -480,4 +471,4 @@ def test_keys_are_for_the_agents_of_the_behavior() -> None:
         assert isinstance(batch, WallJumpAgents)
         batch.held_keys = ("up", "space")
         action = env.heuristic(batch.behavior)
-        np.testing.assert_array_equal(action.discrete, [(1, 0, 0, 1)] * len(batch.present()))
+        np.testing.assert_array_equal(action.discrete, [(1, 0, 0, 1)] * len(batch.deciding()))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple
 from mlagents_envs.exception import UnityActionException
-from mlagents_sim.row_index import RowIndex
+from mlagents_sim.row_index import ALL, RowIndex
 
 
 class Actions:
@@ -28,10 +28,10 @@ class Actions:
         self.continuous: NDArray[np.float32] = np.zeros((agents, spec.continuous_size), np.float32)
         self.discrete: NDArray[np.int32] = np.zeros((agents, spec.discrete_size), np.int32)
 
-    def assign(self, action: ActionTuple) -> None:
-        """Take over the decisions of all agents, arrays of the shapes above."""
-        self.continuous[:] = action.continuous
-        self.discrete[:] = action.discrete
+    def assign(self, action: ActionTuple, rows: RowIndex = ALL) -> None:
+        """Take over the decisions of the agents `rows`, arrays of the shapes above with a row for each."""
+        self.continuous[rows] = action.continuous
+        self.discrete[rows] = action.discrete
 
     def clear(self, rows: RowIndex) -> None:
         """Zero the actions of the agents `rows`."""

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mlagents_envs.base_env import ActionTuple, DecisionSteps, ObservationSpec, TerminalSteps
 from mlagents_envs.exception import UnityActionException, UnityEnvironmentException, UnityObservationException
 from mlagents_sim.academy import join_terminal_steps
-from mlagents_sim.agent import ENDED, INTERRUPTED, AgentBatch
+from mlagents_sim.agent import AgentBatch
 from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
 from mlagents_sim.authoring.agent import Agent, Place
 from mlagents_sim.authoring.observations import ObservationWriter
@@ -53,8 +53,8 @@ class OwnSensor:
 class ObjectBatch(AgentBatch):
     """Calls the agents' methods, and keeps their numbers.
 
-    Unlike others of its kind it is asked for decisions on every physics step, and reports only who wants one.
-    An episode ends where `end_episode` is called, not at the end of the phase.
+    It is asked for decisions on every physics step, and reports only who wants one.
+    Unlike in others of its kind an episode ends where `end_episode` is called, not at the end of the phase.
 
     Args:
       agents: Of one behavior and team; the first tells what all observe.
@@ -75,7 +75,6 @@ class ObjectBatch(AgentBatch):
         self._writer = ObservationWriter(self._behavior.vector_observation_size)
         self._mask = super().action_mask()
         self._buffers = [self._read_only(row) for row in range(len(agents))]
-        self._waiting: NDArray[np.intp] = np.zeros(0, np.intp)
         self._over: list[TerminalSteps] = []
         self._step = 0
         self._is_reporting = False
@@ -126,26 +125,23 @@ class ObjectBatch(AgentBatch):
 
     # Decisions
 
-    def decision_steps(self) -> DecisionSteps:
-        """What the agents report that want a decision now."""
+    def deciding(self) -> NDArray[np.intp]:
+        """Return the agents that want a decision now."""
         for agent in self._agents:
             self._request(agent)
         self._step += 1
-        self._waiting = np.flatnonzero([agent.is_enabled and agent.wants_decision for agent in self._agents])
-        if not len(self._waiting):
-            return DecisionSteps.empty(self.spec)
-        steps = DecisionSteps(
-            self._observations(self._waiting),
-            self._reward[self._waiting],
-            self.agent_id[self._waiting],
-            [mask[self._waiting] for mask in self.action_mask()] or None,
-            *self._take_group_columns(self._waiting),
-        )
-        self._reward[self._waiting] = 0.0
-        self._reported_end[self._waiting] = False
-        for row in self._waiting.tolist():
+        return np.flatnonzero([agent.is_enabled and agent.wants_decision for agent in self._agents])
+
+    def decision_steps(self) -> DecisionSteps:
+        """What the agents report that want a decision now."""
+        steps = super().decision_steps()
+        for row in self._waiting():
             self._agents[row].wants_decision = False
         return steps
+
+    def _waiting(self) -> list[int]:
+        rows: list[int] = np.flatnonzero(self._waits).tolist()
+        return rows
 
     def _request(self, agent: Agent) -> None:
         requester = agent.decision_requester
@@ -156,14 +152,9 @@ class ObjectBatch(AgentBatch):
         elif requester.take_actions_between_decisions:
             agent.request_action()
 
-    def decide(self, action: ActionTuple) -> None:
-        """Take over the decisions of the agents that reported last, a row for each."""
-        self.actions.continuous[self._waiting] = action.continuous
-        self.actions.discrete[self._waiting] = action.discrete
-
     def action_mask(self) -> list[NDArray[np.bool_]]:
         """Bool [agents, branch size] per branch, asked anew of the agents that wait."""
-        for row in self._waiting.tolist():
+        for row in self._waiting():
             mine = [mask[row] for mask in self._mask]
             for forbidden in mine:
                 forbidden[:] = False
@@ -176,8 +167,9 @@ class ObjectBatch(AgentBatch):
 
     def heuristic(self) -> ActionTuple:
         """What the agents that reported last would do by their own rule, a row for each."""
-        actions = self.spec.action_spec.empty_action(len(self._waiting))
-        for out, row in enumerate(self._waiting.tolist()):
+        waiting = self._waiting()
+        actions = self.spec.action_spec.empty_action(len(waiting))
+        for out, row in enumerate(waiting):
             self._agents[row].heuristic(ActionBuffers(actions.continuous[out], actions.discrete[out]))
         return actions
 
@@ -200,11 +192,10 @@ class ObjectBatch(AgentBatch):
     # Life of an episode
 
     def begin_all_episodes(self) -> None:
-        """As for every batch; an end before an agent's first decision is kept quiet."""
+        """As for every batch."""
         self._step = 0
         self._over.clear()
         super().begin_all_episodes()
-        self._reported_end[:] = True
 
     def reset(self, rows: NDArray[np.intp]) -> None:
         """Begin an episode for the agents `rows`, unless they are disabled."""
@@ -270,9 +261,9 @@ class ObjectBatch(AgentBatch):
             return
         agent.is_enabled = True
         self.agent_id[row] = next(self._numbers.agents)
-        self._reward[row] = 0.0
-        self._reported_end[row] = True
-        self.begin_episodes(np.array([row]))
+        rows = np.array([row])
+        self.admit(rows)
+        self.begin_episodes(rows)
 
     def _finish(self, row: int, agent: Agent, interrupted: bool) -> None:
         """Keep what there is to report of an episode that ends."""
@@ -282,9 +273,10 @@ class ObjectBatch(AgentBatch):
                 f"{agent.described}: an episode cannot end in {where}; end it in on_action_received, "
                 "or after the physics."
             )
-        if not self._reported_end[row]:
-            self._end[row] = INTERRUPTED if interrupted else ENDED
-            self._over.append(self._terminal_steps(np.array([row])))
+        rows = np.array([row])
+        self.end_episode(rows, interrupted=interrupted)
+        if (steps := self.report_ends(rows)) is not None:
+            self._over.append(steps)
         agent.completed_episodes += 1
 
     def has_ended(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,14 +17,10 @@ from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
-from mlagents_sim.physics.compiled import compiled, mj_step
-from mlagents_sim.physics.rules import (
-    apply_angular_drag,
-    apply_gravity,
-    push_out_of_box,
-    turn_x,
-    turn_z,
-)
+from mlagents_sim.physics.balls import away_from_box, fall, press
+from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M
+from mlagents_sim.physics.rules import TIME_STEP_S, turn_x, turn_z
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
 from mlagents_sim.view import View
@@ -38,11 +34,6 @@ from mlagents_sim.visual_geoms import (
     make_spheres,
     quat_rotations,
 )
-
-if TYPE_CHECKING:
-    import mujoco
-
-    from mlagents_sim.physics.scene import Scene
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -66,11 +57,7 @@ LOWEST_M: Final = -2.0
 FARTHEST_M: Final = 3.0
 ANGULAR_DRAG: Final = 0.01
 FRICTION: Final = 0.6
-
-# MuJoCo: the variant that came closest to a recording made in Unity
-SUBSTEPS: Final = 4
-SOLREF: Final = (0.01, 1.0)
-RESTING_DEPTH_M: Final = 0.0003
+BOUNCINESS: Final = 0.05
 
 # Colours
 PLATFORM_RGBA: Final = (*AGENT_BLUE, 1.0)
@@ -83,7 +70,7 @@ PARAMETERS: Final = {
 }
 
 
-# Scene
+# Areas
 
 
 def _origins(areas: int) -> NDArray[np.float64]:
@@ -92,28 +79,16 @@ def _origins(areas: int) -> NDArray[np.float64]:
     return np.stack([index % 4 * 9.0 - 9.0, index // 4 % 3 * 9.0 - 9.0, index // 12 * 9.0 + 5.0], axis=1)
 
 
-def _build_area(spec: mujoco.MjSpec, prefix: str, origin: NDArray[np.float64]) -> None:
-    """A platform moved by hand and a ball that moves freely; they touch each other, and nothing else."""
-    import mujoco
-
-    platform = spec.worldbody.add_body(name=prefix + "platform", pos=origin, mocap=True)
-    box = platform.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[HALF_SIZE_M] * 3, rgba=PLATFORM_RGBA)
-    ball = spec.worldbody.add_body(name=prefix + "ball", pos=origin + np.array((0.0, START_HEIGHT_M, 0.0)))
-    ball.add_freejoint()
-    sphere = ball.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.5, 0.0, 0.0], mass=1.0, rgba=BALL_RGBA)
-    for name, geom in ((prefix + "platform", box), (prefix + "ball", sphere)):
-        geom.name, geom.contype, geom.conaffinity = name, 0, 0
-    friction = [FRICTION, FRICTION, 0.0, 0.0, 0.0]
-    spec.add_pair(geomname1=box.name, geomname2=sphere.name, condim=3, friction=friction, solref=SOLREF)
-
-
 class Areas(NamedTuple):
-    """The bodies of all areas, one row each, for compiled code. The first three are MuJoCo's own memory.
+    """The bodies of all areas, one row each, for compiled code.
+
+    How heavy a ball is makes no difference: platforms do not yield to it.
 
     Attributes:
       quat: float64 [areas, 4], rotation of the platform (w, x, y, z).
-      position: float64 [areas, 7], of the ball; its rotation follows.
-      velocity: float64 [areas, 6], of the ball, m/s and rad/s.
+      position: float64 [areas, 3], of the ball, m.
+      velocity: float64 [areas, 3], of the ball, m/s.
+      spin: float64 [areas, 3], angular velocity of the ball, rad/s.
       origin: float64 [areas, 3], position of the platform.
       gravity: float64 [areas], m/s^2.
       radius: float64 [areas], of the ball, m.
@@ -122,25 +97,20 @@ class Areas(NamedTuple):
     quat: NDArray[np.float64]
     position: NDArray[np.float64]
     velocity: NDArray[np.float64]
+    spin: NDArray[np.float64]
     origin: NDArray[np.float64]
     gravity: NDArray[np.float64]
     radius: NDArray[np.float64]
 
 
-def _make_scene(areas: int) -> tuple[Scene, Areas]:
-    import mujoco
-
-    from mlagents_sim.physics.scene import Scene, compose
-
-    model = compose(_build_area, _origins(areas), SUBSTEPS)
-    model.opt.solver = mujoco.mjtSolver.mjSOL_PGS  # exact and fastest for one contact per body
-    scene = Scene(model)
-    data = scene.data
-    return scene, Areas(
-        quat=data.mocap_quat,
-        position=data.qpos.reshape(areas, 7),
-        velocity=data.qvel.reshape(areas, 6),
-        origin=data.mocap_pos.copy(),
+def _make_areas(areas: int) -> Areas:
+    origin = _origins(areas)
+    return Areas(
+        quat=np.tile((1.0, 0.0, 0.0, 0.0), (areas, 1)),
+        position=origin + np.array((0.0, START_HEIGHT_M, 0.0)),
+        velocity=np.zeros((areas, 3)),
+        spin=np.zeros((areas, 3)),
+        origin=origin,
         gravity=np.full(areas, PARAMETERS["gravity"].default),
         radius=np.full(areas, 0.5 * PARAMETERS["scale"].default),
     )
@@ -171,27 +141,29 @@ def _act(areas: Areas, agents: AgentArrays) -> None:
 
 
 @compiled
-def _integrate(areas: Areas, model: int, data: int) -> None:
+def _integrate(areas: Areas) -> None:
     """0.02 s of physics."""
+    normal, push = np.empty(3), np.empty(3)
     for i in range(len(areas.quat)):
-        apply_gravity(areas.velocity[i], areas.gravity[i])
-        apply_angular_drag(areas.velocity[i], ANGULAR_DRAG)
-        push_out_of_box(
-            areas.position[i], areas.radius[i], areas.origin[i], areas.quat[i], HALF_SIZE_M, RESTING_DEPTH_M
-        )
-    for _ in range(SUBSTEPS):
-        mj_step(model, data)
+        position, velocity, spin, radius = areas.position[i], areas.velocity[i], areas.spin[i], areas.radius[i]
+        fall(velocity, spin, areas.gravity[i], ANGULAR_DRAG)
+        push[:] = 0.0
+        distance = away_from_box(position, areas.origin[i], areas.quat[i], HALF_SIZE_M, normal)
+        if 0.0 < distance < radius + CONTACT_DISTANCE_M:
+            press(velocity, spin, push, radius, normal, distance - radius, FRICTION, BOUNCINESS)
+        for axis in range(3):
+            position[axis] += TIME_STEP_S * (velocity[axis] + push[axis])
 
 
 @compiled
-def _advance(areas: Areas, agents: AgentArrays, model: int, data: int, steps: int) -> tuple[int, bool]:
+def _advance(areas: Areas, agents: AgentArrays, steps: int) -> tuple[int, bool]:
     """`World.advance` in one call."""
     for step in range(steps):
         count_step(agents)
         _act(areas, agents)
         if interrupt(agents, MAX_STEP):
             return step, True
-        _integrate(areas, model, data)
+        _integrate(areas)
     return steps, False
 
 
@@ -204,10 +176,9 @@ class Ball3DAgents(AgentBatch):
     Args:
       behavior: Fully qualified name.
       sensor: What takes the observation, or the last few.
-      scene: Where the balls get their size and mass.
       areas: One per agent.
       rng: Source of start positions.
-      parameters: `PARAMETERS`; mass and scale are read at every reset, or only once if it is hard.
+      parameters: `PARAMETERS`; the scale is read at every reset, or only once if it is hard.
       hard: 3DBallHard: no velocity, but the last frames.
     """
 
@@ -222,7 +193,6 @@ class Ball3DAgents(AgentBatch):
         self,
         behavior: str,
         sensor: Sensor,
-        scene: Scene,
         areas: Areas,
         rng: np.random.Generator,
         parameters: EnvironmentParameters,
@@ -230,16 +200,10 @@ class Ball3DAgents(AgentBatch):
         hard: bool,
     ) -> None:
         super().__init__(behavior, len(areas.quat), [sensor], ActionSpec.create_continuous(2), MAX_STEP)
-        self._state_arrays: dict[str, NDArray[Any]] = {
-            "gravity": areas.gravity,
-            "radius": areas.radius,
-            **scene.state_arrays(),
-        }
+        self._state_arrays: dict[str, NDArray[Any]] = areas._asdict()
         if isinstance(sensor, StackingSensor):
             self._state_arrays["stack"] = sensor.stack
-        self._scene = scene
         self._areas = areas
-        self._balls = np.flatnonzero(scene.model.body_dofnum)
         self._rng = rng
         self._parameters = parameters
         self._hard = hard
@@ -254,18 +218,12 @@ class Ball3DAgents(AgentBatch):
         areas.quat[rows] = np.stack((cos_x * cos_z, sin_x * cos_z, -sin_x * sin_z, cos_x * sin_z), axis=1)
         start = self._rng.uniform(-START_SPREAD_M, START_SPREAD_M, (len(rows), 3))
         start[:, 1] = START_HEIGHT_M
-        areas.position[rows, :3] = areas.origin[rows] + start
-        areas.velocity[rows, :3] = 0.0
+        areas.position[rows] = areas.origin[rows] + start
+        areas.velocity[rows] = 0.0
         areas.gravity[rows] = self._parameters.read("gravity", len(rows))
         if not (self._hard and self._has_begun):
-            self._make_balls(rows)
+            areas.radius[rows] = 0.5 * self._parameters.read("scale", len(rows))
         self._has_begun = True
-
-    def _make_balls(self, rows: NDArray[np.intp]) -> None:
-        mass = self._parameters.read("mass", len(rows))
-        radius = 0.5 * self._parameters.read("scale", len(rows))
-        self._scene.set_free_spheres(self._balls[rows], radius, mass)
-        self._areas.radius[rows] = radius
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
@@ -274,8 +232,8 @@ class Ball3DAgents(AgentBatch):
         observation = np.empty((len(quat), EASY_SIZE))
         observation[:, 0] = quat[:, 3]
         observation[:, 1] = quat[:, 1]
-        observation[:, 2:5] = areas.position[rows, :3] - areas.origin[rows]
-        observation[:, 5:8] = areas.velocity[rows, :3]
+        observation[:, 2:5] = areas.position[rows] - areas.origin[rows]
+        observation[:, 5:8] = areas.velocity[rows]
         return [observation[:, :HARD_SIZE] if self._hard else observation]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
@@ -288,40 +246,39 @@ class Ball3DAgents(AgentBatch):
 
 
 class Ball3DWorld(World):
-    """Platforms and balls in one MuJoCo model."""
+    """Platforms and balls."""
 
     view = View(pitch_deg=22.0)
 
     def __init__(
         self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool = False
     ) -> None:
-        self.scene, self.areas = _make_scene(areas)
+        self.areas = _make_areas(areas)
         super().__init__([self.make_agents(rng, parameters, hard=hard)], DECISION_PERIOD, parameters)
 
     def make_agents(self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> Ball3DAgents:
-        """The agents of this scene."""
+        """The agents of these areas."""
         sensor: Sensor = VectorSensor(EASY_SIZE)
         if hard:
             sensor = StackingSensor(VectorSensor(HARD_SIZE), STACKED_FRAMES, len(self.areas.quat))
         behavior = "3DBallHard?team=0" if hard else "3DBall?team=0"
-        return Ball3DAgents(behavior, sensor, self.scene, self.areas, rng, parameters, hard=hard)
+        return Ball3DAgents(behavior, sensor, self.areas, rng, parameters, hard=hard)
 
     def bodies(self) -> VisualGeoms:
         """Platforms, balls, and a face that looks at the spectators."""
         areas = self.areas
         turned = quat_rotations(areas.quat)
         platforms = make_boxes(areas.origin, HALF_SIZE_M, PLATFORM_RGBA[:3], turned)
-        balls = make_spheres(areas.position[:, :3], areas.radius, BALL_RGBA[:3])
+        balls = make_spheres(areas.position, areas.radius, BALL_RGBA[:3])
         return join(platforms, balls, make_faces(areas.origin, turned * (-1.0, 1.0, -1.0), 2.0 * HALF_SIZE_M))
 
     def integrate(self) -> None:
         """Gravity, drag, contacts."""
-        _integrate(self.areas, self.scene.model_address, self.scene.data_address)
+        _integrate(self.areas)
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """As `World.advance`, compiled."""
-        scene, agents = self.scene, self.agents[0].arrays
-        return _advance(self.areas, agents, scene.model_address, scene.data_address, steps)
+        return _advance(self.areas, self.agents[0].arrays, steps)
 
 
 # Registration

@@ -75,7 +75,8 @@ SIZES: Final = [
     (25.0, 2.005, 0.5),
     (25.0, 2.005, 0.5),
 ]
-START_HEIGHT_M: Final = 0.5  # a metre above the middle of the floor
+START_HEIGHT_M: Final = 1.0  # half a metre above rest: everything falls into place
+FIRST_YAW_RAD: Final = np.pi  # towards the goal
 START_SPREAD_M: Final = 6.25
 START_CLEARANCE_M: Final = 2.5  # along x and z from everything else
 
@@ -154,6 +155,7 @@ def _make_boxes(areas: int) -> Boxes:
     boxes = make_boxes(areas, 2, CENTERS, SIZES)
     set_mover(boxes, AGENT, MASS_KG, AGENT_DRAG)
     set_mover(boxes, BLOCK, MASS_KG, PARAMETERS["block_drag"].default)
+    boxes.yaw[:, AGENT] = FIRST_YAW_RAD
     return boxes
 
 
@@ -205,15 +207,15 @@ class PushBlockAgents(AgentBatch):
         boxes.friction[rows, FLOOR, 1] = self._read("dynamic_friction", count)
         self.gravity[:] = self._read("gravity", 1)
         boxes.velocity[rows] = 0.0
-        self._place(rows, BLOCK)
-        self._place(rows, AGENT)
+        self._place(rows, BLOCK, (AGENT, GOAL))  # where the block was it lay lower
+        self._place(rows, AGENT, (AGENT, BLOCK, GOAL))
 
     def _read(self, name: str, count: int) -> NDArray[np.float64]:
         return self._parameters.read(name, count)
 
-    def _place(self, rows: NDArray[np.intp], box: int) -> None:
-        """Draw places for a box until it is clear of the goal, and of where agent and block, itself too, are now."""
-        boxes, others = self._boxes, np.array((AGENT, BLOCK, GOAL))
+    def _place(self, rows: NDArray[np.intp], box: int, obstacles: tuple[int, ...]) -> None:
+        """Draw places for a box until it is clear of where the obstacles, perhaps itself, are now."""
+        boxes, others = self._boxes, np.array(obstacles)
         cos, sin = np.abs(np.cos(boxes.yaw)), np.abs(np.sin(boxes.yaw))
         while len(rows):
             start = self._rng.uniform(-START_SPREAD_M, START_SPREAD_M, (len(rows), 2))

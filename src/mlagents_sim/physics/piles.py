@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.boxes import CONTACT_DISTANCE_M, Boxes, move_few
+from mlagents_sim.physics.boxes import Boxes, move_few
 from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M
 from mlagents_sim.physics.rules import TIME_STEP_S
 
 ASLEEP, AWAKE, FALLING = 0, 1, 2

@@ -35,11 +35,11 @@ def test_parses_and_survives_a_round_trip(path):
 
 def test_both_generations_agree_where_the_references_do():
     old, sac = shipped("trainer_config.yaml"), shipped("sac_trainer_config.yaml")
-    for name in ("3DBall", "Basic", "PushBlock", "Pyramids"):
+    for name in ("3DBall", "Basic", "PushBlock", "Pyramids", "Bouncer", "FoodCollector"):
         assert old.behavior(name) == shipped(f"ppo/{name}.yaml").behavior(name)
     for name in ("BigWallJump", "SmallWallJump"):
         assert old.behavior(name) == shipped("ppo/WallJump.yaml").behavior(name)
-    for name in ("Basic", "GridWorld", "PushBlock"):
+    for name in ("Basic", "GridWorld", "PushBlock", "Bouncer", "FoodCollector"):
         assert sac.behavior(name) == shipped(f"sac/{name}.yaml").behavior(name)
 
 

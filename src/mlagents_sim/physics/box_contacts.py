@@ -1,0 +1,367 @@
+"""Where upright boxes touch, and what that does to their velocities; see `boxes`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, DEPENETRATION_SPEED
+
+if TYPE_CHECKING:
+    from mlagents_sim.physics.boxes import Boxes
+
+MAX_ITERATIONS: Final = 20
+TOLERANCE: Final = 1e-9  # m/s
+
+Vector = NDArray[np.float64]
+
+
+class Contacts(NamedTuple):
+    """The contact points of one area: memory that is used again and again.
+
+    Attributes:
+      used: int64 [1], how many points there are.
+      pair: int64 [points, 2], the mover and the box it touches.
+      partner: int64 [points], the other point of the same face; the point itself if there is none.
+      normal: float64 [points, 3], from the box to the mover.
+      arm: float64 [points, 2, 2], x and z of the point from the centre of the mover and of the box.
+      gap: float64 [points], m.
+      limit: float64 [points, 2], friction of the two surfaces: what holds now, and what is left once they slip.
+      impulse: float64 [points, 3]: along the normal and two tangents.
+    """
+
+    used: NDArray[np.int64]
+    pair: NDArray[np.int64]
+    partner: NDArray[np.int64]
+    normal: NDArray[np.float64]
+    arm: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    limit: NDArray[np.float64]
+    impulse: NDArray[np.float64]
+
+
+@compiled
+def make_contacts(movers: int, count: int) -> Contacts:
+    """Return memory for the contacts of an area with so many boxes, of which some move."""
+    points = 2 * movers * count
+    return Contacts(
+        np.zeros(1, np.int64),
+        np.empty((points, 2), np.int64),
+        np.empty(points, np.int64),
+        np.empty((points, 3)),
+        np.empty((points, 2, 2)),
+        np.empty(points),
+        np.empty((points, 2)),
+        np.empty((points, 3)),
+    )
+
+
+# Where bodies touch
+
+
+@compiled
+def find_contacts(area: Boxes, contacts: Contacts, duration: float) -> None:
+    """Fill in the points at which bodies touch, or might within `duration`; those that overlap are moved apart."""
+    movers, count = area.touches.shape
+    contacts.used[0] = 0
+    for a in range(movers):
+        for b in range(a + 1, count):
+            before = contacts.used[0]
+            gap = _find_points(area, contacts, a, b, duration)
+            if contacts.used[0] > before:
+                if gap <= CONTACT_DISTANCE_M:
+                    area.touches[a, b] = 1
+                if gap < 0.0:
+                    _move_apart(area, a, b, contacts.normal[before], min(-gap, DEPENETRATION_SPEED * duration))
+
+
+@compiled
+def _find_points(area: Boxes, contacts: Contacts, a: int, b: int, duration: float) -> float:
+    """Add the points of a mover and another box, if there are any; returns how far apart the two are."""
+    pa, pb, ha, hb = area.position[a], area.position[b], area.half_size[a], area.half_size[b]
+    dx, dy, dz = pa[0] - pb[0], pa[1] - pb[1], pa[2] - pb[2]
+    va, vb = area.velocity[a], area.velocity[b]
+    approach = math.sqrt((va[0] - vb[0]) ** 2 + (va[1] - vb[1]) ** 2 + (va[2] - vb[2]) ** 2)
+    margin = CONTACT_DISTANCE_M + duration * approach
+    above = abs(dy) - ha[1] - hb[1]
+    reach = math.sqrt(ha[0] ** 2 + ha[2] ** 2) + math.sqrt(hb[0] ** 2 + hb[2] ** 2)
+    if above > margin or dx * dx + dz * dz > (reach + margin) ** 2:
+        return np.inf
+    # The own X axis of a box is (cos, -sin), its Z axis (sin, cos), in x and z.
+    ca, sa, cb, sb = math.cos(area.yaw[a]), math.sin(area.yaw[a]), math.cos(area.yaw[b]), math.sin(area.yaw[b])
+    same, across = abs(ca * cb + sa * sb), abs(sa * cb - ca * sb)
+    # Separation along the axes of a and of b.
+    axes = (ca * dx - sa * dz, sa * dx + ca * dz, cb * dx - sb * dz, sb * dx + cb * dz)
+    gaps = (
+        abs(axes[0]) - ha[0] - same * hb[0] - across * hb[2],
+        abs(axes[1]) - ha[2] - across * hb[0] - same * hb[2],
+        abs(axes[2]) - hb[0] - same * ha[0] - across * ha[2],
+        abs(axes[3]) - hb[2] - across * ha[0] - same * ha[2],
+    )
+    best = _largest(gaps)
+    gap = max(gaps[best], above)
+    if gap > margin:
+        return np.inf
+    if above >= gaps[best]:
+        _lie_on(area, contacts, a, b, 1.0 if dy >= 0.0 else -1.0, above)
+    else:
+        x, z = ((ca, -sa), (sa, ca), (cb, -sb), (sb, cb))[best]
+        away = 1.0 if axes[best] >= 0.0 else -1.0
+        _stand_against(area, contacts, a, b, away * x, away * z, best, margin)
+    return float(gap)
+
+
+@compiled
+def _largest(gaps: tuple[float, float, float, float]) -> int:
+    """Which gap is the largest; of equal ones the first, however they were rounded."""
+    best = 0
+    for axis in range(1, 4):
+        if gaps[axis] > gaps[best] + TOLERANCE:
+            best = axis
+    return best
+
+
+@compiled
+def _lie_on(area: Boxes, contacts: Contacts, a: int, b: int, up: float, gap: float) -> None:
+    """Two points for two level faces: opposite corners of the smaller one."""
+    ha, hb = area.half_size[a], area.half_size[b]
+    smaller = a if ha[0] * ha[2] <= hb[0] * hb[2] else b
+    half, c, s = area.half_size[smaller], math.cos(area.yaw[smaller]), math.sin(area.yaw[smaller])
+    corner_x, corner_z = half[0] * c + half[2] * s, half[2] * c - half[0] * s
+    first = contacts.used[0]
+    for side in (1.0, -1.0):
+        _add_point(area, contacts, a, b, gap, 0.0, up, 0.0, smaller, side * corner_x, side * corner_z)
+    contacts.partner[first], contacts.partner[first + 1] = first + 1, first
+
+
+@compiled
+def _stand_against(
+    area: Boxes, contacts: Contacts, a: int, b: int, x: float, z: float, axis: int, margin: float
+) -> None:
+    """Up to two points for upright faces: the face of one box against the nearest edge of the other.
+
+    Args:
+      area: The boxes.
+      contacts: Where points are added.
+      a: The mover.
+      b: What it touches.
+      x: Of the normal, from b to a.
+      z: Of the normal.
+      axis: To which the normal belongs: X of a, Z of a, X of b, Z of b.
+      margin: Greatest gap of a point.
+    """
+    face, edge = (a, b) if axis < 2 else (b, a)
+    out = -1.0 if axis < 2 else 1.0  # from the face towards the edge, along the normal
+    nx, nz = out * x, out * z
+    half_face, half_edge = area.half_size[face], area.half_size[edge]
+    depth, width = (half_face[0], half_face[2]) if axis % 2 == 0 else (half_face[2], half_face[0])
+    # The end face of the other box that looks most against the normal.
+    c, s = math.cos(area.yaw[edge]), math.sin(area.yaw[edge])
+    along_x, along_z = c * nx - s * nz, s * nx + c * nz
+    if abs(along_x) > abs(along_z):
+        sign = -1.0 if along_x > 0.0 else 1.0
+        cx, cz = sign * half_edge[0] * c, -sign * half_edge[0] * s
+        ex, ez = half_edge[2] * s, half_edge[2] * c
+    else:
+        sign = -1.0 if along_z > 0.0 else 1.0
+        cx, cz = sign * half_edge[2] * s, sign * half_edge[2] * c
+        ex, ez = half_edge[0] * c, -half_edge[0] * s
+    # From the middle of the face's box; then cut to the width of the face.
+    cx += area.position[edge, 0] - area.position[face, 0]
+    cz += area.position[edge, 2] - area.position[face, 2]
+    tx, tz = nz, -nx
+    middle, half = cx * tx + cz * tz, ex * tx + ez * tz
+    low, high = -1.0, 1.0
+    if abs(half) > TOLERANCE:
+        first, second = (-width - middle) / half, (width - middle) / half
+        low, high = max(low, min(first, second)), min(high, max(first, second))
+    elif abs(middle) > width:
+        return
+    if low > high:
+        return
+    first_point = contacts.used[0]
+    for end in (low, high):
+        px, pz = cx + end * ex, cz + end * ez
+        gap = px * nx + pz * nz - depth
+        if gap <= margin:
+            _add_point(area, contacts, a, b, gap, x, 0.0, z, face, px, pz)
+    if contacts.used[0] == first_point + 2:
+        contacts.partner[first_point], contacts.partner[first_point + 1] = first_point + 1, first_point
+
+
+@compiled
+def _add_point(
+    area: Boxes,
+    contacts: Contacts,
+    a: int,
+    b: int,
+    gap: float,
+    nx: float,
+    ny: float,
+    nz: float,
+    box: int,
+    x: float,
+    z: float,
+) -> None:
+    """Add one point, at (x, z) as seen from the middle of `box`."""
+    point = contacts.used[0]
+    contacts.used[0] = point + 1
+    contacts.pair[point, 0], contacts.pair[point, 1] = a, b
+    contacts.partner[point] = point
+    contacts.normal[point, 0], contacts.normal[point, 1], contacts.normal[point, 2] = nx, ny, nz
+    for side in range(2):
+        index = contacts.pair[point, side]
+        contacts.arm[point, side, 0] = x + area.position[box, 0] - area.position[index, 0]
+        contacts.arm[point, side, 1] = z + area.position[box, 2] - area.position[index, 2]
+    contacts.gap[point] = max(gap, 0.0)
+    dynamic = 0.5 * (area.friction[a, 1] + area.friction[b, 1])
+    contacts.limit[point, 0] = max(0.5 * (area.friction[a, 0] + area.friction[b, 0]), dynamic)
+    contacts.limit[point, 1] = dynamic
+    for direction in range(3):
+        contacts.impulse[point, direction] = 0.0
+
+
+@compiled
+def _move_apart(area: Boxes, a: int, b: int, normal: Vector, depth: float) -> None:
+    """Shift two boxes along the normal, the lighter one farther."""
+    weight_a = weight_b = 0.0
+    for axis in range(3):
+        weight_a += area.inverse_mass[a, axis] * normal[axis] ** 2
+        weight_b += area.inverse_mass[b, axis] * normal[axis] ** 2
+    if weight_a + weight_b == 0.0:
+        return
+    for axis in range(3):
+        area.position[a, axis] += normal[axis] * depth * weight_a / (weight_a + weight_b)
+        area.position[b, axis] -= normal[axis] * depth * weight_b / (weight_a + weight_b)
+
+
+# What contacts do to velocities
+
+
+@compiled
+def solve(area: Boxes, contacts: Contacts, duration: float) -> None:
+    """Change velocities until no point approaches faster than its gap allows, and friction is in balance."""
+    _balance(area, contacts, duration)
+    if _let_slip(contacts):
+        _balance(area, contacts, duration)
+    for point in range(contacts.used[0]):
+        if contacts.impulse[point, 0] > 0.0:
+            area.touches[contacts.pair[point, 0], contacts.pair[point, 1]] = 1
+
+
+@compiled
+def _balance(area: Boxes, contacts: Contacts, duration: float) -> None:
+    for _ in range(MAX_ITERATIONS):
+        change = 0.0
+        for point in range(contacts.used[0]):
+            change = max(change, _press(area, contacts, point, duration), _rub(area, contacts, point))
+        if change < TOLERANCE:
+            return
+
+
+@compiled
+def _let_slip(contacts: Contacts) -> bool:
+    """Where friction holds as much as it can, only the dynamic one is left; returns whether that is anywhere."""
+    any_slips = False
+    for point in range(contacts.used[0]):
+        partner = contacts.partner[point]
+        may_slip = contacts.limit[point, 0] > contacts.limit[point, 1]
+        if may_slip and _is_at_limit(contacts, point) and _is_at_limit(contacts, partner):
+            contacts.limit[point, 0] = contacts.limit[partner, 0] = contacts.limit[point, 1]
+            any_slips = True
+    return any_slips
+
+
+@compiled
+def _is_at_limit(contacts: Contacts, point: int) -> bool:
+    most = contacts.limit[point, 0] * _pressure(contacts, point)
+    force = math.sqrt(contacts.impulse[point, 1] ** 2 + contacts.impulse[point, 2] ** 2)
+    return bool(most > 0.0 and force > (1.0 - TOLERANCE) * most)
+
+
+@compiled
+def _pressure(contacts: Contacts, point: int) -> float:
+    """The normal impulse of the whole face to which a point belongs."""
+    partner = contacts.partner[point]
+    return float(contacts.impulse[point, 0] + (contacts.impulse[partner, 0] if partner != point else 0.0))
+
+
+@compiled
+def _press(area: Boxes, contacts: Contacts, point: int, duration: float) -> float:
+    """The normal impulse of one point; returns by how much the velocity there changed."""
+    normal = contacts.normal[point]
+    mobility = _mobility(area, contacts, point, normal[0], normal[1], normal[2])
+    if mobility == 0.0:
+        return 0.0
+    speed = _speed(area, contacts, point, normal[0], normal[1], normal[2]) + contacts.gap[point] / duration
+    old = contacts.impulse[point, 0]
+    new = max(old - speed / mobility, 0.0)
+    contacts.impulse[point, 0] = new
+    _apply(area, contacts, point, normal[0], normal[1], normal[2], new - old)
+    return float(mobility * abs(new - old))
+
+
+@compiled
+def _rub(area: Boxes, contacts: Contacts, point: int) -> float:
+    """Friction at one point, with the pressure of the whole face; returns by how much the velocity there changed."""
+    most = contacts.limit[point, 0] * _pressure(contacts, point)
+    old_t, old_u = contacts.impulse[point, 1], contacts.impulse[point, 2]
+    if most == 0.0 and old_t == 0.0 and old_u == 0.0:
+        return 0.0
+    normal = contacts.normal[point]
+    # Tangents: along x and z, or level and upright.
+    tx, tz, uy, uz = (1.0, 0.0, 0.0, 1.0) if normal[1] != 0.0 else (normal[2], -normal[0], 1.0, 0.0)
+    mobility_t = _mobility(area, contacts, point, tx, 0.0, tz)
+    mobility_u = _mobility(area, contacts, point, 0.0, uy, uz)
+    new_t, new_u = old_t, old_u
+    if mobility_t > 0.0:
+        new_t -= _speed(area, contacts, point, tx, 0.0, tz) / mobility_t
+    if mobility_u > 0.0:
+        new_u -= _speed(area, contacts, point, 0.0, uy, uz) / mobility_u
+    wanted = math.sqrt(new_t**2 + new_u**2)
+    if wanted > most:
+        new_t, new_u = new_t * most / wanted, new_u * most / wanted
+    contacts.impulse[point, 1], contacts.impulse[point, 2] = new_t, new_u
+    _apply(area, contacts, point, tx, 0.0, tz, new_t - old_t)
+    _apply(area, contacts, point, 0.0, uy, uz, new_u - old_u)
+    return float(max(mobility_t * abs(new_t - old_t), mobility_u * abs(new_u - old_u)))
+
+
+@compiled
+def _mobility(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float) -> float:
+    """Change of the relative velocity along a direction per impulse along it, 1/kg."""
+    total = 0.0
+    for box in range(2):
+        index, arm = contacts.pair[point, box], contacts.arm[point, box]
+        mass = area.inverse_mass[index]
+        turn = arm[1] * x - arm[0] * z
+        total += mass[0] * x * x + mass[1] * y * y + mass[2] * z * z + area.inverse_inertia[index] * turn * turn
+    return total
+
+
+@compiled
+def _speed(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float) -> float:
+    """Velocity of the mover's point relative to the other box's, along a direction."""
+    total = 0.0
+    for box in range(2):
+        index, arm = contacts.pair[point, box], contacts.arm[point, box]
+        velocity, spin = area.velocity[index], area.spin[index]
+        along = (velocity[0] + spin * arm[1]) * x + velocity[1] * y + (velocity[2] - spin * arm[0]) * z
+        total += along if box == 0 else -along
+    return total
+
+
+@compiled
+def _apply(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float, impulse: float) -> None:
+    """Push the mover along a direction, and the other box against it."""
+    for box in range(2):
+        index, arm = contacts.pair[point, box], contacts.arm[point, box]
+        push = impulse if box == 0 else -impulse
+        area.velocity[index, 0] += area.inverse_mass[index, 0] * x * push
+        area.velocity[index, 1] += area.inverse_mass[index, 1] * y * push
+        area.velocity[index, 2] += area.inverse_mass[index, 2] * z * push
+        area.spin[index] += area.inverse_inertia[index] * (arm[1] * x - arm[0] * z) * push

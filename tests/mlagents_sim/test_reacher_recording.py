@@ -37,7 +37,10 @@ def go_to(world: ReacherWorld, seen: np.ndarray) -> None:
         rotation /= np.linalg.norm(rotation)
         offset = quat_rotations(rotation) @ arms.model.center[link]
         arms.rotation[0, link], arms.position[0, link] = rotation, seen[first : first + 3] + offset
-        arms.angular_velocity[0, link], arms.velocity[0, link] = seen[first + 7 : first + 10], seen[first + 10 : first + 13]
+        arms.angular_velocity[0, link], arms.velocity[0, link] = (
+            seen[first + 7 : first + 10],
+            seen[first + 10 : first + 13],
+        )
     goals.speed[0] = seen[32]
     goals.degrees[0] = np.degrees(np.arctan2(seen[26], seen[28]))
 

@@ -17,7 +17,7 @@ from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.examples.joint_drives import JointDrives
 from mlagents_sim.examples.running import look_rotations, runners_on_floors
-from mlagents_sim.examples.targets import TOUCHED, Targets, fall, make_targets, refill
+from mlagents_sim.examples.targets import TOUCHED, Targets, fall, make_targets, move_on, refill
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.articulated import (
     SWEEPS,
@@ -35,6 +35,7 @@ from mlagents_sim.physics.articulated import (
     state_arrays,
     step,
 )
+from mlagents_sim.physics.articulated.shapes import Vector3
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import VectorSensor
@@ -60,8 +61,8 @@ HEIGHT_SEEN_M: Final = 10.0
 START: Final = (0.0, 2.1, 0.0)
 START_YAW_DEG: Final = 45.0
 LEGS: Final = 4
-_OUT: Final = ((0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
-_ACROSS: Final = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+_OUT: Final[tuple[Vector3, ...]] = ((0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
+_ACROSS: Final[tuple[Vector3, ...]] = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
 
 # Static: a strip with walls on both sides. Dynamic: a square with walls around it.
 STATIC_GROUND_M: Final = 0.005
@@ -82,22 +83,28 @@ PARAMETERS: Final = {"gravity": Parameter("gravity, m/s^2", GRAVITY, 4.0, 105.0)
 
 def make_crawler(planes: Sequence[Plane]) -> Ragdoll:
     """Return the creature as it hangs above the ground, its legs straight out."""
-    forward = tuple(from_euler(0.0, START_YAW_DEG, 0.0))
-    bodies = [Body("body", [Sphere(0.315)], 20.0, (0.0, 0.15, 0.0), forward)]
+    w, x, y, z = from_euler(0.0, START_YAW_DEG, 0.0)
+    bodies = [Body("body", [Sphere(0.315)], 20.0, (0.0, 0.15, 0.0), (w, x, y, z))]
     joints = []
     for i, (out, across) in enumerate(zip(_OUT, _ACROSS, strict=True)):
         axis = int(np.argmax(np.abs(out)))
-        at = lambda distance, out=out: tuple(distance * np.array(out))  # noqa: E731
         bodies += [
-            Body(f"leg{i}", [Capsule(0.15, 0.816, axis)], 3.0, at(0.9)),
-            Body(f"foreleg{i}", [Capsule(0.15, 1.326, axis, at(0.0936))], 1.0, at(1.98)),
+            Body(f"leg{i}", [Capsule(0.15, 0.816, axis)], 3.0, _at(0.9, out)),
+            Body(f"foreleg{i}", [Capsule(0.15, 1.326, axis, _at(0.0936, out))], 1.0, _at(1.98, out)),
         ]
-        drive = {"secondary": (0.0, -1.0, 0.0), "z": 0.0, "stiffness": STIFFNESS, "damping": DAMPING}
         joints += [
-            Joint(f"leg{i}", "body", at(0.42), across, x=(-60.0, 0.0), y=20.0, **drive),
-            Joint(f"foreleg{i}", f"leg{i}", at(1.2), across, x=(0.0, 150.0), y=0.0, **drive),
+            _joint(f"leg{i}", "body", _at(0.42, out), across, (-60.0, 0.0), 20.0),
+            _joint(f"foreleg{i}", f"leg{i}", _at(1.2, out), across, (0.0, 150.0), 0.0),
         ]
     return Ragdoll(bodies, joints, planes, max_angular_speed=MAX_ANGULAR_SPEED)
+
+
+def _at(distance: float, out: Vector3) -> Vector3:
+    return distance * out[0], distance * out[1], distance * out[2]
+
+
+def _joint(child: str, parent: str, anchor: Vector3, across: Vector3, x: tuple[float, float], y: float) -> Joint:
+    return Joint(child, parent, anchor, across, (0.0, -1.0, 0.0), x, y, 0.0, STIFFNESS, DAMPING)
 
 
 STATIC: Final = make_crawler(
@@ -154,9 +161,7 @@ def _act(crawlers: Crawlers, agents: AgentArrays) -> None:
             parts += targets.touched[i, body] == TOUCHED
         if parts > 0:
             agents.reward[i] += TARGET_REWARD * parts
-            targets.position[i] = targets.spare[i, targets.used[i]]
-            targets.speed[i] = 0.0
-            targets.used[i] += 1
+            move_on(targets, i)
 
 
 @compiled
@@ -333,4 +338,6 @@ def _entry(identifier: str, description: str, expected_reward: float, areas: int
 
 
 STATIC_ENTRY = _entry("CrawlerStatic", "A creature with four legs runs straight ahead.", 2000.0, 10, dynamic=False)
-DYNAMIC_ENTRY = _entry("CrawlerDynamic", "A creature with four legs runs to one target after another.", 400.0, 8, dynamic=True)
+DYNAMIC_ENTRY = _entry(
+    "CrawlerDynamic", "A creature with four legs runs to one target after another.", 400.0, 8, dynamic=True
+)

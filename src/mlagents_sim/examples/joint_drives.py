@@ -73,7 +73,7 @@ class JointDrives:
         middle = np.zeros(self.rotation.shape)
         middle[:, self._joints, self._axes] = actions[:, : len(self._joints)]
         part, driven = 0.5 * (middle + 1.0), self._driven
-        degrees = (self._low + part * self._range)[:, driven]
+        degrees = self._low[driven] + part[:, driven] * self._range[driven]
         self._ragdolls.target[:, driven] = from_euler(*np.moveaxis(degrees, -1, 0))
         self.rotation[:, driven] = np.where(self._range > 0.0, np.clip(part, 0.0, 1.0), 0.0)[:, driven]
         strength = 0.5 * (actions[:, len(self._joints) :] + 1.0)

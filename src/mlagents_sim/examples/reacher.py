@@ -114,6 +114,11 @@ class Goals(NamedTuple):
     gravity: NDArray[np.float64]
 
 
+def _make_goals(areas: int) -> Goals:
+    degrees, speed, radius, deviation, frequency = np.zeros((5, areas))
+    return Goals(degrees, speed, radius, deviation, frequency, np.zeros((areas, 3)), np.full(areas, GRAVITY))
+
+
 # One physics step
 
 
@@ -240,7 +245,7 @@ class ReacherWorld(World):
 
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.arms = make_ragdolls(ARM, areas)
-        self.goals = Goals(*(np.zeros(areas) for _ in range(5)), np.zeros((areas, 3)), np.full(areas, GRAVITY))
+        self.goals = _make_goals(areas)
         super().__init__([ReacherAgents(self.arms, self.goals, rng, parameters)], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_sim.physics.articulated import Ragdoll, Ragdolls, geoms_of
+from mlagents_sim.physics.articulated.rotations import quaternion_of
 from mlagents_sim.visual_geoms import (
     FLOOR_GREY,
     GREEN,
@@ -36,6 +37,11 @@ def look_rotations(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack((x, np.cross(z, x), z), axis=-1)
 
 
+def rotation_quats(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quaternions (w, x, y, z) [n, 4] of rotation matrices [n, 3, 3]."""
+    return np.array([quaternion_of(rotation) for rotation in rotations]).reshape(-1, 4)
+
+
 def _unit(vectors: NDArray[np.float64], otherwise: ArrayLike) -> NDArray[np.float64]:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), otherwise)
@@ -57,10 +63,12 @@ def runners_on_floors(
     middle = ragdolls.position[:, 0] * (1.0, 0.0, 1.0)
     places = side_by_side(len(middle), scale * FLOORS_APART_M)
     half = scale * FLOOR_HALF_M
-    floors = make_boxes(places + (0.0, ground - _THICK_M, 0.0), (half, _THICK_M, half), FLOOR_GREY)
+    floors = make_boxes(places + np.array((0.0, ground - _THICK_M, 0.0)), (half, _THICK_M, half), FLOOR_GREY)
     to_target = (targets - ragdolls.position[:, 0]) * (1.0, 0.0, 1.0)
     nearest = np.minimum(np.linalg.norm(to_target, axis=1), half)
-    ends = places + look_rotations(to_target)[:, :, 2] * nearest[:, np.newaxis] + (0.0, ground + 0.1 * half, 0.0)
+    ends = (
+        places + look_rotations(to_target)[:, :, 2] * nearest[:, np.newaxis] + np.array((0.0, ground + 0.1 * half, 0.0))
+    )
     spheres = make_spheres(ends, np.full(len(ends), 0.1 * half), GREEN)
     marks = _marks(places, middle, ground, half, scale * MARKS_APART_M)
     return join(geoms_of(ragdoll, ragdolls, colors, places - middle), floors, marks, spheres)
@@ -74,5 +82,5 @@ def _marks(
     grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
     marks = np.zeros((len(places), len(grid), 3))
     marks[..., ::2] = grid - (middle[:, np.newaxis, ::2] % apart)
-    marks += places[:, np.newaxis] + (0.0, ground, 0.0)
+    marks += places[:, np.newaxis] + np.array((0.0, ground, 0.0))
     return make_boxes(marks, (MARK_HALF_M, 0.01, MARK_HALF_M), WALL_GREY)

@@ -62,7 +62,7 @@ class Targets(NamedTuple):
         """Return points of a ball, all at one height: float64 [*shape, 3]."""
         direction = rng.standard_normal((*shape, 3))
         distance = self.size[1] * rng.uniform(0.0, 1.0, shape) ** (1.0 / 3.0)
-        places = direction * (distance / np.linalg.norm(direction, axis=-1))[..., np.newaxis]
+        places: NDArray[np.float64] = direction * (distance / np.linalg.norm(direction, axis=-1))[..., np.newaxis]
         places[..., 1] = self.size[2]
         return places
 
@@ -87,6 +87,15 @@ def refill(targets: Targets, rng: np.random.Generator) -> None:
         used = targets.used[row]
         targets.spare[row] = np.concatenate((targets.spare[row, used:], targets._draw(rng, (int(used),))))
         targets.used[row] = 0
+
+
+@compiled
+def move_on(targets: Targets, area: int) -> None:
+    """Let a target be where it is next, above the ground."""
+    for axis in range(3):
+        targets.position[area, axis] = targets.spare[area, targets.used[area], axis]
+    targets.speed[area] = 0.0
+    targets.used[area] += 1
 
 
 @compiled

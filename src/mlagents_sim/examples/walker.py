@@ -99,9 +99,7 @@ def make_walker() -> Ragdoll:
     for side, x in (("L", -1.0), ("R", 1.0)):
         arm_bodies, arm_joints = _arm(side, x)
         bodies, joints = bodies + arm_bodies, joints + arm_joints
-    return Ragdoll(
-        bodies, joints, [Plane()], drag=DRAG, angular_drag=0.0, max_angular_speed=MAX_ANGULAR_SPEED
-    )
+    return Ragdoll(bodies, joints, [Plane()], drag=DRAG, angular_drag=0.0, max_angular_speed=MAX_ANGULAR_SPEED)
 
 
 def _joint(
@@ -160,11 +158,24 @@ OBSERVED: Final = (
     *("hips", "chest", "spine", "head", "thighL", "shinL", "footL", "thighR", "shinR", "footR"),
     *("armL", "forearmL", "handL", "armR", "forearmR", "handR"),
 )
-DRIVES_OBSERVED: Final = ("chest", "spine", "thighL", "shinL", "thighR", "shinR", "armL", "forearmL", "armR", "forearmR")
+DRIVES_OBSERVED: Final = (
+    "chest",
+    "spine",
+    "thighL",
+    "shinL",
+    "thighR",
+    "shinR",
+    "armL",
+    "forearmL",
+    "armR",
+    "forearmR",
+)
 HIPS: Final = WALKER.index("hips")
 HEAD: Final = WALKER.index("head")
 FATAL: Final = np.array([i for i, body in enumerate(WALKER.bodies) if not body.name.startswith("foot")])
-COLORS: Final = np.array([ORANGE if b.name in ("hips", "head") else WHITE if b.name[-1] in "LR" else AGENT_BLUE for b in WALKER.bodies])
+COLORS: Final = np.array(
+    [ORANGE if b.name in ("hips", "head") else WHITE if b.name[-1] in "LR" else AGENT_BLUE for b in WALKER.bodies]
+)
 
 
 class Walkers(NamedTuple):

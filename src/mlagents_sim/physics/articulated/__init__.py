@@ -26,12 +26,11 @@ from mlagents_sim.physics.articulated.builder import (
     Joint,
     Plane,
     Ragdoll,
-    from_euler,
     make_ragdolls,
-    multiply,
 )
-from mlagents_sim.physics.articulated.poses import geoms_of, origins_of
+from mlagents_sim.physics.articulated.poses import geoms_of, origins_of, turn_copies
 from mlagents_sim.physics.articulated.ragdolls import Ragdolls, reset, set_mass, state_arrays
+from mlagents_sim.physics.articulated.rotations import from_euler, multiply
 from mlagents_sim.physics.articulated.shapes import Box, Capsule, Sphere
 from mlagents_sim.physics.articulated.step import SWEEPS, step
 
@@ -55,4 +54,5 @@ __all__ = [
     "set_mass",
     "state_arrays",
     "step",
+    "turn_copies",
 ]

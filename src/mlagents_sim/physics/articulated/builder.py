@@ -20,6 +20,7 @@ from mlagents_sim.physics.articulated.ragdolls import (
     make_scratch,
     reset,
 )
+from mlagents_sim.physics.articulated.rotations import multiply, quaternion_of
 from mlagents_sim.physics.articulated.shapes import (
     Box,
     Capsule,
@@ -164,8 +165,7 @@ def make_ragdolls(
     places = np.array([body.position for body in ragdoll.bodies]) @ root.T
     places += np.einsum("bij,bj->bi", quat_rotations(turned), center)
     model = _make_model(ragdoll, center)
-    repeated = lambda array: np.tile(array, (copies, *[1] * np.ndim(array)))  # noqa: E731
-    start = repeated(places) + np.broadcast_to(np.asarray(origins, np.float64), (copies, 3))[:, np.newaxis]
+    start = _repeat(copies, places) + np.broadcast_to(np.asarray(origins, np.float64), (copies, 3))[:, np.newaxis]
     ragdolls = Ragdolls(
         position=np.zeros((copies, count, 3)),
         rotation=np.zeros((copies, count, 4)),
@@ -173,18 +173,22 @@ def make_ragdolls(
         angular_velocity=np.zeros((copies, count, 3)),
         force=np.zeros((copies, count, 3)),
         torque=np.zeros((copies, count, 3)),
-        target=repeated(np.tile(NO_TURN, (joints, 1))),
+        target=_repeat(copies, np.tile(NO_TURN, (joints, 1))),
         force_limit=np.zeros((copies, joints)),
         touches=np.zeros((copies, count, len(ragdoll.planes)), np.uint8),
-        inverse_mass=repeated(inverse_mass),
-        inverse_inertia=repeated(inverse_inertia),
+        inverse_mass=_repeat(copies, inverse_mass),
+        inverse_inertia=_repeat(copies, inverse_inertia),
         start_position=start,
-        start_rotation=repeated(turned),
+        start_rotation=_repeat(copies, turned),
         model=model,
         scratch=make_scratch(model),
     )
     reset(ragdolls, np.arange(copies))
     return ragdolls
+
+
+def _repeat(copies: int, array: Floats) -> Floats:
+    return np.tile(array, (copies, *[1] * array.ndim))
 
 
 def _check(ragdoll: Ragdoll) -> None:
@@ -290,42 +294,3 @@ def _make_segments(ragdoll: Ragdoll, center: Floats) -> Segments:
         body=np.array(bodies, np.int64),
         pair=np.array(sorted(pairs) if ragdoll.self_contacts else [], np.int64).reshape(-1, 2),
     )
-
-
-def multiply(a: ArrayLike, b: ArrayLike) -> Floats:
-    """Return the rotation that turns by b, then by a: quaternions (w, x, y, z) [..., 4]."""
-    aw, ax, ay, az = np.moveaxis(np.asarray(a, np.float64), -1, 0)
-    bw, bx, by, bz = np.moveaxis(np.asarray(b, np.float64), -1, 0)
-    return np.stack(
-        (
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by + ay * bw + az * bx - ax * bz,
-            aw * bz + az * bw + ax * by - ay * bx,
-        ),
-        axis=-1,
-    )
-
-
-def from_euler(x: ArrayLike, y: ArrayLike, z: ArrayLike) -> Floats:
-    """Return the quaternion (w, x, y, z) [..., 4] of Unity's Euler angles in degrees: about Z, then X, then Y."""
-    half = 0.5 * np.radians(np.stack(np.broadcast_arrays(*(np.asarray(angle, np.float64) for angle in (x, y, z)))))
-    (cx, cy, cz), (sx, sy, sz), zero = np.cos(half), np.sin(half), np.zeros_like(half[0])
-    about_x, about_y = np.stack((cx, sx, zero, zero), -1), np.stack((cy, zero, sy, zero), -1)
-    return multiply(about_y, multiply(about_x, np.stack((cz, zero, zero, sz), -1)))
-
-
-def quaternion_of(matrix: Floats) -> Floats:
-    """Return the quaternion (w, x, y, z) of a rotation matrix [3, 3]."""
-    # The largest eigenvector of a symmetric matrix (I. Y. Bar-Itzhack, 2000) has no special cases.
-    m = matrix
-    k = np.array(
-        [
-            [m[0, 0] + m[1, 1] + m[2, 2], m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]],
-            [m[2, 1] - m[1, 2], m[0, 0] - m[1, 1] - m[2, 2], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0]],
-            [m[0, 2] - m[2, 0], m[0, 1] + m[1, 0], m[1, 1] - m[0, 0] - m[2, 2], m[1, 2] + m[2, 1]],
-            [m[1, 0] - m[0, 1], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], m[2, 2] - m[0, 0] - m[1, 1]],
-        ]
-    )
-    vector: Floats = np.linalg.eigh(k)[1][:, -1]
-    return vector if vector[0] >= 0.0 else -vector

@@ -1,4 +1,4 @@
-"""The rows of contacts: spheres, ends of capsules and corners of boxes on planes; spheres and capsules on each other."""
+"""The rows of contacts: ends of capsules and corners of boxes on planes, spheres and capsules on each other."""
 
 from __future__ import annotations
 

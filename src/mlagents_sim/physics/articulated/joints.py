@@ -69,9 +69,13 @@ def write_joints(
         limit = force_limit[joint] * duration
         if limit > 0.0 and (joints.drive[joint, 0] > 0.0 or joints.drive[joint, 1] > 0.0):
             wanted = quaternion_at(target, joint)
-            _write_drive(row, index, bodies.inertia, child, parent, joints.drive[joint], a, turn, wanted, limit, duration)
+            _write_drive(
+                row, index, bodies.inertia, child, parent, joints.drive[joint], a, turn, wanted, limit, duration
+            )
             index += 3
-        index = _write_locks(row, index, bodies.inertia, child, parent, joints.locked[joint], turn, axes, parent_x, duration)
+        index = _write_locks(
+            row, index, bodies.inertia, child, parent, joints.locked[joint], turn, axes, parent_x, duration
+        )
         span[joint, 3] = index
         _write_anchor(row, index, bodies, child, parent, joints.anchor[joint], axes, duration)
         index += 3

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mlagents_sim.physics.articulated.builder import Ragdoll
 from mlagents_sim.physics.articulated.ragdolls import Floats, Ragdolls
+from mlagents_sim.physics.articulated.rotations import multiply
 from mlagents_sim.physics.articulated.shapes import Box, ends_of
 from mlagents_sim.visual_geoms import VisualGeoms, join, make_boxes, make_capsules, quat_rotations
 
@@ -16,6 +17,23 @@ def origins_of(ragdolls: Ragdolls) -> Floats:
     offset = np.einsum("cbij,bj->cbi", quat_rotations(ragdolls.rotation), ragdolls.model.center)
     origins: Floats = ragdolls.position - offset
     return origins
+
+
+def turn_copies(ragdolls: Ragdolls, rows: NDArray[np.intp], pivot: ArrayLike, rotation: Floats) -> None:
+    """Turn copies about a point, as they are.
+
+    Args:
+      ragdolls: The copies.
+      rows: Which of them.
+      pivot: [3], or [rows, 3], m.
+      rotation: float64 [rows, 4], quaternions (w, x, y, z).
+    """
+    about = np.broadcast_to(np.asarray(pivot, np.float64), (len(rows), 3))[:, np.newaxis]
+    turned = quat_rotations(rotation).swapaxes(1, 2)
+    ragdolls.position[rows] = about + (ragdolls.position[rows] - about) @ turned
+    ragdolls.rotation[rows] = multiply(rotation[:, np.newaxis], ragdolls.rotation[rows])
+    for vectors in (ragdolls.velocity, ragdolls.angular_velocity):
+        vectors[rows] = vectors[rows] @ turned
 
 
 def geoms_of(ragdoll: Ragdoll, ragdolls: Ragdolls, color: ArrayLike, places: ArrayLike = 0.0) -> VisualGeoms:

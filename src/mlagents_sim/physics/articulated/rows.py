@@ -104,7 +104,7 @@ def write_linear(
     put(row, index, CHILD_ARM, arm)
     put(row, index, CHILD_TURN, turn)
     row[index, IMPULSE] = 0.0
-    mobility = bodies.inverse_mass[child] + dot(arm, turn)
+    mobility: float = bodies.inverse_mass[child] + dot(arm, turn)
     if parent >= 0:
         arm = cross(parent_lever, direction)
         turn = turned_by(bodies.inertia, parent, arm)
@@ -156,5 +156,3 @@ def rotation_arm(delta: Quaternion, frame: Matrix, axis: int) -> Vector:
     else:
         arm = (y, -x, w)
     return scaled(0.5, turned(frame, arm))
-
-

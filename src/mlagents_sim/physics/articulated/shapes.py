@@ -69,7 +69,9 @@ def ends_of(shape: Sphere | Capsule) -> NDArray[np.float64]:
 
 def corners_of(box: Box) -> NDArray[np.float64]:
     """Return the corners of a box, float64 [8, 3], in the body's frame."""
-    return box.center + 0.5 * np.array(box.size) * list(product((-1.0, 1.0), repeat=3))
+    signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+    corners: NDArray[np.float64] = np.array(box.center) + 0.5 * np.array(box.size) * signs
+    return corners
 
 
 def mass_properties(shapes: Sequence[Shape], mass: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -103,8 +105,9 @@ def _straight(capsule: Capsule) -> float:
 def _inertia(shape: Shape, mass: float) -> NDArray[np.float64]:
     """Return the inertia of a solid shape about its axes, float64 [3]."""
     if isinstance(shape, Box):
-        square = np.array(shape.size) ** 2
-        return mass / 12.0 * (square.sum() - square)
+        square: NDArray[np.float64] = np.array(shape.size) ** 2
+        box: NDArray[np.float64] = mass / 12.0 * (square.sum() - square)
+        return box
     ball = 0.4 * shape.radius**2
     if isinstance(shape, Sphere):
         return np.full(3, mass * ball)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Final
 
-
 from mlagents_sim.physics.articulated.contacts import write_pairs, write_planes
 from mlagents_sim.physics.articulated.joints import write_joints
 from mlagents_sim.physics.articulated.ragdolls import Bodies, Floats, Ragdolls
@@ -113,7 +112,9 @@ def _move(position: Floats, rotation: Floats, velocity: Floats, angular_velocity
         speed = norm(spin)
         if speed > 0.0:
             turn = scaled(math.sin(0.5 * duration * speed) / speed, spin)
-            moved = product((math.cos(0.5 * duration * speed), turn[0], turn[1], turn[2]), quaternion_at(rotation, body))
+            moved = product(
+                (math.cos(0.5 * duration * speed), turn[0], turn[1], turn[2]), quaternion_at(rotation, body)
+            )
             w, x, y, z = moved
             length = math.sqrt(w * w + x * x + y * y + z * z)
             for k in range(4):

@@ -85,8 +85,8 @@ def _turn(row: Floats, index: int, aim: int, wa: Vector, wb: Vector) -> tuple[Ve
 @compiled
 def _change(row: Floats, index: int, aim: int, rate: float, lowest: float, highest: float) -> float:
     """Return by how much the impulse of a row changes, and remember it."""
-    before = row[index, IMPULSE]
-    impulse = row[index, KEEP] * before + (row[index, aim] - row[index, GAIN] * rate)
+    before: float = row[index, IMPULSE]
+    impulse: float = row[index, KEEP] * before + (row[index, aim] - row[index, GAIN] * rate)
     impulse = min(max(impulse, lowest), highest)
     row[index, IMPULSE] = impulse
     return impulse - before

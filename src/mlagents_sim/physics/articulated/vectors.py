@@ -1,4 +1,4 @@
-"""Vectors, quaternions (w, x, y, z) and rotation matrices as tuples of floats, which compiled code keeps in registers."""
+"""Vectors, quaternions (w, x, y, z) and matrices as tuples of floats, which compiled code keeps in registers."""
 
 from __future__ import annotations
 

@@ -168,11 +168,11 @@ class Renderer:
 
 
 def _mujoco_size(shape: int, half_size: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a geom's size as MuJoCo draws it: a capsule's length without its caps."""
+    """Return a geom's size as MuJoCo describes it: a capsule's is its radius, and half its length without caps."""
     if shape == SPHERE:
         return half_size[[0, 0, 0]]
     if shape == CAPSULE:
-        return half_size - (0.0, 0.0, half_size[0])
+        return np.array((half_size[0], half_size[2] - half_size[0], 0.0))
     return half_size
 
 

@@ -382,6 +382,21 @@ def test_pictures_show_all_shapes() -> None:
     np.testing.assert_allclose(np.abs(geoms.rotation[capsules][0][:, 2]), (0, 0, 1), atol=1e-12)
 
 
+def test_capsules_are_drawn_as_long_and_as_thick_as_they_are(opengl) -> None:
+    """3 m long along X and 1 m thick, above it a ball of 2 m, from 10 m: at 60 degrees 100 pixels show 11.5 m."""
+    from mlagents_sim.rendering import Renderer
+    from mlagents_sim.view import Pose
+
+    ball = Body("ball", [Sphere(1.0)], 1.0, (0.0, 3.0, 0.0))
+    capsule = Ragdoll([Body("capsule", [Capsule(0.5, 3.0, 0)], 1.0), ball], planes=[])
+    geoms = geoms_of(capsule, make_ragdolls(capsule, 1), (1.0, 1.0, 1.0))
+    pose = Pose(np.array((0.0, 0.0, -10.0)), np.array((0.0, 0.0, 1.0)), np.array((0.0, 1.0, 0.0)))
+    seen = Renderer(geoms, 100, 100).picture(geoms, pose).max(axis=2) > 0
+    per_metre = 100.0 / (2.0 * 10.0 * np.tan(np.pi / 6.0))
+    assert np.count_nonzero(seen.any(axis=0)) == pytest.approx(3.0 * per_metre, abs=2.0)
+    assert np.count_nonzero(seen.any(axis=1)) == pytest.approx((1.0 + 2.0) * per_metre, abs=3.0)
+
+
 @pytest.mark.parametrize(
     ("bodies", "joints", "message"),
     [

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from mlagents_sim.physics.articulated.builder import Ragdoll
 from mlagents_sim.physics.articulated.ragdolls import Floats, Ragdolls
 from mlagents_sim.physics.articulated.rotations import multiply
-from mlagents_sim.physics.articulated.shapes import Box, ends_of
-from mlagents_sim.visual_geoms import VisualGeoms, join, make_boxes, make_capsules, quat_rotations
+from mlagents_sim.physics.articulated.shapes import Box, Sphere, ends_of
+from mlagents_sim.visual_geoms import VisualGeoms, join, make_boxes, make_capsules, make_spheres, quat_rotations
 
 
 def origins_of(ragdolls: Ragdolls) -> Floats:
@@ -56,6 +56,9 @@ def geoms_of(ragdoll: Ragdoll, ragdolls: Ragdolls, color: ArrayLike, places: Arr
             if isinstance(shape, Box):
                 half_size = 0.5 * np.array(shape.size)
                 parts.append(make_boxes(place + turned @ np.array(shape.center), half_size, colors[body], turned))
+            elif isinstance(shape, Sphere):
+                center = place + turned @ np.array(shape.center)
+                parts.append(make_spheres(center, np.full(copies, shape.radius), colors[body]))
             else:
                 ends = place[:, np.newaxis] + np.einsum("cij,ej->cei", turned, ends_of(shape))
                 parts.append(make_capsules(ends, np.full(copies, shape.radius), colors[body]))

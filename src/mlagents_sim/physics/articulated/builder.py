@@ -257,19 +257,19 @@ def _axes(joint: Joint) -> Floats:
 
 
 def _make_points(ragdoll: Ragdoll, center: Floats) -> Points:
-    places, bodies, radii, faces = [], [], [], []
+    places, bodies, radii, anchors = [], [], [], []
     for body, each in enumerate(ragdoll.bodies):
         for shape in each.shapes:
             own = corners_of(shape) if isinstance(shape, Box) else np.unique(ends_of(shape), axis=0)
             places += list(own - center[body])
             bodies += [body] * len(own)
             radii += [0.0 if isinstance(shape, Box) else shape.radius] * len(own)
-            faces += [int(isinstance(shape, Box))] * len(own)
+            anchors += [2.0 if isinstance(shape, Box) else 1.0] * len(own)
     return Points(
         place=np.array(places, np.float64).reshape(-1, 3),
         radius=np.array(radii, np.float64),
         body=np.array(bodies, np.int64),
-        face=np.array(faces, np.int64),
+        anchors=np.array(anchors, np.float64),
         plane=np.array([(*plane.normal, plane.offset) for plane in ragdoll.planes], np.float64).reshape(-1, 4),
     )
 

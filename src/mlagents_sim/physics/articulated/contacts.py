@@ -98,26 +98,19 @@ def nearest_points(a: Vector, along_a: Vector, b: Vector, along_b: Vector) -> tu
 def write_planes(
     points: Points, bodies: Bodies, scratch: Scratch, touches: Touches, friction: float, duration: float
 ) -> None:
-    """Write the contacts with planes. Corners of a box that touch together rub twice: a face has two anchors."""
+    """Write the contacts with planes. Corners of boxes rub twice: a face has two anchors, each with all pressure."""
     touches[:] = 0
     for plane in range(len(points.plane)):
         normal, level = vector_at(points.plane, plane), points.plane[plane, 3]
-        point = 0
-        while point < len(points.body):
-            body, begin, corners = points.body[point], point, 0
-            while point < len(points.body) and points.body[point] == body:
-                gap = dot(normal, _place(points, bodies, point)) - points.radius[point] - level
-                corners += points.face[point] if gap < CONTACT_DISTANCE_M else 0
-                touches[body, plane] |= gap < CONTACT_DISTANCE_M
-                point += 1
-            for each in range(begin, point if touches[body, plane] else begin):
-                place = _place(points, bodies, each)
-                above = dot(normal, place) - level
-                gap = above - points.radius[each]
-                if gap < CONTACT_DISTANCE_M:
-                    on_plane = minus(place, scaled(above, normal))
-                    rubs = friction * (2.0 if points.face[each] and corners >= 2 else 1.0)
-                    _write_contact(bodies, scratch, body, WORLD, normal, on_plane, gap, rubs, duration)
+        for point in range(len(points.body)):
+            place, body = _place(points, bodies, point), points.body[point]
+            above = dot(normal, place) - level
+            gap = above - points.radius[point]
+            if gap < CONTACT_DISTANCE_M:
+                touches[body, plane] = 1
+                on_plane = minus(place, scaled(above, normal))
+                rubs = friction * points.anchors[point]
+                _write_contact(bodies, scratch, body, WORLD, normal, on_plane, gap, rubs, duration)
 
 
 @compiled

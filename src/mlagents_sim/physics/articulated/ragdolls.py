@@ -61,15 +61,15 @@ class Points(NamedTuple):
     Attributes:
       place: float64 [points, 3], from the centre of mass in the body's frame, m.
       radius: float64 [points], m.
-      body: int64 [points], whose they are; in ascending order.
-      face: int64 [points], 1 for corners: two or more of a body are a face, and rub twice.
+      body: int64 [points], whose they are.
+      anchors: float64 [points], at how many points of a face friction holds with the whole pressure: corners 2.
       plane: float64 [planes, 4], normal and offset, m: what is solid lies where normal . x < offset.
     """
 
     place: Floats
     radius: Floats
     body: NDArray[np.int64]
-    face: NDArray[np.int64]
+    anchors: Floats
     plane: Floats
 
 

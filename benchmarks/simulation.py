@@ -43,6 +43,11 @@ GRID_AGENTS, GRID_CELLS, GRID_TAGS = 64, 20, "abcdef"
 GRID_MOVERS, GRID_BALLS, GRID_FIELD_M = 11, 3, 25.0
 
 
+RAGDOLLS = {"CrawlerStatic": 50.0, "Walker": 80.0}
+"""What is aimed at, CPU microseconds per physics step of one ragdoll."""
+RAGDOLL_AREAS = (1, 10)
+
+
 class Cost(NamedTuple):
     """CPU microseconds per decision of one agent: all of it, and the physics alone."""
 
@@ -115,6 +120,26 @@ def random_cost(environment: str, areas: int, seconds: float) -> float:
     return cost * made[0] / made[1]
 
 
+def ragdoll_cost(environment: str, areas: int, seconds: float) -> float:
+    """Return CPU microseconds per physics step of one ragdoll that falls and begins anew."""
+    world = default_registry[environment].make(seed=1, num_areas=areas)._world
+    (batch,) = world.agents
+    batch.begin_all_episodes()
+    batch.decide(ActionTuple(np.full(batch.arrays.continuous.shape, 0.5, np.float32)))
+
+    def play() -> None:
+        for _ in range(STEPS):
+            done = 0
+            while done < world.decision_period:
+                steps, acted = world.advance(world.decision_period - done)
+                done += steps + acted
+                if batch.has_ended():
+                    batch.finish_episodes()
+
+    play()
+    return measure.cpu_us({environment: play}, seconds)[environment] / STEPS / world.decision_period / areas
+
+
 def grid_cost(seconds: float) -> float:
     """Return CPU microseconds per agent and observation of a grid sensor: boxes, some balls, and four walls."""
     rng = np.random.default_rng(1)
@@ -164,6 +189,10 @@ def main() -> None:
             target = aim if areas == PLAYED_AREAS else None
             name = f"{environment}, {areas} areas: agent decisions per CPU-second"
             figures.append(Figure(name, rate, "1/s", at_least=target))
+    for environment, aim in RAGDOLLS.items():
+        for areas in RAGDOLL_AREAS:
+            name = f"{environment}, {areas} areas: physics step of one ragdoll"
+            figures.append(Figure(name, ragdoll_cost(environment, areas, seconds), "us", at_most=aim))
     objects = GRID_MOVERS + 4
     name = f"grid sensor, {GRID_CELLS} x {GRID_CELLS} cells, {objects} objects: agent observations per CPU-second"
     figures.append(Figure(name, 1e6 / grid_cost(seconds), "1/s", at_least=10_000))

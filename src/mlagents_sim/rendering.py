@@ -21,7 +21,7 @@ from PIL import Image
 from mlagents_envs.exception import UnityException
 from mlagents_sim.physics.scene import Scene
 from mlagents_sim.view import Pose, View
-from mlagents_sim.visual_geoms import SPHERE, VisualGeoms
+from mlagents_sim.visual_geoms import BOX, CAPSULE, SPHERE, VisualGeoms
 
 LIGHT_DIRECTION: Final = (-0.5417, -0.6428, 0.5417)
 """Down by 40 degrees and left by 45: Euler (40, -45, 0)."""
@@ -39,6 +39,13 @@ _HOW_TO_INSTALL: Final = (
     " card (or `apt-get install libosmesa6`, and set MUJOCO_GL=osmesa); on Fedora `dnf install mesa-libEGL"
     " mesa-dri-drivers`."
 )
+
+
+_GEOM_TYPE: Final = {
+    BOX: mujoco.mjtGeom.mjGEOM_BOX,
+    SPHERE: mujoco.mjtGeom.mjGEOM_SPHERE,
+    CAPSULE: mujoco.mjtGeom.mjGEOM_CAPSULE,
+}
 
 
 class RenderingError(UnityException):
@@ -131,9 +138,9 @@ class Renderer:
     def _show_solids(self, solids: VisualGeoms) -> None:
         self._visual.ngeom = min(len(solids.shape), self._visual.maxgeom)
         for geom, shape, center, rotation, half_size, color in zip(self._visual.geoms, *solids, strict=False):
-            kind = mujoco.mjtGeom.mjGEOM_SPHERE if shape == SPHERE else mujoco.mjtGeom.mjGEOM_BOX
-            size = half_size[[0, 0, 0]] if shape == SPHERE else half_size
-            mujoco.mjv_initGeom(geom, kind, size, center, rotation.ravel(), np.append(color, 1.0).astype(np.float32))
+            rgba = np.append(color, 1.0).astype(np.float32)
+            size = _mujoco_size(shape, half_size)
+            mujoco.mjv_initGeom(geom, _GEOM_TYPE[shape], size, center, rotation.ravel(), rgba)
 
     def _shine(self) -> None:
         """Light from everywhere, and the sun; lights of the model are not used."""
@@ -158,6 +165,15 @@ class Renderer:
             camera.orthographic, camera.frustum_center, camera.frustum_width = 0, 0.0, 0.0
             camera.frustum_bottom, camera.frustum_top = -self._half_height, self._half_height
             camera.frustum_near, camera.frustum_far = self._near, self._far
+
+
+def _mujoco_size(shape: int, half_size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a geom's size as MuJoCo describes it: a capsule's is its radius, and half its length without caps."""
+    if shape == SPHERE:
+        return half_size[[0, 0, 0]]
+    if shape == CAPSULE:
+        return np.array((half_size[0], half_size[2] - half_size[0], 0.0))
+    return half_size
 
 
 class Spectator:

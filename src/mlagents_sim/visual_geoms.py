@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-BOX, SPHERE = 0, 1
+BOX, SPHERE, CAPSULE = 0, 1, 2
 
 AGENT_BLUE: Final = (0.129, 0.588, 0.953)
 EYE: Final = (0.059, 0.059, 0.059)
@@ -32,10 +32,11 @@ class VisualGeoms(NamedTuple):
     """Bodies, one row each.
 
     Attributes:
-      shape: int [n], BOX or SPHERE.
+      shape: int [n], BOX, SPHERE or CAPSULE; capsules lie along their Z axis.
       center: float64 [n, 3], m.
       rotation: float64 [n, 3, 3].
-      half_size: float64 [n, 3], m; the radius of a sphere is the first.
+      half_size: float64 [n, 3], m; the radius of a sphere is the first; of a capsule the first two are its radius,
+        and the third is half its length, caps included.
       color: float64 [n, 3], red, green, blue, 0 to 1.
     """
 
@@ -89,6 +90,27 @@ def make_spheres(center: ArrayLike, radius: ArrayLike, color: ArrayLike) -> Visu
     """
     spheres = make_boxes(center, np.asarray(radius, np.float64)[:, np.newaxis], color)
     return spheres._replace(shape=np.full(len(spheres.center), SPHERE))
+
+
+def make_capsules(ends: ArrayLike, radius: ArrayLike, color: ArrayLike) -> VisualGeoms:
+    """Return capsules.
+
+    Args:
+      ends: [n, 2, 3], where the half-spheres have their centres, m.
+      radius: [n], m.
+      color: [n, 3], or [3] for all, 0 to 1.
+    """
+    points, radii = np.asarray(ends, np.float64), np.asarray(radius, np.float64)
+    along = points[:, 1] - points[:, 0]
+    length = np.linalg.norm(along, axis=1)
+    z = np.where(length[:, np.newaxis] > 0.0, along / np.maximum(length, 1e-12)[:, np.newaxis], (0.0, 0.0, 1.0))
+    side = np.where(np.abs(z[:, :1]) < 0.7, (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    y = np.cross(z, side)
+    y /= np.linalg.norm(y, axis=1)[:, np.newaxis]
+    rotation = np.stack((np.cross(y, z), y, z), axis=-1)
+    half_size = np.stack((radii, radii, 0.5 * length + radii), axis=1)
+    capsules = make_boxes(points.mean(axis=1), half_size, color, rotation)
+    return capsules._replace(shape=np.full(len(radii), CAPSULE))
 
 
 def join(*parts: VisualGeoms) -> VisualGeoms:

@@ -24,6 +24,9 @@ NAMES = (
     "Pyramids",
     "Bouncer",
     "FoodCollector",
+    "Reacher",
+    "CrawlerDynamic",
+    "WormDynamic",
 )
 
 Reports = dict[str, tuple[DecisionSteps, TerminalSteps]]

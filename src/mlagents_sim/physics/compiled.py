@@ -62,7 +62,7 @@ def _cache_dir(chosen: str) -> str:
     package = Path(__file__).parent
     digest = hashlib.sha256()
     above = [package.parent / name for name in ("agent.py", "episodes.py")]
-    for source in (*above, *sorted(package.glob("*.py"))):
+    for source in (*above, *sorted(package.rglob("*.py"))):
         digest.update(source.read_bytes())
     folder = Path(chosen) if chosen else package / "__pycache__"
     return str(folder / f"numba-{digest.hexdigest()[:16]}")

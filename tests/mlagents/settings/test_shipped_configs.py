@@ -35,11 +35,13 @@ def test_parses_and_survives_a_round_trip(path):
 
 def test_both_generations_agree_where_the_references_do():
     old, sac = shipped("trainer_config.yaml"), shipped("sac_trainer_config.yaml")
-    for name in ("3DBall", "Basic", "PushBlock", "Pyramids", "Bouncer", "FoodCollector"):
+    bodies = ("CrawlerStatic", "CrawlerDynamic", "Reacher", "WormStatic", "WormDynamic")
+    for name in ("3DBall", "Basic", "PushBlock", "Pyramids", "Bouncer", "FoodCollector", *bodies):
         assert old.behavior(name) == shipped(f"ppo/{name}.yaml").behavior(name)
     for name in ("BigWallJump", "SmallWallJump"):
         assert old.behavior(name) == shipped("ppo/WallJump.yaml").behavior(name)
-    for name in ("Basic", "GridWorld", "PushBlock", "Bouncer", "FoodCollector"):
+    assert old.behavior("Walker") == shipped("ppo/Walker_2020.yaml").behavior("Walker")
+    for name in ("Basic", "GridWorld", "PushBlock", "Bouncer", "FoodCollector", *bodies):
         assert sac.behavior(name) == shipped(f"sac/{name}.yaml").behavior(name)
 
 

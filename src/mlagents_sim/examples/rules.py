@@ -47,14 +47,13 @@ def _foresee(
     x: NDArray[np.float64], y: NDArray[np.float64], vx: NDArray[np.float64], vy: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return in how many physics steps the ball comes down to HIT_HEIGHT_M, and at which x."""
-    steps = np.full(len(x), float(FORESEEN_STEPS))
-    there = x.copy()
-    for step in range(FORESEEN_STEPS):
-        came = (y <= HIT_HEIGHT_M) & (vy <= 0.0) & (steps == FORESEEN_STEPS)
-        steps[came], there[came] = step, x[came]
-        vy = np.clip(vy, -TOP_SPEED, TOP_SPEED) - GRAVITY * STEP_S
-        x, y = x + STEP_S * vx, y + STEP_S * vy
-    return steps, there
+    step = np.arange(FORESEEN_STEPS)
+    fall = GRAVITY * STEP_S
+    speed = np.maximum(vy[:, np.newaxis] - fall * (step + 1), -TOP_SPEED - fall)
+    height = y[:, np.newaxis] + STEP_S * (np.cumsum(speed, axis=1) - speed)
+    is_low = (height <= HIT_HEIGHT_M) & (speed <= 0.0)
+    steps = np.where(is_low.any(axis=1), is_low.argmax(axis=1), FORESEEN_STEPS).astype(np.float64)
+    return steps, x + STEP_S * steps * vx
 
 
 RULES: Final[Mapping[str, Rule]] = {"Tennis": play_tennis}

@@ -117,7 +117,7 @@ def score(games: Games, court: int, touched: int) -> int:
     if touched == NET:
         if games.net_is_fair[court] or last_hit == NOBODY:
             return NOBODY
-        return 1 - last_hit
+        return int(1 - last_hit)
     side = 0 if touched in (FLOOR_A, WALL_A) else 1
     if touched in (WALL_A, WALL_B):
         return 1 - side if last_hit == side or last_floor == side else side

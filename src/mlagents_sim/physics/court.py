@@ -13,6 +13,7 @@ What was found in a recording made in Unity, and holds here:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -246,8 +247,8 @@ def _find_near(courts: Courts, court: int, near: NDArray[np.int64]) -> int:
 def _hit(courts: Courts, court: int, was_touching: NDArray[np.bool_]) -> None:
     """Note what the ball touches, and let it bounce off what it meets in this step, the first things first."""
     count = 0
-    near = np.empty(len(CENTERS), np.int64)
-    near = near[: _find_near(courts, court, near)]
+    found = np.empty(len(CENTERS), np.int64)
+    near: Iterable[int] = found[: _find_near(courts, court, found)]
     for shape in near:
         _, gap, _, _, _ = _approach(courts, court, shape)
         if gap < CONTACT_DISTANCE_M:

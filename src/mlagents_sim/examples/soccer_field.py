@@ -59,7 +59,7 @@ def make_field(*, today: bool, blocked: bool) -> Walls:
     if blocked:
         rectangles.append((*(BLOCKER_TODAY_M if today else BLOCKER_2020_M), (1.0, 0.0), WALL))
     center, half_size, axis, look = zip(*rectangles, strict=True)
-    return Walls(*(np.array(values, np.float64) for values in (center, half_size, axis)), np.array(look, np.int64))
+    return Walls(np.array(center), np.array(half_size), np.array(axis), np.array(look))
 
 
 def _sides_of_2020() -> list[Rectangle]:

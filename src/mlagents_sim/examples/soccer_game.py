@@ -172,7 +172,7 @@ def picture_of(pitches: Pitches, walls: Walls, blue_players: int) -> VisualGeoms
     """What spectators see: floors, walls and nets, players in the colours of their teams, balls."""
     count, players = pitches.yaw.shape
     areas = side_by_side(count, AREAS_APART_M)[:, np.newaxis]
-    floor = make_boxes(areas + (0.0, -0.05, 0.0), (0.5 * LENGTH_M + 3.0, 0.05, 0.5 * WIDTH_M + 1.0), GREEN)
+    floor = make_boxes(areas - np.array((0.0, 0.05, 0.0)), (0.5 * LENGTH_M + 3.0, 0.05, 0.5 * WIDTH_M + 1.0), GREEN)
     colors = {WALL: WALL_GREY, BLUE_GOAL: AGENT_BLUE, PURPLE_GOAL: PURPLE}
     cos, sin, zero, one = *walls.axis.T, np.zeros(len(walls.look)), np.ones(len(walls.look))
     turned = np.stack((cos, zero, -sin, zero, one, zero, sin, zero, cos), axis=-1).reshape(-1, 3, 3)

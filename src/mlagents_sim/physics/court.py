@@ -4,7 +4,7 @@ What was found in a recording made in Unity, and holds here:
 
 - The ball is swept. A hit is one elastic impulse without friction, at the start of the step in which the bodies would
   meet; then they move for the whole step with their new velocities. A racket that is farther away than HIT_REACH_M is
-  met only in the next step, when the two overlap.
+  met only in the next step, when the two overlap, unless by then they would have passed through each other.
 - Rackets are not swept against the court: they end a step inside it, lose their velocity towards it, and are moved
   out by DEPENETRATION of their depth in every step.
 - What overlaps is moved apart, and that motion does not become velocity.
@@ -214,12 +214,12 @@ def _approach(courts: Courts, court: int, shape: int) -> tuple[float, float, flo
     gap, fraction = distance - radius, 0.0
     if gap > 0.0:
         fraction = sweep(x, y, dx, dy, half_x, half_y, radius)
-        if shape <= RACKET_B and gap > HIT_REACH_M:
-            fraction = MISSED
         if fraction <= 1.0:
             _, nx, ny = separation(x + fraction * dx, y + fraction * dy, half_x, half_y)
     speed = (nx * dx + ny * dy) / TIME_STEP_S
-    if speed >= -TOLERANCE or fraction >= 1.0 - TOLERANCE:
+    overlap = -(1.0 - fraction) * TIME_STEP_S * speed  # if nothing were done
+    is_late = shape <= RACKET_B and gap > HIT_REACH_M and overlap < radius
+    if is_late or speed >= -TOLERANCE or fraction >= 1.0 - TOLERANCE:
         fraction = MISSED
     return fraction, gap, speed, c * nx - s * ny, s * nx + c * ny
 

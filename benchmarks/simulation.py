@@ -31,7 +31,16 @@ from mlagents_sim.visual_geoms import yaw_rotations
 
 AREAS = (1, 12, 64, 256)
 COMPARED_AREAS = 12
-RANDOMLY_PLAYED = {"Basic": 500_000, "GridWorld": 20_000, "PushBlock": 10_000, "Hallway": 10_000, "WallJump": 10_000}
+RANDOMLY_PLAYED = {
+    "Basic": 500_000,
+    "GridWorld": 20_000,
+    "PushBlock": 10_000,
+    "Hallway": 10_000,
+    "WallJump": 10_000,
+    "Tennis": 100_000,
+    "SoccerTwos": 25_000,
+    "StrikersVsGoalie": 25_000,
+}
 """What is aimed at with PLAYED_AREAS areas, decisions per CPU-second."""
 PLAYED_AREAS = 64
 STEPS = 100
@@ -106,21 +115,28 @@ def _decide(env: BaseEnv, behavior: str, action: NDArray[np.float32]) -> None:
 def random_cost(environment: str, areas: int, seconds: float) -> float:
     """Return CPU microseconds per decision of one agent that chooses at random, observations included."""
     env = default_registry[environment].make(seed=1, num_areas=areas)
+    most = max(len(batch) for batch in env._world.agents)
     actions = {
-        name: [spec.action_spec.random_action(areas) for _ in range(STEPS)] for name, spec in env.behavior_specs.items()
+        name: [spec.action_spec.random_action(most) for _ in range(STEPS)] for name, spec in env.behavior_specs.items()
     }
     env.reset()
+    decided = 0
 
     def decisions() -> None:
+        nonlocal decided
+        decided = 0
         for step in range(STEPS):
             for behavior, chosen in actions.items():  # an area's agent may play as one or another
                 waiting = len(env.get_steps(behavior)[0])
-                env.set_actions(behavior, ActionTuple(discrete=chosen[step].discrete[:waiting]))
+                decided += waiting
+                action = chosen[step]
+                env.set_actions(behavior, ActionTuple(action.continuous[:waiting], action.discrete[:waiting]))
             env.step()
             while not any(len(env.get_steps(behavior)[0]) for behavior in actions):
                 env.step()
 
-    return measure.cpu_us({environment: decisions}, seconds)[environment] / STEPS / areas
+    cost = measure.cpu_us({environment: decisions}, seconds)[environment]
+    return cost / decided
 
 
 def grid_cost(seconds: float) -> float:

@@ -142,11 +142,12 @@ def test_kicks(world, choice, kicks):
     pitches.yaw[0, 0] = np.pi
     step(world)
     assert pitches.began[0].tolist() == [True, False, False, False]
-    assert pitches.kick[0] == pytest.approx((40.0 / 3.0 if kicks else 0.0, 0.0), abs=1e-9)
+    assert pitches.kick[0] == pytest.approx((40.0 / 3.0 if kicks else 0.0, 0.0), abs=0.3)
+    assert np.hypot(*pitches.kick[0]) == pytest.approx(40.0 / 3.0 if kicks else 0.0)
     before = ball(world)[1]
     step(world)
     gained = ball(world)[1] - 0.98 * before
-    assert gained == pytest.approx(0.98 * (40.0 / 3.0) if kicks else 0.0, abs=0.1)
+    assert gained == pytest.approx(0.98 * (40.0 / 3.0) if kicks else 0.0, abs=0.5)  # the player also rubs past
 
 
 def test_a_player_who_runs_into_the_ball_is_heavy(world):
@@ -160,7 +161,7 @@ def test_a_player_who_runs_into_the_ball_is_heavy(world):
     assert pitches.velocity[0, 0, 0] == pytest.approx(speed - 1.8 * speed * 3.0 / 53.0, abs=1e-6)
 
 
-@pytest.mark.parametrize(("place", "normal"), [((0.0, 6.6), (0.0, -1.0)), ((14.2, 4.3), (-1.0, 0.0))])
+@pytest.mark.parametrize(("place", "normal"), [((0.0, 6.8), (0.0, -1.0)), ((14.3, 4.3), (-1.0, 0.0))])
 def test_the_ball_bounces_off_walls_with_four_fifths(world, place, normal):
     pitches = world.fields.pitches
     pitches.position[0, BALL] = place
@@ -179,10 +180,12 @@ def test_players_stop_at_walls_and_at_each_other(world):
     pitches.position[0, :2] = ((3.0, 0.0), (3.0, 2.0))
     pitches.velocity[0, 0] = (0.0, 10.0)
     world.blue.arrays.discrete[0] = 0
+    fastest = 0.0
     for _ in range(20):
         step(world)
+        fastest = max(fastest, pitches.velocity[0, 1, 1])
         assert np.hypot(*(pitches.position[0, 0] - pitches.position[0, 1])) > 0.999
-    assert pitches.velocity[0, 1, 1] > 2.0  # pushed
+    assert 2.5 < fastest < 3.2  # half of what drag had left of 10 m/s: no bounce
 
 
 def test_nothing_leaves_the_field():
@@ -260,7 +263,7 @@ def test_rewards_of_a_goal_by_the_strikers():
     assert env.get_steps("Goalie?team=1")[0].reward == pytest.approx([5.0 / 3000.0])
     reports = shoot(env, world, 3, 1.0)
     steps = (1.0 - reports["Striker?team=0"].reward[0]) * 3000.0
-    assert 1.0 <= steps <= 6.0
+    assert 0.99 < steps < 6.01
     assert reports["Striker?team=0"].reward[1] == reports["Striker?team=0"].reward[0]
     assert reports["Goalie?team=1"].reward == pytest.approx([-1.0 + steps / 3000.0], abs=1e-6)
 
@@ -347,12 +350,12 @@ def rays_of(world: SoccerWorld, sensor: int = 0, team: int = 0, agent: int = 0) 
 def test_rays_see_ball_players_walls_and_goals(world):
     """Spheres of 0.5 m, half a metre above: the ball's middle counts as a disc of 1.0069 m, players' as 0.8660 m."""
     pitches = world.fields.pitches
-    pitches.position[0, 0], pitches.yaw[0, 0] = (0.0, 0.0), np.pi / 2  # looks along +x
-    pitches.position[0, BALL] = (5.0, 0.0)
+    pitches.position[0, 0], pitches.yaw[0, 0] = (-4.0, 0.0), np.pi / 2  # looks along +x
+    pitches.position[0, BALL], pitches.position[0, 3] = (1.0, 0.0), (-10.0, -5.0)
     right = np.radians(12.0)
-    pitches.position[0, 2] = (8.0 * math.cos(right), -8.0 * math.sin(right))
+    pitches.position[0, 2] = (8.0 * math.cos(right) - 4.0, -8.0 * math.sin(right))
     left = np.radians(24.0)
-    pitches.position[0, 1] = (6.0 * math.cos(left), 6.0 * math.sin(left))
+    pitches.position[0, 1] = (6.0 * math.cos(left) - 4.0, 6.0 * math.sin(left))
     ahead, right_1, left_1, right_2, left_2 = rays_of(world)[:5]
     ball_reach = math.sqrt((0.5 + RADIUS) ** 2 - 0.25)
     assert ball_reach == pytest.approx(1.0069, abs=1e-4)
@@ -361,10 +364,12 @@ def test_rays_see_ball_players_walls_and_goals(world):
     assert left_2 == pytest.approx([0, 0, 0, 0, 1, 0, 0, (6.0 - math.sqrt(0.75)) / 20.0])
     wall = 7.0 / math.sin(2 * right)
     assert right_2 == pytest.approx([0, 0, 0, 1, 0, 0, 0, wall / 20.0])
-    assert left_1[:6].tolist() != [0, 0, 0, 1, 0, 0]  # player 1 is nearer than the wall
+    assert left_1[:6].tolist() == [0, 0, 0, 1, 0, 0]
     pitches.position[0, BALL] = (0.0, 6.0)
     ahead = rays_of(world)[0]
-    assert ahead == pytest.approx([0, 0, 1, 0, 0, 0, 0, (17.36 - 0.5) / 20.0])
+    assert ahead == pytest.approx([0, 0, 0, 0, 0, 0, 1, 1])  # the net is 20.86 m away
+    pitches.position[0, 0] = (0.0, 0.0)
+    assert rays_of(world)[0] == pytest.approx([0, 0, 1, 0, 0, 0, 0, (17.36 - 0.5) / 20.0])
     pitches.yaw[0, 0] = -np.pi / 2
     assert rays_of(world)[0] == pytest.approx([0, 1, 0, 0, 0, 0, 0, (17.37 - 0.5) / 20.0])
 

@@ -37,7 +37,12 @@ def test_both_generations_agree_where_the_references_do():
         assert old.behavior(name) == shipped(f"ppo/{name}.yaml").behavior(name)
     for name in ("BigWallJump", "SmallWallJump"):
         assert old.behavior(name) == shipped("ppo/WallJump.yaml").behavior(name)
-    for name in ("Basic", "GridWorld", "PushBlock"):
+    for name in ("Tennis", "SoccerTwos"):
+        assert old.behavior(name) == shipped(f"ppo/{name}.yaml").behavior(name)
+    for name in ("Striker", "Goalie"):
+        assert old.behavior(name) == shipped("ppo/StrikersVsGoalie.yaml").behavior(name)
+        assert sac.behavior(name) == shipped("sac/StrikersVsGoalie.yaml").behavior(name)
+    for name in ("Basic", "GridWorld", "PushBlock", "Tennis"):
         assert sac.behavior(name) == shipped(f"sac/{name}.yaml").behavior(name)
 
 

@@ -48,7 +48,9 @@ def rows_of(entry) -> list[str]:
         )
         for behavior, spec in specs.items()
     ]
-    return list(dict.fromkeys(behaviors)) + [table_row(entry.identifier, f"`{name}`", text) for name, text in entry.parameters.items()]
+    return list(dict.fromkeys(behaviors)) + [
+        table_row(entry.identifier, f"`{name}`", text) for name, text in entry.parameters.items()
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

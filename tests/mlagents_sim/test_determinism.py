@@ -13,7 +13,18 @@ from mlagents_envs.registry import default_registry
 SEED = 8
 AREAS = 2
 STEPS = 40
-NAMES = ("Basic", "3DBall", "3DBallHard", "GridWorld", "PushBlock", "WallJump", "Hallway", "Pyramids", "Tennis", "SoccerTwos")
+NAMES = (
+    "Basic",
+    "3DBall",
+    "3DBallHard",
+    "GridWorld",
+    "PushBlock",
+    "WallJump",
+    "Hallway",
+    "Pyramids",
+    "Tennis",
+    "SoccerTwos",
+)
 
 Reports = dict[str, tuple[DecisionSteps, TerminalSteps]]
 

@@ -71,7 +71,9 @@ def test_two_sides_go_on_as_the_others(name):
         act(one, rng)
         one.step()
     for batch in one._world.agents:
-        batch.arrays.step_count += 2890 if name == "StrikersVsGoalie" else 4890  # soon a match without a winner is cut
+        batch.arrays.step_count[:] += (
+            2890 if name == "StrikersVsGoalie" else 4890
+        )  # soon a match without a winner is cut
     act(one, rng)
     other.load_state_dict(one.state_dict())
     rngs = np.random.default_rng(5), np.random.default_rng(5)

@@ -11,6 +11,7 @@ from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.testing import check_env
+from mlagents_sim.examples.rules import RULES
 from mlagents_sim.examples.soccer import SoccerWorld
 
 FRICTION = 0.35 * 9.81 * 0.02  # m/s in a step, before drag
@@ -216,6 +217,39 @@ def test_a_ball_between_two_players_goes_to_neither_side(world):
     for _ in range(30):
         step(world)
         assert ball(world) == pytest.approx((0.0, 0.0), abs=1e-6)
+
+
+def test_equal_teams_hold_each_other():
+    """All run at the ball and meet it at once, two from each side: whoever was served first would push it away."""
+    env, world = made()
+    pitches = world.fields.pitches
+    touches = 0
+    for _ in range(14):
+        for name in env.behavior_specs:
+            env.set_actions(name, RULES["SoccerTwos"](env.get_steps(name)[0]))
+        env.step()
+        touches += int(pitches.is_touching[0].sum())
+        np.testing.assert_allclose(pitches.position[0, :2], -pitches.position[0, 3:1:-1], atol=1e-9)
+        np.testing.assert_allclose(pitches.position[0, BALL], 0.0, atol=1e-9)
+    assert touches >= 4
+
+
+@pytest.mark.parametrize(("name", "team", "rate"), [("SoccerTwos", 0, 0.7), ("SoccerTwos", 1, 0.7)])
+def test_the_rule_beats_random_players(name, team, rate):
+    env, _ = made(name, areas=8, seed=3)
+    outcome: list[float] = []
+    for _ in range(400):
+        for behavior, spec in env.behavior_specs.items():
+            decisions, ended = env.get_steps(behavior)
+            rule, number = RULES[behavior.split("?")[0]], int(behavior[-1])
+            if number == team:
+                outcome += ended.reward.tolist()
+            if len(decisions):
+                random = spec.action_spec.random_action(len(decisions))
+                env.set_actions(behavior, rule(decisions) if number == team else random)
+        env.step()
+    assert len(outcome) > 20
+    assert (np.array(outcome) > 0.0).mean() > rate
 
 
 @pytest.mark.parametrize(("x", "z", "scores"), [(15.2, 0.0, True), (15.1, 0.0, False), (-15.2, 2.0, True)])

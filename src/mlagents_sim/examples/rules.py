@@ -56,5 +56,40 @@ def _foresee(
     return steps, x + STEP_S * steps * vx
 
 
-RULES: Final[Mapping[str, Rule]] = {"Tennis": play_tennis}
+def _play_soccer(tags: int, own_goal_tag: int = 0) -> Rule:
+    """Return the rule for some players.
+
+    Args:
+      tags: How many their rays tell apart; the ball is the first.
+      own_goal_tag: Place of the goal that they guard among the tags; 0 if they do not see it.
+    """
+
+    def play(decisions: DecisionSteps) -> ActionTuple:
+        """Turn to the ball and run at it; go round it while the own goal is in sight behind it."""
+        rays = _newest(decisions.obs[0], tags)
+        actions = np.zeros((len(rays), 3), np.int32)
+        sees_ball = rays[..., 0] == 1.0
+        first, any_ball = sees_ball.argmax(axis=1), sees_ball.any(axis=1)
+        turn = np.where(first == 0, 0, np.where(first % 2 == 1, 2, 1))  # rays: ahead, right, left, right, left, ...
+        goes_round = any_ball & (rays[..., own_goal_tag] == 1.0).any(axis=1) & (own_goal_tag > 0)
+        actions[:, 0] = np.where(any_ball & ~goes_round, 1, 0)
+        actions[:, 1] = np.where(goes_round, 1, 0)
+        actions[:, 2] = np.where(any_ball, np.where(goes_round & (first == 0), 1, turn), 1)
+        return ActionTuple(discrete=actions)
+
+    return play
+
+
+def _newest(stacked: NDArray[np.float32], tags: int) -> NDArray[np.float32]:
+    """The rays of the newest frame, float32 [agents, rays, tags + 2]; three frames are stacked."""
+    frame = stacked.shape[1] // 3
+    return stacked[:, -frame:].reshape(len(stacked), -1, tags + 2)
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "Tennis": play_tennis,
+    "SoccerTwos": _play_soccer(6, own_goal_tag=1),
+    "Striker": _play_soccer(5),
+    "Goalie": _play_soccer(4),
+}
 """Behavior, without its team -> the rule that plays it."""

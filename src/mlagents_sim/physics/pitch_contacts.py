@@ -39,6 +39,7 @@ class Contacts(NamedTuple):
       depth: float64 [contacts], how deep they overlap, m.
       least: float64 [contacts], speed from each other that is wanted at least, m/s.
       impulse: float64 [contacts, 2], along the normal, and across it, kg m/s.
+      change: float64 [contacts, 2], by which the impulses are about to change.
     """
 
     used: NDArray[np.int64]
@@ -47,18 +48,17 @@ class Contacts(NamedTuple):
     depth: NDArray[np.float64]
     least: NDArray[np.float64]
     impulse: NDArray[np.float64]
+    change: NDArray[np.float64]
 
 
 @compiled
 def make_contacts() -> Contacts:
     """Return room for the contacts of a pitch."""
     n = MOST_CONTACTS
+    pairs = np.zeros((n, 2))
     return Contacts(
-        np.zeros(1, np.int64), np.zeros((n, 2), np.int64), np.zeros((n, 2)), np.zeros(n), np.zeros(n), np.zeros((n, 2))
+        np.zeros(1, np.int64), np.zeros((n, 2), np.int64), pairs, np.zeros(n), np.zeros(n), pairs.copy(), pairs.copy()
     )
-
-
-# Where bodies touch
 
 
 @compiled
@@ -203,16 +203,22 @@ def _inverse_mass(body: int, ball: int) -> float:
 
 @compiled
 def solve(pitches: Pitches, pitch: int, contacts: Contacts) -> None:
-    """Change velocities until all contacts are content."""
+    """Change velocities until all contacts are content.
+
+    All contacts look at the same velocities before any of them changes these, so that none comes first.
+    """
     ball = pitches.velocity.shape[1] - 1
+    used = contacts.used[0]
     for _ in range(MOST_SWEEPS):
         change = 0.0
-        for point in range(contacts.used[0]):
-            change = max(change, _press(pitches, pitch, contacts, point, ball))
-            change = max(change, _rub(pitches, pitch, contacts, point, ball))
+        for point in range(used):
+            change = max(change, _press(pitches, pitch, contacts, point, ball, 1.0 / used))
+            change = max(change, _rub(pitches, pitch, contacts, point, ball, 1.0 / used))
+        for point in range(used):
+            _apply(pitches, pitch, contacts, point, ball)
         if change < TOLERANCE:
             break
-    for point in range(contacts.used[0]):
+    for point in range(used):
         if contacts.body[point, 0] == ball and contacts.impulse[point, 0] > 0.0:
             _brake_roll(pitches, pitch, contacts.normal[point], contacts.impulse[point, 0])
 
@@ -228,51 +234,53 @@ def _speed(pitches: Pitches, pitch: int, contacts: Contacts, point: int, x: floa
 
 
 @compiled
-def _push(
-    pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int, x: float, z: float, impulse: float
-) -> None:
-    """Push the first body along a direction, and the second against it."""
+def _push(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int, x: float, z: float) -> None:
+    """Give the first body an impulse, and the second the opposite one, kg m/s."""
     a, b = contacts.body[point, 0], contacts.body[point, 1]
-    pitches.velocity[pitch, a, 0] += _inverse_mass(a, ball) * impulse * x
-    pitches.velocity[pitch, a, 1] += _inverse_mass(a, ball) * impulse * z
+    pitches.velocity[pitch, a, 0] += _inverse_mass(a, ball) * x
+    pitches.velocity[pitch, a, 1] += _inverse_mass(a, ball) * z
     if b != STATIC:
-        pitches.velocity[pitch, b, 0] -= _inverse_mass(b, ball) * impulse * x
-        pitches.velocity[pitch, b, 1] -= _inverse_mass(b, ball) * impulse * z
+        pitches.velocity[pitch, b, 0] -= _inverse_mass(b, ball) * x
+        pitches.velocity[pitch, b, 1] -= _inverse_mass(b, ball) * z
 
 
 @compiled
-def _press(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int) -> float:
-    """Set the impulse along the normal. Returns by how much the speed there changed."""
+def _press(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int, part: float) -> float:
+    """Choose a part of the impulse that is missing along the normal. Returns by how much the speed changes by that."""
     nx, nz = contacts.normal[point, 0], contacts.normal[point, 1]
     mobility = _inverse_mass(contacts.body[point, 0], ball) + _inverse_mass(contacts.body[point, 1], ball)
-    old = contacts.impulse[point, 0]
     missing = contacts.least[point] - _speed(pitches, pitch, contacts, point, nx, nz)
-    new = max(old + missing / mobility, 0.0)
-    contacts.impulse[point, 0] = new
-    _push(pitches, pitch, contacts, point, ball, nx, nz, new - old)
-    return float(mobility * abs(new - old))
+    change = part * max(missing / mobility, -contacts.impulse[point, 0])
+    contacts.change[point, 0] = change
+    return float(mobility * abs(change))
 
 
 @compiled
-def _rub(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int) -> float:
-    """Set the friction across the normal; the ball's spin takes part. Returns by how much the speed there changed."""
+def _rub(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int, part: float) -> float:
+    """Likewise for friction across the normal, in which the ball's spin takes part."""
     tx, tz = -contacts.normal[point, 1], contacts.normal[point, 0]
-    most, old = FRICTION * contacts.impulse[point, 0], contacts.impulse[point, 1]
-    if most == 0.0 and old == 0.0:
-        return 0.0
+    most = FRICTION * (contacts.impulse[point, 0] + contacts.change[point, 0])
     mobility = _inverse_mass(contacts.body[point, 0], ball) + _inverse_mass(contacts.body[point, 1], ball)
     speed = _speed(pitches, pitch, contacts, point, tx, tz)
-    is_ball = contacts.body[point, 0] == ball
-    radius = pitches.ball_radius[pitch]
-    if is_ball:
-        speed -= radius * pitches.spin[pitch]
+    if contacts.body[point, 0] == ball:
+        speed -= pitches.ball_radius[pitch] * pitches.spin[pitch]
         mobility += 2.5 / BALL_MASS_KG
-    new = min(max(old - speed / mobility, -most), most)
-    contacts.impulse[point, 1] = new
-    _push(pitches, pitch, contacts, point, ball, tx, tz, new - old)
-    if is_ball:
-        pitches.spin[pitch] -= 2.5 / (BALL_MASS_KG * radius) * (new - old)
-    return float(mobility * abs(new - old))
+    old = contacts.impulse[point, 1]
+    change = min(max(old - part * speed / mobility, -most), most) - old
+    contacts.change[point, 1] = change
+    return float(mobility * abs(change))
+
+
+@compiled
+def _apply(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int) -> None:
+    """Change velocities by what was chosen."""
+    nx, nz = contacts.normal[point, 0], contacts.normal[point, 1]
+    along, across = contacts.change[point, 0], contacts.change[point, 1]
+    contacts.impulse[point, 0] += along
+    contacts.impulse[point, 1] += across
+    _push(pitches, pitch, contacts, point, ball, along * nx - across * nz, along * nz + across * nx)
+    if contacts.body[point, 0] == ball:
+        pitches.spin[pitch] -= 2.5 / (BALL_MASS_KG * pitches.ball_radius[pitch]) * across
 
 
 @compiled

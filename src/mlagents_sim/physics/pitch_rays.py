@@ -99,9 +99,13 @@ def _first_wall(
     rays: PitchRays, walls: Walls, position: NDArray[np.float64], dx: float, dz: float, first: float, tag: int
 ) -> tuple[float, int]:
     """Return the same as `_first_body` if no wall is met before that, else where it is and its tag."""
+    length = math.sqrt(dx * dx + dz * dz)
     for wall in range(len(walls.look)):
         half, axis = walls.half_size[wall], walls.axis[wall]
         x, z = position[0] - walls.center[wall, 0], position[1] - walls.center[wall, 1]
+        reach = (half[0] + half[1] + rays.radius) * length
+        if x * dx + z * dz > reach or abs(x * dz - z * dx) > reach:
+            continue  # it is behind, or the ray passes by
         along, across = axis[0] * x + axis[1] * z, axis[0] * z - axis[1] * x
         fraction = sweep(
             along, across, axis[0] * dx + axis[1] * dz, axis[0] * dz - axis[1] * dx, half[0], half[1], rays.radius

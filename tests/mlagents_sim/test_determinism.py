@@ -23,7 +23,7 @@ NAMES = (
     "Hallway",
     "Pyramids",
     "Tennis",
-    "SoccerTwos",
+    "SoccerTwosGroups",
 )
 
 Reports = dict[str, tuple[DecisionSteps, TerminalSteps]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import measure  # settles the number of threads
 
 # isort: split
+from fidelity_arenas import soccer_rows, tennis_rows
 from fidelity_motion import Row, motion_rows
 from fidelity_recordings import model_rows, recording_rows
 from measure import Figure
@@ -31,7 +32,7 @@ def table(rows: list[Row]) -> Table:
 
 def main() -> None:
     quick = measure.arguments(__doc__).quick
-    rows = [*motion_rows(), *recording_rows(), *model_rows(quick)]
+    rows = [*motion_rows(), *recording_rows(), *model_rows(quick), *tennis_rows(), *soccer_rows()]
     rows.sort(key=lambda row: row.environment)
     Console(width=150).print(table(rows))
     measure.emit("fidelity", [Figure(_name(row), row.here, "") for row in rows])

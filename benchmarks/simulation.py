@@ -35,6 +35,9 @@ RANDOMLY_PLAYED = {
     "PushBlock": 10_000,
     "Hallway": 10_000,
     "WallJump": 10_000,
+    "Tennis": 100_000,
+    "SoccerTwos": 25_000,
+    "StrikersVsGoalie": 25_000,
 }
 """What is aimed at with PLAYED_AREAS areas, decisions per CPU-second."""
 PLAYED_AREAS = 64

@@ -18,6 +18,7 @@ WALL_GREY: Final = (0.392, 0.392, 0.392)
 FLOOR_GREY: Final = (0.66, 0.68, 0.70)
 GREEN: Final = (0.404, 0.737, 0.420)
 RED: Final = (0.745, 0.227, 0.153)
+PURPLE: Final = (0.494, 0.341, 0.761)
 BLACK: Final = (0.048, 0.048, 0.048)
 
 # Of a cube of 1 m that looks along its own +Z: centre, full size, colour

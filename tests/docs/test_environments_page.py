@@ -34,19 +34,23 @@ def actions_of(spec) -> str:
 
 def rows_of(entry) -> list[str]:
     """What the page has to say of an environment."""
-    specs = entry.make(num_areas=1).behavior_specs
+    env = entry.make(num_areas=1)
+    specs = env.behavior_specs
+    players = {batch.behavior: len(batch) for batch in env._world.agents}
     behaviors = [
         table_row(
             entry.identifier,
             behavior.split("?")[0],
-            entry._num_areas,
+            entry._num_areas * players[behavior],
             observations_of(spec),
             actions_of(spec),
             f"{entry.expected_reward:g}",
         )
         for behavior, spec in specs.items()
     ]
-    return behaviors + [table_row(entry.identifier, f"`{name}`", text) for name, text in entry.parameters.items()]
+    return list(dict.fromkeys(behaviors)) + [
+        table_row(entry.identifier, f"`{name}`", text) for name, text in entry.parameters.items()
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -27,6 +27,8 @@ NAMES = (
     "Reacher",
     "CrawlerDynamic",
     "WormDynamic",
+    "Tennis",
+    "SoccerTwosGroups",
 )
 
 Reports = dict[str, tuple[DecisionSteps, TerminalSteps]]

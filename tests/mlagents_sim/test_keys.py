@@ -106,3 +106,22 @@ def test_a_ball_rolls_where_the_key_says(key, axis, sign):
 def test_turn_based():
     turns = {name for name in (*EXAMPLES, "3DBall") if default_registry[name].make(num_areas=1).turn_based}
     assert turns == {"Basic", "GridWorld"}
+
+
+def test_two_people_play_tennis():
+    env = default_registry["Tennis"].make(num_areas=1)
+    env.reset()
+    env.hold_keys(["d", "w", "q", "left", "m"])
+    left, right = (env.heuristic(f"Tennis?team={team}").continuous[0] for team in (0, 1))
+    np.testing.assert_allclose(left, [0.5, 1.0, -0.6])
+    np.testing.assert_allclose(right, [0.5, 0.0, -0.6])
+
+
+@pytest.mark.parametrize("name", ["SoccerTwos", "StrikersVsGoalie"])
+def test_two_people_play_soccer(name):
+    env = default_registry[name].make(num_areas=1)
+    env.reset()
+    env.hold_keys(["w", "e", "a", "down", "n", "right"])
+    blue, purple = (env.heuristic(behavior).discrete for behavior in env.behavior_specs)
+    assert (blue == (1, 1, 1)).all()
+    assert (purple == (2, 2, 2)).all()

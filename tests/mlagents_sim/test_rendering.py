@@ -131,7 +131,17 @@ def test_areas_without_a_place_are_shown_side_by_side(example, agent: int) -> No
     np.testing.assert_allclose(headbands - center[:, agent], np.tile((0.0, 0.36, 0.0), (areas, 1)), atol=1e-12)
 
 
-EXAMPLES = ("3DBall", "3DBallHard", "Basic", "GridWorld", "Hallway", "PushBlock", "Visual3DBall")
+EXAMPLES = (
+    "3DBall",
+    "3DBallHard",
+    "Basic",
+    "GridWorld",
+    "Hallway",
+    "PushBlock",
+    "StrikersVsGoalie",
+    "Tennis",
+    "Visual3DBall",
+)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -140,12 +150,11 @@ def test_every_example_can_be_seen(opengl, name: str) -> None:
     env.reset()
     first = env.picture(96, 64)
     assert len(np.unique(first.reshape(-1, 3), axis=0)) > 3
-    (behavior,) = env.behavior_specs
-    action = env.behavior_specs[behavior].action_spec
-    choice = ActionTuple(np.ones((2, action.continuous_size)), np.ones((2, action.discrete_size), np.int32))
     for _ in range(2):
-        if len(env.get_steps(behavior)[0]):
-            env.set_actions(behavior, choice)
+        for behavior, spec in env.behavior_specs.items():
+            action, agents = spec.action_spec, len(env.get_steps(behavior)[0])
+            continuous, discrete = (agents, action.continuous_size), (agents, action.discrete_size)
+            env.set_actions(behavior, ActionTuple(np.ones(continuous, np.float32), np.ones(discrete, np.int32)))
         env.step()
     assert (env.picture(96, 64) != first).any()
 

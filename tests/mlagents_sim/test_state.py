@@ -66,6 +66,29 @@ def test_it_goes_on_as_the_other(name, sampled, steps):
     assert ended  # so that new episodes were begun, too
 
 
+@pytest.mark.parametrize("name", ["Tennis", "SoccerTwosGroups", "StrikersVsGoalie"])
+def test_two_sides_go_on_as_the_others(name):
+    one, other = made(name, 1), made(name, 2)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        act(one, rng)
+        one.step()
+    for batch in one._world.agents:
+        batch.arrays.step_count[:] += (
+            2890 if name == "StrikersVsGoalie" else 4890
+        )  # soon a match without a winner is cut
+    act(one, rng)
+    other.load_state_dict(one.state_dict())
+    rngs = np.random.default_rng(5), np.random.default_rng(5)
+    ended = 0
+    for _ in range(80):
+        one.step(), other.step()
+        assert_same(one, other)
+        ended += sum(len(one.get_steps(behavior)[1]) for behavior in one.behavior_specs)
+        act(one, rngs[0]), act(other, rngs[1])
+    assert ended
+
+
 def test_a_state_is_a_copy():
     env = made("3DBall", 1)
     state = env.state_dict()

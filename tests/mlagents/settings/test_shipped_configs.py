@@ -41,7 +41,12 @@ def test_both_generations_agree_where_the_references_do():
     for name in ("BigWallJump", "SmallWallJump"):
         assert old.behavior(name) == shipped("ppo/WallJump.yaml").behavior(name)
     assert old.behavior("Walker") == shipped("ppo/Walker_2020.yaml").behavior("Walker")
-    for name in ("Basic", "GridWorld", "PushBlock", "Bouncer", "FoodCollector", *bodies):
+    for name in ("Tennis", "SoccerTwos"):
+        assert old.behavior(name) == shipped(f"ppo/{name}.yaml").behavior(name)
+    for name in ("Striker", "Goalie"):
+        assert old.behavior(name) == shipped("ppo/StrikersVsGoalie.yaml").behavior(name)
+        assert sac.behavior(name) == shipped("sac/StrikersVsGoalie.yaml").behavior(name)
+    for name in ("Basic", "GridWorld", "PushBlock", "Bouncer", "FoodCollector", "Tennis", *bodies):
         assert sac.behavior(name) == shipped(f"sac/{name}.yaml").behavior(name)
 
 

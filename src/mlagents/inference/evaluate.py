@@ -10,6 +10,7 @@ import numpy as np
 from mlagents.inference.errors import ModelError
 from mlagents.inference.model import Model
 from mlagents_envs.base_env import BaseEnv, DecisionSteps, TerminalSteps
+from mlagents_envs.exception import UnityEnvironmentException
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Evaluation:
 
         Raises:
           ModelError: a behavior has agents, but no model.
+          UnityEnvironmentException: a reward is NaN or infinite.
         """
         self._env.reset()
         while True:
@@ -103,6 +105,8 @@ class Evaluation:
             return
         if behavior not in self._models:
             raise ModelError(f"no model for behavior {behavior!r}; there are models for {', '.join(self._models)}")
+        for steps in (decision_steps, terminal_steps):
+            _check_finite(behavior, steps)
         tally = self._tallies.setdefault(behavior, _Tally(self._episodes))
         tally.add_terminals(terminal_steps)
         tally.add_decisions(decision_steps)
@@ -174,6 +178,16 @@ class _Tally:
     def _begin(self) -> _Episode:
         self._begun += 1
         return _Episode(counts=self._begun <= self._episodes)
+
+
+def _check_finite(behavior: str, steps: DecisionSteps | TerminalSteps) -> None:
+    for name, rewards in (("reward", steps.reward), ("group reward", steps.group_reward)):
+        if not np.isfinite(rewards).all():
+            (row, *_) = np.flatnonzero(~np.isfinite(rewards))
+            raise UnityEnvironmentException(
+                f"behavior {behavior}: the {name} of agent {steps.agent_id[row]} is {rewards[row]}, so no mean"
+                " can be told. Look for divisions by zero in the environment's rewards."
+            )
 
 
 def _rewards(steps: DecisionSteps | TerminalSteps) -> Iterator[tuple[int, float, float]]:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from mlagents.reward_signals.stack import available
 from mlagents.settings import BehaviorSettings, CurriculumSettings, RunSettings, SettingsError
 from mlagents.settings.source.faults import KeyPath
+from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
@@ -148,3 +149,16 @@ def _list(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - _MOST_NAMED} more" if len(every) > _MOST_NAMED else ""
     return (", ".join(every[:_MOST_NAMED]) or "none") + more
+
+
+def refuse_idle(behavior: str, spec: BehaviorSpec) -> None:
+    """Raise an error if agents of a behavior cannot do anything.
+
+    Raises:
+      SettingsError: naming the behavior.
+    """
+    if not (spec.action_spec.continuous_size or spec.action_spec.discrete_size):
+        raise SettingsError(
+            f"{behavior}: its agents have no actions, neither continuous ones nor branches, so there is nothing to"
+            " learn. Give the behavior actions in the environment, or let its agents act by their own heuristic."
+        )

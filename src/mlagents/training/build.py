@@ -37,7 +37,7 @@ from mlagents.stats import (
     Writer,
     plugin_writers,
 )
-from mlagents.training.availability import Coverage, refuse_hopeless, warn_of_unknown_parameters
+from mlagents.training.availability import Coverage, refuse_hopeless, refuse_idle, warn_of_unknown_parameters
 from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.patience import already_trained
@@ -140,6 +140,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
 
     def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
         behavior_settings = coverage.settings_of(name)
+        refuse_idle(name, spec)
         learner = make_learner(name, spec, behavior_settings, seed)
         behavior = Behavior(name, spec, behavior_settings, learner, statistics, stream(seed, name, "actions"), training)
         saved = name in checkpoints.behaviors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -105,15 +106,27 @@ class Agent:
 
     def add_reward(self, value: float) -> None:
         """Add to what the agent earns in this decision window."""
-        place = self.located()
+        place = self._earns(value)
         place.batch.add_reward(value, place.rows)
         self.cumulative_reward += value
 
     def set_reward(self, value: float) -> None:
         """Overwrite what the agent has earned in this decision window."""
-        place = self.located()
+        place = self._earns(value)
         self.cumulative_reward += value - float(place.batch.arrays.reward[place.row])
         place.batch.set_reward(value, place.rows)
+
+    def _earns(self, value: float) -> Place:
+        """Return where the agent is in its world.
+
+        Raises:
+          UnityEnvironmentException: `value` is no finite number.
+        """
+        if not math.isfinite(value):
+            raise UnityEnvironmentException(
+                f"{self.described}: a reward of {value}; expected a finite number. Look for a division by zero."
+            )
+        return self.located()
 
     def end_episode(self) -> None:
         """The episode is over. What the agent sees now is its last observation; the next episode begins at once."""

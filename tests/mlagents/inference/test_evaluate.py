@@ -9,6 +9,7 @@ import pytest
 
 from mlagents.inference import Evaluation, ModelError, evaluate
 from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps, TerminalSteps
+from mlagents_envs.exception import UnityEnvironmentException
 
 
 class ScriptedEnv(BaseEnv):
@@ -178,3 +179,42 @@ def test_before_the_first_end_there_is_no_mean(make_env):
     result = evaluation.result()["B"]
     assert result.episodes == 0
     assert math.isnan(result.mean)
+
+
+class Rewarding(ScriptedEnv):
+    """Replaces what the agents get."""
+
+    def __init__(self, spec, reward, group_reward):
+        super().__init__(spec, {"B": {1: [2], 2: [3]}})
+        self._given = reward, group_reward
+
+    def get_steps(self, behavior):
+        steps = super().get_steps(behavior)
+        for part in steps:
+            part.reward = np.full(len(part), self._given[0], np.float32)
+            part.group_reward = np.full(len(part), self._given[1], np.float32)
+        return steps
+
+
+def test_group_rewards_count_and_are_told_apart(make_env):
+    """Episodes of 2 and of 3 decisions: rewards come with each decision but the first, and with the end."""
+    spec = make_env({"B": {1: [2]}}).behavior_specs["B"]
+    env = Rewarding(spec, 1.0, 0.25)
+    result = evaluate(env, {"B": Still()}, 2)["B"]
+    rounds = np.array([3.0, 4.0])  # with the first report, whose rewards this environment gives, too
+    assert result.mean == pytest.approx(1.25 * rounds.mean())
+    assert result.group_mean == pytest.approx(0.25 * rounds.mean())
+    assert result.std == pytest.approx(1.25 * rounds.std())
+
+
+@pytest.mark.parametrize(
+    ("reward", "group_reward", "said"),
+    [
+        (math.nan, 0.0, "behavior B: the reward of agent 1 is nan"),
+        (0.0, math.inf, "the group reward of agent 1 is inf"),
+    ],
+)
+def test_a_reward_that_is_no_number_is_an_error(make_env, reward, group_reward, said):
+    spec = make_env({"B": {1: [2]}}).behavior_specs["B"]
+    with pytest.raises(UnityEnvironmentException, match=said):
+        evaluate(Rewarding(spec, reward, group_reward), {"B": Still()}, 2)

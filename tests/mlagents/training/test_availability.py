@@ -10,9 +10,11 @@ from mlagents.settings import BehaviorSettings, RunSettings, SettingsError, pars
 from mlagents.training.availability import (
     Coverage,
     refuse_hopeless,
+    refuse_idle,
     unavailable,
     warn_of_unknown_parameters,
 )
+from toys.specs import behavior
 
 TRAINERS = ("ppo",)
 LACKING = {
@@ -137,3 +139,10 @@ def test_parameters_that_the_environment_does_not_have_are_said_with_their_line(
         "run.yaml:3:8: environment_parameters.mas: Game has no such parameter, it is ignored (it has mass, size);"
         " did you mean 'mass'?"
     ]
+
+
+def test_agents_that_cannot_act_are_refused():
+    with pytest.raises(SettingsError, match="^Stone: its agents have no actions"):
+        refuse_idle("Stone", behavior(2))
+    refuse_idle("Runner", behavior(2, continuous=1))
+    refuse_idle("Chooser", behavior(2, branches=(2,)))

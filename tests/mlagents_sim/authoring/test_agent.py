@@ -453,3 +453,10 @@ def test_an_agent_that_forgot_to_initialise_itself_is_named():
 
     with pytest.raises(ValueError, match=r"Forgetful is not initialised: its __init__ must call super"):
         AgentWorld([Forgetful()])
+
+
+@pytest.mark.parametrize("earn", [lambda a: a.add_reward(float("nan")), lambda a: a.set_reward(float("inf"))])
+def test_a_reward_that_is_no_number_is_refused_at_once(earn):
+    env = start(Talker(earn))
+    with pytest.raises(UnityEnvironmentException, match=r"a reward of (nan|inf); expected a finite number"):
+        advance(env)

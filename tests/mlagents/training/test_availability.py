@@ -142,7 +142,7 @@ def test_parameters_that_the_environment_does_not_have_are_said_with_their_line(
 
 
 def test_agents_that_cannot_act_are_refused():
-    with pytest.raises(SettingsError, match="^Stone: its agents have no actions"):
+    with pytest.raises(SettingsError, match=r"^Stone: its agents have no actions"):
         refuse_idle("Stone", behavior(2))
     refuse_idle("Runner", behavior(2, continuous=1))
     refuse_idle("Chooser", behavior(2, branches=(2,)))

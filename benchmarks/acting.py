@@ -29,7 +29,7 @@ def make_3dball_policy() -> Policy:
     spec = next(iter(env.behavior_specs.values()))
     env.close()
     settings = BehaviorSettings.model_validate(official.behavior())
-    return LEARNERS["ppo"]("3DBall", spec, settings, 0).policy
+    return LEARNERS["ppo"]("3DBall", spec, settings, 0).snapshot()
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import measure  # settles the number of threads
 
 # isort: split
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,19 @@ from acting import make_3dball_policy
 from measure import Figure
 
 from mlagents.curriculum.schedule import ParameterSchedule
-from mlagents.data.segments import FlatSegments, Segment
+from mlagents.data.segments import FlatSegments, Segment, WeightsId
 from mlagents.nn.policy import Policy
 from mlagents.rollout.actor import Actor, Decision
 from mlagents.rollout.bodies import acting_body
 from mlagents.rollout.collector import Collector
 from mlagents.rollout.env_pool import InlinePool
+from mlagents.rollout.sampler import LocalSampler
 from mlagents.settings import BehaviorSettings
 from mlagents.stats import Statistics
 from mlagents.training.behavior import Behavior
 from mlagents.training.loop import TrainingLoop
 from mlagents_envs.base_env import ActionTuple, BaseEnv, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
@@ -103,23 +105,25 @@ class Storing:
     """A learner that stores experience and never learns."""
 
     def __init__(self, policy: Policy, spec: BehaviorSpec) -> None:
-        self.policy = policy
-        self.steps = 0
+        self.steps = self.version = 0
+        self.compile_seconds = 0.0
+        self._policy = policy
         self._rows = FlatSegments(spec, 16 * AGENTS * HORIZON)
 
-    def extend(self, segment: Segment) -> None:
-        """Copy it, and begin anew when there is much."""
-        if self._rows.used > self._rows.capacity // 2:
-            self._rows.clear()
-        self._rows.extend(segment)
-        self.steps += len(segment)
+    def snapshot(self) -> Policy:
+        """Return the policy."""
+        return self._policy
+
+    def extend(self, segments: Iterable[Segment]) -> None:
+        """Copy them, and begin anew when there is much."""
+        for segment in segments:
+            if self._rows.used > self._rows.capacity // 2:
+                self._rows.clear()
+            self._rows.extend(segment)
+            self.steps += len(segment)
 
     def reserve(self, lanes: int) -> None:
         """There is room."""
-
-    def forget(self) -> None:
-        """Drop everything."""
-        self._rows.clear()
 
     def ready(self) -> bool:
         """Never."""
@@ -129,12 +133,15 @@ class Storing:
         """Never called."""
         return {}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, experience: bool = False) -> dict[str, Any]:
         """Nothing to keep."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Nothing was kept."""
+
+    def initialize_from(self, state: Mapping[str, Any]) -> None:
+        """Nothing is taken over."""
 
 
 class Prompt:
@@ -150,14 +157,17 @@ class Prompt:
 
 def collecting(spec: BehaviorSpec, env: Replay, learner: Storing, decision: Decision) -> Any:
     """Return a function that collects one cycle of reports."""
-    collector = Collector(spec, HORIZON, learner.extend, lambda episode: None)
-    actor = Prompt(decision)
+    behavior = BehaviorId.parse(NAME)
+    collector, newest = Collector(behavior, spec, HORIZON), WeightsId(behavior.name)
+    actors = {newest: Prompt(decision)}
 
     def cycle() -> None:
         for decisions, terminals in env.reports:
-            collector.observe(0, decisions, terminals)
-            for _ in collector.decide(actor):
+            collector.recycle()
+            segments, _ = collector.observe(0, 0, decisions, terminals)
+            for _ in collector.decide(actors, lambda worker: newest, 0):
                 pass
+            learner.extend(segments)
 
     return cycle
 
@@ -171,12 +181,13 @@ def looping(env: Replay, learner: Storing) -> Any:
     }
     settings = BehaviorSettings.model_validate(section)
     statistics = Statistics([])
-    pool = InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel())
+    sampler = LocalSampler(InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel()))
 
     def make(name: str, spec: BehaviorSpec) -> Behavior:
         return Behavior(name, spec, settings, learner, statistics, np.random.default_rng(0), training=True)
 
-    loop = TrainingLoop(pool, make, statistics, ParameterSchedule({}), lambda name, step: None, lambda behaviors: None)
+    parameters, ignore = ParameterSchedule({}), lambda *_: None
+    loop = TrainingLoop(sampler, make, statistics, parameters, ignore, ignore)
 
     def cycle() -> None:
         countdown = iter([False] * EPISODE)

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from experience import noise_segment
+
 from mlagents import process
 
 # The device has to be chosen before jax computes anything.
@@ -23,7 +25,6 @@ except process.DeviceError as error:
 
 import numpy as np
 
-from mlagents.data.segments import Segment
 from mlagents.nn.build import make_policy
 from mlagents.rollout.actor import Actor
 from mlagents.settings import BehaviorSettings, NetworkSettings
@@ -57,22 +58,12 @@ def update_s(spec: BehaviorSpec, network: dict[str, Any], batch_size: int, round
     learner = LEARNERS["ppo"]("bench", spec, BehaviorSettings.model_validate(sections), 0)
     learner.reserve(1)
     rng = np.random.default_rng(0)
-    seen = observations(rng, spec, HORIZON + 1)
-    segment = Segment(
-        observations=tuple((255 * o).astype(np.uint8) if o.ndim == 4 else o for o in seen),
-        memory=np.zeros((HORIZON, 0), np.float32),
-        continuous=rng.standard_normal((HORIZON, ACTIONS), np.float32),
-        discrete=np.zeros((HORIZON, 0), np.int32),
-        log_prob=np.full((HORIZON, ACTIONS), -1.0, np.float32),
-        allowed=np.ones((HORIZON, 0), np.bool_),
-        reward=np.full(HORIZON, 0.1, np.float32),
-        ended=True,
-        interrupted=False,
-    )
+    seen = [(255 * o).astype(np.uint8) if o.ndim == 4 else o for o in observations(rng, spec, HORIZON + 1)]
+    segment = noise_segment(rng, spec, HORIZON, seen)
 
     def fill() -> None:
         while not learner.ready():
-            learner.extend(segment)
+            learner.extend([segment])
 
     return median_s(learner.update, rounds, fill) / MINIBATCHES
 

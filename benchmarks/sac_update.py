@@ -14,10 +14,10 @@ import time
 
 import numpy as np
 import peer_install
+from experience import noise_segment
 from measure import Figure
 
 from mlagents.algorithms.sac.learner import SACLearner
-from mlagents.data.segments import Segment
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.settings import BehaviorSettings
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
@@ -46,19 +46,7 @@ def make_learner(hidden_units: int) -> SACLearner:
 def update_s(learner: SACLearner) -> float:
     """Return the CPU seconds of an update that has come due by fresh noise."""
     rng = np.random.default_rng(0)
-    learner.extend(
-        Segment(
-            observations=(rng.standard_normal((UPDATES + 1, 8), np.float32),),
-            memory=np.zeros((UPDATES, 0), np.float32),
-            continuous=rng.standard_normal((UPDATES, 2), np.float32),
-            discrete=np.zeros((UPDATES, 0), np.int32),
-            log_prob=np.zeros((UPDATES, 2), np.float32),
-            allowed=np.ones((UPDATES, 0), np.bool_),
-            reward=np.full(UPDATES, 0.1, np.float32),
-            ended=True,
-            interrupted=False,
-        )
-    )
+    learner.extend([noise_segment(rng, SPEC, UPDATES)])
     begin = time.process_time()
     learner.update()
     return time.process_time() - begin

@@ -17,9 +17,9 @@ import time
 import numpy as np
 import official
 import peer_install
+from experience import noise_segment
 from measure import Figure
 
-from mlagents.data.segments import Segment
 from mlagents.settings import BehaviorSettings
 from mlagents.training.behavior import Learner
 from mlagents.training.build import LEARNERS
@@ -47,21 +47,7 @@ def update_s(learner: Learner, spec: BehaviorSpec) -> float:
     length = official.HORIZON
     for start in range(0, DECISIONS, length):
         steps = min(length, DECISIONS - start)
-        learner.extend(
-            Segment(
-                observations=tuple(
-                    rng.standard_normal((steps + 1, *o.shape), np.float32) for o in spec.observation_specs
-                ),
-                memory=np.zeros((steps, 0), np.float32),
-                continuous=rng.standard_normal((steps, spec.action_spec.continuous_size), np.float32),
-                discrete=np.zeros((steps, 0), np.int32),
-                log_prob=np.full((steps, spec.action_spec.continuous_size), -1.0, np.float32),
-                allowed=np.ones((steps, 0), np.bool_),
-                reward=np.full(steps, 0.1, np.float32),
-                ended=True,
-                interrupted=False,
-            )
-        )
+        learner.extend([noise_segment(rng, spec, steps)])
     if not learner.ready():
         raise RuntimeError(f"{DECISIONS} decisions were to fill the buffer")
     begin = time.process_time()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlagents.settings import BehaviorSettings
-from toys.guess import Guess, cue, entities, goal, pixels
+from toys.guess import Guess, cue, entities, goal, listed_goals, pixels
 from toys.training import greedy_returns, ppo_settings, sac_settings, train
 
 ENCODERS = {"simple": 20, "nature_cnn": 36, "resnet": 15, "match3": 5, "fully_connected": 8}
@@ -80,6 +80,10 @@ def test_the_nearest_of_one_to_eight(algorithm):
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_a_goal_turns_the_right_answer_round(algorithm):
     assert solved(goal(), settings(algorithm, 4_000, 3e-3)) >= 0.98
+
+
+def test_goals_of_variable_size_are_read():
+    assert solved(listed_goals(3), settings("ppo", 8_000, 3e-3)) >= 0.98
 
 
 def test_a_shared_critic_learns():

@@ -73,6 +73,23 @@ def goal() -> Question:
     return Question([observation(1), observation(1, goal=True)], 2, draw)
 
 
+def listed_goals(most: int) -> Question:
+    """A number that says nothing, and a list of 1 to `most` goals: are their first numbers positive?
+
+    Each goal is (value, 1), all values of a list have one sign, and padding is zero.
+    """
+
+    def draw(rng, agents):
+        number = rng.choice(np.array([-1.0, 1.0], np.float32), (agents, 1))
+        count = rng.integers(1, most + 1, agents)
+        values = rng.choice(np.array([-1.0, 1.0], np.float32), (agents, 1)) * rng.uniform(0.5, 1.0, (agents, most))
+        there = np.arange(most) < count[:, None]
+        seen = np.stack([values * there, there], axis=2).astype(np.float32)
+        return [number, seen], (values[:, 0] > 0).astype(int)
+
+    return Question([observation(1), observation(most, 2, goal=True, variable=True)], 2, draw)
+
+
 def cue() -> Question:
     """A sign, -1 or 1."""
 

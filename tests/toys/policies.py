@@ -57,6 +57,7 @@ KINDS = {
     "entities alone": (behavior((4, 5), branches=(3,)), {}),
     "goal": (behavior(sensor(4), sensor(2, goal=True), continuous=2), {"normalize": True}),
     "goal, one layer": (behavior(sensor(4), sensor(2, goal=True), branches=(2, 2)), {"num_layers": 1}),
+    "goal of variable size": (behavior(sensor(3), sensor(4, 5, goal=True), branches=(3,)), {"normalize": True}),
     "goal as an ordinary input": (
         behavior(sensor(4), sensor(2, goal=True), continuous=1),
         {"goal_conditioning_type": "none"},

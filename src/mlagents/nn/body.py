@@ -23,7 +23,8 @@ class Body(eqx.Module):
 
     Vectors pass as they are; each image has an encoder of its own; entities go through attention, which also sees
     everything else. All of it, and continuous actions where a Q-network takes them, goes through the dense layers.
-    With goal conditioning the goals, besides being inputs, make the weights of the last of these.
+    With goal conditioning the goals, besides being inputs, make the weights of the last of these; goals that are
+    entities do so by what attention gives of them all.
 
     Attributes:
       encoders: one per image sensor.
@@ -55,8 +56,10 @@ class Body(eqx.Module):
         """Return the activations after the hidden layers, before the memory."""
         images = [encoder(image) for encoder, image in zip(self.encoders, inputs.images, strict=True)]
         parts = [inputs.vector, *images]
+        attended: list[Array] = []
         if self.attention is not None:
-            parts.append(self.attention(jnp.concatenate(parts, axis=1), inputs.entities))
+            attended = [self.attention(jnp.concatenate(parts, axis=1), inputs.entities)]
+            parts += attended
         if action is not None:
             parts.append(action)
         x = self.dense(parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=1))
@@ -64,6 +67,8 @@ class Body(eqx.Module):
             return x
         goals = [inputs.vector[:, start:stop] for start, stop in self.layout.goal_columns]
         goals += [images[i] for i in self.layout.goal_images]
+        if self.layout.goal_entities:
+            goals += attended
         return jax.nn.silu(self.hyper(x, jnp.concatenate(goals, axis=1)))
 
     def __call__(

@@ -45,6 +45,7 @@ def make_body(
     hyper = None
     if conditioned:
         goals = sum(stop - start for start, stop in layout.goal_columns) + hidden * len(layout.goal_images)
+        goals += ENTITY_EMBEDDING * layout.goal_entities
         hyper = make_hyper_dense(rng, hidden if dense.layers else width, hidden, goals, hidden)
     memory = settings.memory
     lstm = None if memory is None else make_lstm(rng, hidden, memory.memory_size)

@@ -42,6 +42,7 @@ class ObservationLayout:
       widths: of the vectors.
       goal_columns: (start, stop) of the vectors that are goal signals, in `Inputs.vector`.
       goal_images: goal signals among `Inputs.images`.
+      goal_entities: whether a goal signal is among the entities.
     """
 
     vectors: tuple[int, ...]
@@ -50,6 +51,7 @@ class ObservationLayout:
     widths: tuple[int, ...]
     goal_columns: tuple[tuple[int, int], ...]
     goal_images: tuple[int, ...]
+    goal_entities: bool = False
 
     @property
     def width(self) -> int:
@@ -59,7 +61,7 @@ class ObservationLayout:
     @property
     def has_goals(self) -> bool:
         """Whether an observation is a goal signal."""
-        return bool(self.goal_columns or self.goal_images)
+        return bool(self.goal_columns or self.goal_images or self.goal_entities)
 
     def vector(self, observations: Observations) -> Float[Array, "rows n"]:
         """Return all vector observations side by side; numpy for numpy."""
@@ -94,9 +96,6 @@ def layout_of(specs: Sequence[ObservationSpec]) -> ObservationLayout:
     widths = tuple(specs[i].shape[0] for i in vectors)
     stops = np.cumsum(widths, dtype=int).tolist()
     goals = {i for i, spec in enumerate(specs) if spec.observation_type is ObservationType.GOAL_SIGNAL}
-    if goals & set(entities):
-        name = specs[min(goals & set(entities))].name
-        raise NetworkError(f"observation {name!r} is a goal signal of variable length; a goal must have a fixed size")
     return ObservationLayout(
         vectors,
         images,
@@ -104,6 +103,7 @@ def layout_of(specs: Sequence[ObservationSpec]) -> ObservationLayout:
         widths,
         tuple((stop - width, stop) for i, width, stop in zip(vectors, widths, stops, strict=True) if i in goals),
         tuple(position for position, i in enumerate(images) if i in goals),
+        bool(goals & set(entities)),
     )
 
 

@@ -36,22 +36,26 @@ def add_body(net: Net, body: Body, observed: Observed) -> str:
         for i, (encoder, x) in enumerate(zip(body.encoders, observed.images, strict=True))
     ]
     parts = [*([] if observed.vector is None else [observed.vector]), *images]
+    attended: list[str] = []
     if body.attention is not None:
         x_self = net.concat("body.attention.input", parts) if parts else None
-        parts.append(add_entity_attention(net, "body.attention", body.attention, x_self, observed.entities))
+        attended = [add_entity_attention(net, "body.attention", body.attention, x_self, observed.entities)]
+        parts += attended
     x = net.hidden_layers("body.dense", net.concat("body.input", parts), body.dense)
     if body.hyper is not None:
-        goals = _goals(net, body, observed.vector, images)
+        goals = _goals(net, body, observed.vector, images, attended)
         x = net.swish("body.hyper.swish", _hyper_dense(net, "body.hyper", body.hyper, x, goals))
     return x if body.lstm is None else _remembered(net, body, x)
 
 
-def _goals(net: Net, body: Body, vector: str | None, images: list[str]) -> str:
+def _goals(net: Net, body: Body, vector: str | None, images: list[str], attended: list[str]) -> str:
     parts = []
     if vector is not None:
         for i, (start, stop) in enumerate(body.layout.goal_columns):
             parts.append(net.columns(f"body.goal.{i}", vector, start, stop))
     parts += [images[i] for i in body.layout.goal_images]
+    if body.layout.goal_entities:
+        parts += attended
     return net.concat("body.goal", parts)
 
 

@@ -101,11 +101,11 @@ class ActionSpec(NamedTuple):
         return len(self.discrete_branches)
 
     def is_discrete(self) -> bool:
-        """True if there are branches and nothing continuous."""
+        """Return True if there are branches and nothing continuous."""
         return self.continuous_size == 0 and len(self.discrete_branches) > 0
 
     def is_continuous(self) -> bool:
-        """True if there is a continuous part and no branch."""
+        """Return True if there is a continuous part and no branch."""
         return self.continuous_size > 0 and len(self.discrete_branches) == 0
 
     def empty_action(self, n_agents: int) -> ActionTuple:
@@ -163,15 +163,15 @@ class ActionSpec(NamedTuple):
 
     @staticmethod
     def create_continuous(continuous_size: int) -> ActionSpec:
-        """A spec without branches."""
+        """Return a spec without branches."""
         return ActionSpec(continuous_size, ())
 
     @staticmethod
     def create_discrete(discrete_branches: tuple[int, ...]) -> ActionSpec:
-        """A spec of branches alone."""
+        """Return a spec of branches alone."""
         return ActionSpec(0, discrete_branches)
 
     @staticmethod
     def create_hybrid(continuous_size: int, discrete_branches: tuple[int, ...]) -> ActionSpec:
-        """A spec of both kinds."""
+        """Return a spec of both kinds."""
         return ActionSpec(continuous_size, discrete_branches)

@@ -31,7 +31,7 @@ def fail(where: str, expected: str, found: object) -> NoReturn:
 
 
 def check_spec(name: object, spec: BehaviorSpec) -> None:
-    """A behavior's name and spec are of the types and ranges they should be."""
+    """Check that a behavior's name and spec are of the types and ranges they should be."""
     where = f"behavior_specs[{name!r}]"
     if not isinstance(name, str) or not name:
         fail("behavior_specs", "names such as '3DBall?team=0'", repr(name))

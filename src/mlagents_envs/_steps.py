@@ -60,7 +60,7 @@ _SHOWN = 8  # agents in a `repr`
 
 
 def _column(values: NDArray[_Number], dtype: type[_Number]) -> NDArray[_Number]:
-    """An array as it is; a list, which programs of users may pass, as an array."""
+    """Return an array as it is; a list, which programs of users may pass, as an array."""
     return values if isinstance(values, np.ndarray) else np.asarray(values, dtype)
 
 
@@ -173,7 +173,7 @@ class DecisionSteps(_Steps[DecisionStep]):
 
     @staticmethod
     def empty(spec: BehaviorSpec) -> DecisionSteps:
-        """A batch of no agents."""
+        """Return a batch of no agents."""
         return DecisionSteps(spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.int32), None)
 
 
@@ -232,5 +232,5 @@ class TerminalSteps(_Steps[TerminalStep]):
 
     @staticmethod
     def empty(spec: BehaviorSpec) -> TerminalSteps:
-        """A batch of no agents."""
+        """Return a batch of no agents."""
         return TerminalSteps(spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int32))

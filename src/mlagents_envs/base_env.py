@@ -111,7 +111,7 @@ class BaseEnv(ABC):
 
     @abstractmethod
     def get_steps(self, behavior_name: BehaviorName) -> tuple[DecisionSteps, TerminalSteps]:
-        """What the agents of a behavior reported in the last `step()` or `reset()`.
+        """Return what the agents of a behavior reported in the last `step()` or `reset()`.
 
         The arrays are the caller's: a later step does not write into them.
 

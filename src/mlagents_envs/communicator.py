@@ -34,7 +34,7 @@ class Communicator:
         self.port = base_port + worker_id
 
     def initialize(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """Waits for the environment and shakes hands: `UnityOutputProto` of its first message.
+        """Wait for the environment and shake hands: `UnityOutputProto` of its first message.
 
         Args:
           inputs: Our part, in `rl_initialization_input`.
@@ -43,7 +43,7 @@ class Communicator:
         raise NotImplementedError
 
     def exchange(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """Sends a command, gets what comes of it: `UnityOutputProto`, or None if the environment left."""
+        """Send a command, get what comes of it: `UnityOutputProto`, or None if the environment left."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ def get_platform() -> str:
 
 
 def validate_environment_path(env_path: str) -> str | None:
-    """The file to start for an environment, as an absolute path; None if there is none.
+    """Return the file to start for an environment, as an absolute path; None if there is none.
 
     Args:
       env_path: With or without the platform's extension (`.x86_64`, `.x86`, `.app`, `.exe`), relative to the
@@ -50,7 +50,7 @@ def validate_environment_path(env_path: str) -> str | None:
 
 
 def _candidates(path: Path) -> Iterator[Path]:
-    """The executables that `path`, without extension, may mean, best first."""
+    """Return the executables that `path`, without extension, may mean, best first."""
     match get_platform():
         case "darwin":
             for bundle in (Path(f"{path}.app"), *sorted(path.glob("*.app"))):
@@ -68,7 +68,7 @@ def _candidates(path: Path) -> Iterator[Path]:
 
 
 def launch_executable(file_name: str, args: list[str], output: int | None = None) -> subprocess.Popen[bytes]:
-    """Starts an environment in a session of its own, so that Ctrl-C in the terminal does not reach it.
+    """Start an environment in a session of its own, so that Ctrl-C in the terminal does not reach it.
 
     Args:
       file_name: See `validate_environment_path`.

@@ -217,7 +217,7 @@ class UnityEnvironment(SteppedEnv):
         return SideChannelManager(side_channels)
 
     def _executable_args(self) -> list[str]:
-        """The command line without the executable."""
+        """Return the command line without the executable."""
         args = ["-nographics", "-batchmode"] if self._no_graphics else []
         args += ["--mlagents-port", str(self._port)]
         has_log = any(argument.lower() == "-logfile" for argument in self._additional_args)
@@ -236,7 +236,7 @@ class UnityEnvironment(SteppedEnv):
         self._player = PlayerProcess(self._file_name, self._executable_args())
 
     def _connect(self, seed: int, num_areas: int) -> None:
-        """The handshake: who are you, do we speak the same version, what do you have."""
+        """Return the handshake: who are you, do we speak the same version, what do you have."""
         inputs = UnityInputProto()
         hello = inputs.rl_initialization_input
         hello.seed, hello.num_areas = seed, num_areas
@@ -266,7 +266,7 @@ class UnityEnvironment(SteppedEnv):
             )
 
     def _exchange(self, command: Any) -> None:
-        """Sends a command (`EnvelopeProto.Input`) and takes in what comes of it."""
+        """Send a command (`EnvelopeProto.Input`) and take in what comes of it."""
         command.rl_input.side_channel = bytes(self._side_channel_manager.generate_side_channel_messages())
         self._pending.clear()
         with hierarchical_timer("communicator.exchange"):
@@ -285,7 +285,7 @@ class UnityEnvironment(SteppedEnv):
         self._side_channel_manager.process_side_channel_message(output.rl_output.side_channel)
 
     def _learn_behaviors(self, output: Any) -> None:
-        """Takes in what `EnvelopeProto.Output` announces; a behavior is known when its first agents come."""
+        """Take in what `EnvelopeProto.Output` announces; a behavior is known when its first agents come."""
         infos = output.rl_output.agentInfos
         if output.HasField("rl_initialization_output"):
             announced = output.rl_initialization_output.brain_parameters
@@ -321,7 +321,7 @@ class UnityEnvironment(SteppedEnv):
             raise UnityEnvironmentException("No environment loaded: it was closed. Make a new one.")
 
     def _close(self, timeout_s: float | None = None) -> None:
-        """Closes without complaint, giving the player `timeout_s` seconds, by default `timeout_wait`."""
+        """Close without complaint, giving the player `timeout_s` seconds, by default `timeout_wait`."""
         if not self._loaded:
             return
         self._loaded = False
@@ -338,7 +338,7 @@ class UnityEnvironment(SteppedEnv):
             raise UnityEnvironmentException(self._exit_report())
 
     def _ask(self, method: Callable[[Any, PollCallback], Any], inputs: Any) -> Any:
-        """Calls a method of the communicator, and says more about a player that does not answer."""
+        """Call a method of the communicator, and say more about a player that does not answer."""
         try:
             return method(inputs, self._poll_process)
         except UnityTimeOutException:
@@ -369,7 +369,7 @@ class UnityEnvironment(SteppedEnv):
         return "\n".join([silence, *self._last_words()])
 
     def _last_words(self) -> list[str]:
-        """The ends of the player's log and output, as far as there are any."""
+        """Return the ends of the player's log and output, as far as there are any."""
         if self._player is None:
             return []
         args = self._executable_args()

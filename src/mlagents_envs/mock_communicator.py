@@ -69,7 +69,7 @@ class MockCommunicator(Communicator):
         self._infos = encode_agents(steps, specs, png=range(visual_inputs))
 
     def initialize(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """The handshake, with the behavior in it."""
+        """Return the handshake, with the behavior in it."""
         output = self._report()
         hello = output.rl_initialization_output
         hello.name = self._brain_name
@@ -79,7 +79,7 @@ class MockCommunicator(Communicator):
         return output
 
     def exchange(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """The same report, whatever the command."""
+        """Return the same report, whatever the command."""
         return self._report()
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ class RpcCommunicator(Communicator):
         self.is_open = True
 
     def initialize(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """Takes the player's first message, answers it, waits for the call that the first command answers.
+        """Take the player's first message, answer it, wait for the call that the first command answers.
 
         Raises:
           UnityTimeOutException: One of the two messages did not come in time.
@@ -102,7 +102,7 @@ class RpcCommunicator(Communicator):
 
 
 def parse_message(kind: Any, data: bytes) -> Any:
-    """The message of class `kind` in `data`; `UnityEnvironmentException` if there is none."""
+    """Return the message of class `kind` in `data`; `UnityEnvironmentException` if there is none."""
     try:
         return kind.FromString(data)
     except DecodeError as error:

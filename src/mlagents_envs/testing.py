@@ -163,7 +163,7 @@ class _Watch:
         return reports
 
     def look_after_step(self, step: int) -> _Reports:
-        """Some agent reports, and nobody ends twice."""
+        """Check that some agent reports, and that nobody ends twice."""
         where = f"step {step}"
         reports = self._look(where)
         if not any(len(batch) for pair in reports.values() for batch in pair):
@@ -288,7 +288,7 @@ def _check_raises(what: str, expected: type[Exception], call: Callable[..., obje
 
 
 def _check_step_first(env: BaseEnv, rng: np.random.Generator) -> None:
-    """The first step() ever acts as reset()."""
+    """Check that the first step() ever acts as reset()."""
     env.step()
     watch = _Watch(env)
     reports = watch.look_after_reset("step() before any reset()")

@@ -50,7 +50,7 @@ class TimerNode:
         self.is_parallel = False
 
     def get_child(self, name: str) -> TimerNode:
-        """The child of that name, made if it is not there."""
+        """Return the child of that name, made if it is not there."""
         child = self.children.get(name)
         if child is None:
             child = self.children[name] = TimerNode()
@@ -143,13 +143,13 @@ class TimerStack:
         self.stack.pop()
 
     def get_root(self) -> TimerNode:
-        """The tree; the root's total is the time since it was begun."""
+        """Return the tree; the root's total is the time since it was begun."""
         self.root.total = time.perf_counter() - self.start_time
         self.root.count = 1
         return self.root
 
     def get_timing_tree(self) -> dict[str, Any]:
-        """The tree as the timers file holds it, with gauges and metadata."""
+        """Return the tree as the timers file holds it, with gauges and metadata."""
         tree: dict[str, Any] = {"name": "root"}
         if self.gauges:
             tree["gauges"] = {name: gauge.as_dict() for name, gauge in self.gauges.items()}
@@ -194,7 +194,7 @@ def _own_stack() -> TimerStack:
 
 
 def get_timer_stack_for_thread(thread: threading.Thread) -> TimerStack | None:
-    """The timers of another thread; None if it has not been started."""
+    """Return the timers of another thread; None if it has not been started."""
     if thread.ident is None:
         return None
     return _stacks.setdefault(thread.ident, TimerStack())
@@ -232,7 +232,7 @@ def hierarchical_timer(name: str, timer_stack: TimerStack | None = None) -> _Tim
 
 
 def timed(func: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Decorator: time each call under the function's qualified name."""
+    """Time each call under the function's qualified name; a decorator."""
     name = func.__qualname__
 
     @functools.wraps(func)
@@ -264,12 +264,12 @@ def add_metadata(key: str, value: str, timer_stack: TimerStack | None = None) ->
 
 
 def get_timer_tree(timer_stack: TimerStack | None = None) -> dict[str, Any]:
-    """The tree as the timers file holds it, with gauges and metadata."""
+    """Return the tree as the timers file holds it, with gauges and metadata."""
     return (timer_stack or _own_stack()).get_timing_tree()
 
 
 def get_timer_root(timer_stack: TimerStack | None = None) -> TimerNode:
-    """The tree; the root's total is the time since it was begun."""
+    """Return the tree; the root's total is the time since it was begun."""
     return (timer_stack or _own_stack()).get_root()
 
 

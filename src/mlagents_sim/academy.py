@@ -108,7 +108,7 @@ class World:
         self.stats.append((key, value, aggregation))
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """What a spectator sees now: the world's `bodies`. A world that is no place in space overrides this.
+        """Return what a spectator sees now: the world's `bodies`. A world that is no place in space overrides this.
 
         Args:
           width: Of the picture, pixels.
@@ -132,7 +132,7 @@ class World:
         return self._spectator.picture(bodies)
 
     def bodies(self) -> VisualGeoms | Scene | None:
-        """What spectators see, as it is now: the attribute `scene` if there is one; a subclass may know better."""
+        """Return what spectators see now: the attribute `scene` if there is one; a subclass may know better."""
         scene: Scene | None = getattr(self, "scene", None)
         return scene
 

@@ -149,7 +149,7 @@ class AgentBatch(ABC):
         return [np.zeros((len(self), size), np.bool_) for size in branches]
 
     def heuristic(self) -> ActionTuple:
-        """What the agents that reported last would do by a rule of the author's, a row for each; here the player's.
+        """Return what the agents that reported last would do by a rule of the author's, a row each; here the player's.
 
         Raises:
           UnityPolicyException: The subclass has neither a rule nor keys.
@@ -164,7 +164,7 @@ class AgentBatch(ABC):
         return action
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]] | None:
-        """The subclass's own arrays that outlive a physics step, to be read and written in place.
+        """Return the subclass's own arrays that outlive a physics step, to be read and written in place.
 
         Physics and sensors included, all that decides what happens next besides `arrays`. None: they are not known,
         and a training run that is resumed begins new episodes instead of going on.
@@ -307,7 +307,7 @@ class AgentBatch(ABC):
         return steps
 
     def decision_steps(self) -> DecisionSteps:
-        """What the agents report that ask for a decision now."""
+        """Return what the agents report that ask for a decision now."""
         rows = self.deciding()
         self._waits[:] = False
         self._waits[rows] = True

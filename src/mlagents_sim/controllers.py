@@ -88,7 +88,7 @@ class ModelController:
 
 
 def load_model(path: Path, spec: BehaviorSpec) -> Model:
-    """A model from a file, by what an installed package offers for files of its kind.
+    """Return a model from a file, by what an installed package offers for files of its kind.
 
     Raises:
       UnityPolicyException: No package does.

@@ -128,7 +128,7 @@ class SimEnvironment(SteppedEnv):
         return self._world.step_seconds
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """What a spectator sees now: uint8 [height, width, 3], first row at the top.
+        """Return what a spectator sees now: uint8 [height, width, 3], first row at the top.
 
         Raises:
           RenderingError: There is nothing to be seen, or there is no OpenGL on this machine.
@@ -149,7 +149,7 @@ class SimEnvironment(SteppedEnv):
         return action
 
     def heuristic(self, behavior_name: BehaviorName) -> ActionTuple:
-        """What the agents of the last DecisionSteps would do by their author's own rule, in the order of its rows.
+        """Return what the agents of the last DecisionSteps would do by their author's rule, in the order of its rows.
 
         Raises:
           UnityActionException: Unknown behavior.

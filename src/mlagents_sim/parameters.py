@@ -96,7 +96,7 @@ class EnvironmentParameters:
         return self._draw[name](count)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the parameters were set to, and how far their samplers are: plain values by name."""
+        """Return what the parameters were set to, and how far their samplers are: plain values by name."""
         state: dict[str, Any] = {}
         for name, value in self._value.items():
             if isinstance(value, ParameterSampler):

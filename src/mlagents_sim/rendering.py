@@ -111,7 +111,7 @@ class Renderer:
         self._shadows = shadows
 
     def picture(self, bodies: Bodies, pose: Pose) -> NDArray[np.uint8]:
-        """What a camera sees now: uint8 [height, width, 3], a view of memory that the next picture overwrites."""
+        """Return what a camera sees now: uint8 [height, width, 3], a view that the next picture overwrites."""
         self._gl.make_current()
         if isinstance(bodies, Scene):
             self._show_scene(bodies)
@@ -214,7 +214,7 @@ class Spectator:
         self._drawn: tuple[list[NDArray[Any]], NDArray[np.uint8]] | None = None
 
     def picture(self, bodies: Bodies) -> NDArray[np.uint8]:
-        """What the spectator sees: uint8 [height, width, 3]."""
+        """Return what the spectator sees: uint8 [height, width, 3]."""
         where = _positions(bodies)
         if self._drawn is not None and all(map(np.array_equal, where, self._drawn[0])):
             return self._drawn[1].copy()  # nothing has moved
@@ -280,7 +280,7 @@ def check_opengl() -> None:
 
 @functools.cache
 def _gl_context() -> Any:
-    """The OpenGL context of this process."""
+    """Return the OpenGL context of this process."""
     try:
         context = _context_class()(640, 480)
         context.make_current()

@@ -50,7 +50,7 @@ class View:
     fov_deg: float = 30.0
 
     def place(self, center: NDArray[np.float64], half_size: NDArray[np.float64], aspect: float) -> Pose:
-        """The nearest place from which a box is wholly in view.
+        """Return the nearest place from which a box is wholly in view.
 
         Args:
           center: float64 [3], of the box.

@@ -138,6 +138,6 @@ def side_by_side(areas: int, apart_m: float) -> NDArray[np.float64]:
 
 
 def yaw_rotations(yaw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turns about Y: rad [...] -> float64 [..., 3, 3]; positive turns +Z towards +X."""
+    """Return turns about Y: rad [...] -> float64 [..., 3, 3]; positive turns +Z towards +X."""
     cos, sin, zero, one = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw), np.ones_like(yaw)
     return np.stack((cos, zero, sin, zero, one, zero, -sin, zero, cos), axis=-1).reshape(*yaw.shape, 3, 3)

@@ -161,7 +161,7 @@ def _below(variant: dict[str, Any], path: KeyPath) -> Iterator[tuple[str | int, 
 
 
 def _variants(node: dict[str, Any], defs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The forms that a value may have, without references."""
+    """Return the forms that a value may have, without references."""
     if "$ref" in node:
         target = {**defs[node["$ref"].removeprefix(_DEFS)]}
         if "title" in node:

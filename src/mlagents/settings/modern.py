@@ -20,7 +20,7 @@ def normalise(tree: Section, report: FaultReport) -> None:
 
 
 def normalise_behavior(behavior: Section, report: FaultReport) -> None:
-    """The same for one behavior."""
+    """Do the same for one behavior."""
     if "framework" in behavior:
         report.warn(behavior.keys_at["framework"], "ignored: there is only one framework")
         del behavior["framework"]
@@ -58,7 +58,7 @@ def inherit(tree: Section) -> None:
 
 
 def _relevant(default: Section, behavior: Section) -> Section:
-    """The defaults without hyperparameters that the behavior's own trainer does not have."""
+    """Return the defaults without hyperparameters that the behavior's own trainer does not have."""
     trainer = str(behavior.get("trainer_type", default.get("trainer_type", "ppo")))
     relevant: Section = copied(default)
     hyperparameters = relevant.get("hyperparameters")

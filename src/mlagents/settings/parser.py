@@ -38,7 +38,7 @@ class _Finding:
 
 
 def validate(tree: Section, report: FaultReport) -> RunSettings | None:
-    """The settings in a modern mapping, or None when the report has faults."""
+    """Return the settings in a modern mapping, or None when the report has faults."""
     tree = copied(tree)
     while True:
         try:
@@ -156,7 +156,7 @@ def _unknown_value(path: KeyPath, allowed: list[str], value: object, near: list[
 
 
 def _unknown_trainer(path: KeyPath, context: dict[str, Any], name: str) -> _Finding:
-    """A name with a slip of the fingers is read as the one that was meant; any other is a plug-in's."""
+    """Read a name with a slip of the fingers as the one that was meant; any other is a plug-in's."""
     meant = next((other for other in context["allowed"] if _one_slip(name.lower(), other)), None)
     if meant is None:
         return _Finding(path, context["problem"])

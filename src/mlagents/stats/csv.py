@@ -55,7 +55,7 @@ class CsvWriter:
         append_line(path, _row([str(step), *cells]))
 
     def text(self, behavior: str, name: str, value: Text) -> None:
-        """A table has no place for texts."""
+        """Leave the text out: a table has no place for it."""
 
     def close(self) -> None:
         """Every row is in its file already."""

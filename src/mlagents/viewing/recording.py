@@ -32,7 +32,7 @@ class Watchable(Protocol):
         """How long a physics step takes for spectators."""
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """What a spectator sees now: uint8 [height, width, 3]."""
+        """Return what a spectator sees now: uint8 [height, width, 3]."""
 
     def watch(self, watcher: Callable[[], None], every: int) -> None:
         """Call `watcher` at every reset and after every so many physics steps."""
@@ -42,7 +42,7 @@ class Video(Protocol):
     """A file that pictures are added to."""
 
     def add(self, picture: NDArray[np.uint8]) -> None:
-        """The next picture, uint8 [height, width, 3]."""
+        """Return the next picture, uint8 [height, width, 3]."""
 
     def close(self) -> None:
         """Write what is left."""
@@ -126,7 +126,7 @@ class Mp4:
         self._writer.send(None)  # starts it
 
     def add(self, picture: NDArray[np.uint8]) -> None:
-        """The next picture."""
+        """Return the next picture."""
         self._writer.send(picture.tobytes())
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[_Leaf]:
 
 
 def _encoding(space: spaces.Space[Any], path: _Path) -> tuple[tuple[int, ...], Callable[[_Array], _Array]]:
-    """The shape of the observation, and the function from [n, ...] values to [n, *shape] numbers."""
+    """Return the shape of the observation, and the function from [n, ...] values to [n, *shape] numbers."""
     if isinstance(space, spaces.Box):
         return _box_encoding(space)
     if isinstance(space, spaces.Discrete):
@@ -197,7 +197,7 @@ class ActionDecoder:
             )
 
     def decode(self, actions: ActionTuple) -> _Array:
-        """The actions of n agents as an array [n, *shape] of the space.
+        """Return the actions of n agents as an array [n, *shape] of the space.
 
         Raises:
           UnityActionException: A number is not finite, or a choice is not among those of its branch.

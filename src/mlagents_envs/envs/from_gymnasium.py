@@ -141,7 +141,7 @@ class GymnasiumEnvironment(LocalEnv):
         self._steps += 1
 
     def _for_everybody(self, actions: ActionTuple) -> ActionTuple:
-        """The actions of all copies: a copy that is about to reset ignores its action."""
+        """Return the actions of all copies: a copy that is about to reset ignores its action."""
         if len(self._waiting) == len(self._ids):
             return actions
         everybody = self._decoder.spec.empty_action(len(self._ids))
@@ -185,7 +185,7 @@ def make_gymnasium(
     side_channels: list[SideChannel] | None = None,
     render_mode: str | None = None,
 ) -> GymnasiumEnvironment:
-    """Copies of a registered Gymnasium environment, by its own vectorised form if it has one.
+    """Return copies of a registered Gymnasium environment, by its own vectorised form if it has one.
 
     Args:
       env_id: As for `gymnasium.make`, `module:Name-v0` included. The behavior is called `Name?team=0`: without
@@ -237,7 +237,7 @@ def _make_vector(registered: EnvSpec, copies: int, title: str, render_mode: str 
 
 
 def _advised(error: ImportError, env_id: str) -> str:
-    """The error, with the package to install where Gymnasium does not name it."""
+    """Return the error, with the package to install where Gymnasium does not name it."""
     text = str(error).rstrip(".")
     registered = gymnasium.registry.get(env_id)
     family = re.match(r"gymnasium\.envs\.(\w+)", str(registered.entry_point)) if registered else None

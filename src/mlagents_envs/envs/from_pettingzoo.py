@@ -102,7 +102,7 @@ class _Game:
         return list(self.env.agents)
 
     def allowed(self, agent: Any) -> Any:
-        """The agent's mask in the form of the environment, or None."""
+        """Return the agent's mask in the form of the environment, or None."""
         if self.kinds[agent].mask_in_obs:
             return self.observations[agent][MASK_KEY]
         return self._infos.get(agent, {}).get(MASK_KEY)
@@ -241,7 +241,7 @@ def _mask(allowed: list[Any], spec: ActionSpec) -> list[NDArray[np.bool_]] | Non
 def make_pettingzoo(
     module: str, *, seed: int = 0, num_areas: int | None = None, side_channels: list[SideChannel] | None = None
 ) -> PettingZooEnvironment:
-    """Copies of the environment of a module.
+    """Return copies of the environment of a module.
 
     Args:
       module: With a function or class `parallel_env`, or `env`, that needs no arguments. A module of PettingZoo may

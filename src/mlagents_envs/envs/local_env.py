@@ -81,7 +81,7 @@ class LocalEnv(SteppedEnv):
             self._close()
 
     def _guarded(self, doing: str, call: Callable[..., _Result], *args: Any) -> _Result:
-        """What the call returns; an exception from code of users becomes one sentence with its line."""
+        """Return what the call returns; an exception from code of users becomes one sentence with its line."""
         try:
             return call(*args)
         except UnityException as error:

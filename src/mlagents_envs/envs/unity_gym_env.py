@@ -134,7 +134,7 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
         return self._observation(steps), reward, self.game_over and not interrupted, interrupted, {"step": steps}
 
     def render(self) -> _Array | None:
-        """The first image as uint8 [height, width, 3]; None if there is none."""
+        """Return the first image as uint8 [height, width, 3]; None if there is none."""
         if self.visual_obs is None:
             return None
         image = self.visual_obs if self.uint8_visual else np.rint(255 * self.visual_obs).astype(np.uint8)
@@ -204,7 +204,7 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
                 return steps
 
     def _report(self) -> _Steps | None:
-        """What the agent reports; its end, if it ended and began anew at once."""
+        """Return what the agent reports; its end, if it ended and began anew at once."""
         decisions, terminals = self._reported()
         if len(terminals):
             return terminals

@@ -41,7 +41,7 @@ _EXECUTABLES = {"linux": "*.x86_64", "darwin": "*.app", "win32": "*.exe"}
 
 
 def get_local_binary_path(name: str, url: str, tmp_dir: str | None = None, *, sha256: str | None = None) -> str:
-    """The path of an executable, fetched from `url` unless it is here already.
+    """Return the path of an executable, fetched from `url` unless it is here already.
 
     Args:
       name: Of the environment; part of a folder name.
@@ -69,7 +69,7 @@ def get_local_binary_path(name: str, url: str, tmp_dir: str | None = None, *, sh
 
 
 def get_local_binary_path_if_exists(name: str, url: str, tmp_dir: str | None = None) -> str | None:
-    """The path of an executable that was fetched before; None if it was not."""
+    """Return the path of an executable that was fetched before; None if it was not."""
     folder = _binary_folder(name, url, tmp_dir)
     pattern = _EXECUTABLES.get(sys.platform)
     if pattern is None or not folder.is_dir():
@@ -79,7 +79,7 @@ def get_local_binary_path_if_exists(name: str, url: str, tmp_dir: str | None = N
 
 
 def get_tmp_dirs(tmp_dir: str | None = None) -> tuple[str, str]:
-    """The folders for downloads and for executables, made if they are not there.
+    """Return the folders for downloads and for executables, made if they are not there.
 
     Raises:
       UnityEnvironmentException: They belong to another user, who could put anything there for us to run.
@@ -133,7 +133,7 @@ def print_progress(prefix: str, percent: float) -> None:
 
 
 def load_local_manifest(path: str) -> Any:
-    """What a manifest file holds.
+    """Return what a manifest file holds.
 
     Raises:
       FileNotFoundError: There is no such file.
@@ -143,7 +143,7 @@ def load_local_manifest(path: str) -> Any:
 
 
 def load_remote_manifest(url: str) -> Any:
-    """What the manifest behind an http(s) URL holds.
+    """Return what the manifest behind an http(s) URL holds.
 
     Raises:
       UnityEnvironmentException: It could not be fetched.

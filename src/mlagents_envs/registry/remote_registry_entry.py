@@ -91,7 +91,7 @@ _OPTIONAL_KEYS = ("additional_args", "tmp_dir", "linux_sha256", "darwin_sha256",
 
 
 def entries_from_manifest(manifest: Any, where: str) -> dict[str, BaseRegistryEntry]:
-    """The entries of a manifest: `environments`, a list of maps from one identifier to its entry's keys.
+    """Return the entries of a manifest: `environments`, a list of maps from one identifier to its entry's keys.
 
     Args:
       manifest: What the YAML holds.

@@ -46,7 +46,7 @@ Span = tuple[int, int]
 
 
 def list_entries(messages: Sequence[bytes]) -> bytes:
-    """A serialized `ListAgentInfoProto` of messages of one length."""
+    """Return a serialized `ListAgentInfoProto` of messages of one length."""
     return _entry_head(len(messages[0])).join((b"", *messages))
 
 
@@ -114,11 +114,11 @@ class AgentLayout:
         return rows.reshape(-1).view(self.record)
 
     def floats(self, records: NDArray[np.void], name: str) -> NDArray[np.float32]:
-        """A column of rewards, float32 [n]; zeros if it is not there."""
+        """Return a column of rewards, float32 [n]; zeros if it is not there."""
         return records[name].copy() if name in self.columns else np.zeros(len(records), np.float32)
 
     def integers(self, records: NDArray[np.void], name: str) -> NDArray[np.int32]:
-        """A column of ids, int32 [n]; zeros if it is not there."""
+        """Return a column of ids, int32 [n]; zeros if it is not there."""
         if name not in self.columns:
             return np.zeros(len(records), np.int32)
         values = records[name]
@@ -137,7 +137,7 @@ class AgentLayout:
         return np.zeros((len(records), width), np.bool_)
 
     def _fixed(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What must be the same in all rows, and is there 0 where numbers are."""
+        """Return what must be the same in all rows, and is there 0 where numbers are."""
         return (rows if self._picked is None else rows.take(self._picked, axis=1)) & self._bits
 
 
@@ -152,7 +152,7 @@ def _format(name: str, span: Span) -> tuple[str, int] | str:
 
 
 def layout_of(message: bytes) -> AgentLayout | None:
-    """The layout of a valid message; None if it is unusual (compressed, unpacked or unknown fields)."""
+    """Return the layout of a valid message; None if it is unusual (compressed, unpacked or unknown fields)."""
     spans: dict[int, Span] = {}
     observations: list[Span] = []
     for number, kind, start, end in scan(message, 0, len(message)):

@@ -42,7 +42,7 @@ def encode_agents(
     png: Collection[int] = (),
     images_channels_last: bool = False,
 ) -> list[bytes]:
-    """A serialized `AgentInfoProto` per agent: terminal steps first, then decisions, as Unity sends them.
+    """Return a serialized `AgentInfoProto` per agent: terminal steps first, then decisions, as Unity sends them.
 
     Args:
       steps: Of one behavior.
@@ -85,7 +85,7 @@ def _scalars(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
 
 
 def _flags(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
-    """What tells terminal steps from decisions, and the masks of decisions, bytes [n]."""
+    """Return what tells terminal steps from decisions, and the masks of decisions, bytes [n]."""
     if isinstance(batch, TerminalSteps):
         return [_ENDED + _CUT if cut else _ENDED for cut in batch.interrupted]
     if batch.action_mask is None:
@@ -117,7 +117,7 @@ def _field(number: int, value: bytes) -> bytes:
 
 @lru_cache
 def _observation_start(spec: ObservationSpec, compress: bool, images_channels_last: bool) -> bytes:
-    """An `ObservationProto` without its data."""
+    """Return an `ObservationProto` without its data."""
     shape, properties = wire_axes(spec, images_channels_last=images_channels_last)
     proto = ObservationProto(
         shape=shape,

@@ -83,7 +83,7 @@ class Connection:
         self._exchange = self._channel.unary_unary(METHOD)
 
     def exchange(self, message: bytes, connect_timeout_s: float | None = None) -> bytes:
-        """Sends `UnityMessageProto` bytes, returns those of the answer, which may take any time.
+        """Send `UnityMessageProto` bytes, return those of the answer, which may take any time.
 
         Args:
           message: The request.
@@ -150,7 +150,7 @@ class Player:
         self.close()
 
     def connect(self, timeout_s: float = 60.0) -> None:
-        """Waits for the Python program and shakes hands.
+        """Wait for the Python program and shake hands.
 
         Raises:
           UnityTimeOutException: Nobody answered in time.
@@ -172,7 +172,7 @@ class Player:
             )
 
     def first_command(self) -> Command:
-        """Waits for the program's first command, a reset.
+        """Wait for the program's first command, a reset.
 
         Raises:
           UnityCommunicatorStoppedException: The program left.
@@ -185,7 +185,7 @@ class Player:
         steps: Mapping[str, tuple[DecisionSteps, TerminalSteps]],
         side_channel: bytes | bytearray = b"",
     ) -> Command:
-        """Sends what the agents see, and waits for the next command.
+        """Send what the agents see, and wait for the next command.
 
         Args:
           specs: Of all behaviors in `steps`; each is announced once.

@@ -29,7 +29,7 @@ def png_size(data: bytes) -> tuple[int, int] | None:
 
 
 def split_pngs(data: bytes) -> list[bytes]:
-    """The PNG files that stand back to back in `data`.
+    """Return the PNG files that stand back to back in `data`.
 
     Raises:
       UnityObservationException: `data` do not start with one, or one is cut short.
@@ -61,7 +61,7 @@ def _png_end(data: bytes, start: int) -> int:
 
 
 def _pixels(file: bytes, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """The RGB values of one PNG file, uint8 [height, width, 3]."""
+    """Return the RGB values of one PNG file, uint8 [height, width, 3]."""
     claimed = png_size(file)
     if claimed is None or (size is not None and claimed != size) or max(claimed) > LARGEST_SIDE:
         raise UnityObservationException(
@@ -78,7 +78,7 @@ def _pixels(file: bytes, size: tuple[int, int] | None) -> NDArray[np.uint8]:
 def process_pixels(
     image_bytes: bytes, expected_channels: int, mappings: Sequence[int] | None = None
 ) -> NDArray[np.float32]:
-    """Decodes a compressed observation.
+    """Decode a compressed observation.
 
     Args:
       image_bytes: PNG files back to back, 3 channels each.
@@ -127,7 +127,7 @@ def decode_image(
 
 
 def _mean(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The mean over the first axis; of equal bytes k exactly k / 255."""
+    """Return the mean over the first axis; of equal bytes k exactly k / 255."""
     mean: NDArray[np.float32] = np.divide(planes.mean(axis=0), 255, dtype=np.float32)
     return mean
 
@@ -143,7 +143,7 @@ def _map_channels(planes: NDArray[np.uint8], channels: int, mapping: Sequence[in
 
 
 def encode_png(image: NDArray[np.float32]) -> bytes:
-    """An image [C, height, width] with values from 0 to 1 as PNG files back to back, 3 channels each.
+    """Return an image [C, height, width] with values from 0 to 1 as PNG files back to back, 3 channels each.
 
     One channel becomes a gray RGB file, whose mean the reader takes; other counts are padded with zeros.
     """

@@ -72,7 +72,7 @@ class ExchangeServer:
         self._server.start()
 
     def receive(self, timeout_s: float, poll: PollCallback | None = None) -> bytes:
-        """The player's next request.
+        """Return the player's next request.
 
         Args:
           timeout_s: How long to wait.
@@ -103,7 +103,7 @@ class ExchangeServer:
                 raise UnityTimeOutException(f"The environment sent nothing for {timeout_s:g} seconds.")
 
     def answer(self, data: bytes) -> None:
-        """Returns the open call.
+        """Return the open call.
 
         Raises:
           UnityCommunicatorStoppedException: The player has dropped the call.
@@ -209,7 +209,7 @@ def _is_connected(port: int) -> bool:
 
 
 def _free_addresses(bind: str, port: int, worker_id: int) -> list[str]:
-    """The addresses of `bind` that exist here, as gRPC writes them; all must be free."""
+    """Return the addresses of `bind` that exist here, as gRPC writes them; all must be free."""
     if not 0 < port < 65536:
         raise UnityEnvironmentException(f"Port {port} is not between 1 and 65535; check base_port and worker_id.")
     hosts = ["127.0.0.1", "::1"] if bind == "localhost" else [bind.strip("[]")]
@@ -220,7 +220,7 @@ def _free_addresses(bind: str, port: int, worker_id: int) -> list[str]:
 
 
 def _is_free(host: str, port: int, worker_id: int) -> bool:
-    """True if one can listen there, False if the address does not exist."""
+    """Return True if one can listen there, False if the address does not exist."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

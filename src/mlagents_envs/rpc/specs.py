@@ -27,7 +27,7 @@ _TO_CHANNELS_FIRST = (2, 0, 1)
 def behavior_spec_from_proto(
     brain_param_proto: Any, agent_info: Any, package_version: str | None = None
 ) -> BehaviorSpec:
-    """The spec of a behavior.
+    """Return the spec of a behavior.
 
     Args:
       brain_param_proto: `BrainParametersProto`.
@@ -45,7 +45,7 @@ def behavior_spec_from_proto(
 
 
 def observation_from_proto(proto: Any, package_version: str | None) -> tuple[ObservationSpec, bool]:
-    """The spec in an `ObservationProto`, and whether it is an image sent as (height, width, channels)."""
+    """Return the spec in an `ObservationProto`, and whether it is an image sent as (height, width, channels)."""
     shape = tuple(proto.shape)
     if not shape or min(shape) < 0 or prod(shape) > _LARGEST_OBSERVATION:
         raise UnityObservationException(f"Observation {proto.name!r} has the impossible shape {shape}.")
@@ -69,7 +69,7 @@ def observation_from_proto(proto: Any, package_version: str | None) -> tuple[Obs
 
 
 def action_spec_from_proto(brain: Any) -> ActionSpec:
-    """The actions in a `BrainParametersProto`; raises as `behavior_spec_from_proto`."""
+    """Return the actions in a `BrainParametersProto`; raises as `behavior_spec_from_proto`."""
     spec = brain.action_spec
     if spec.num_continuous_actions or spec.num_discrete_actions:
         size, branches = spec.num_continuous_actions, tuple(spec.discrete_branch_sizes)
@@ -85,7 +85,7 @@ def action_spec_from_proto(brain: Any) -> ActionSpec:
 
 
 def brain_parameters(name: str, action_spec: ActionSpec, *, legacy: bool = False) -> Any:
-    """The `BrainParametersProto` that announces a behavior.
+    """Return the `BrainParametersProto` that announces a behavior.
 
     Args:
       name: Fully qualified, like `3DBall?team=0`.

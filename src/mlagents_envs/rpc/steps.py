@@ -52,7 +52,7 @@ class _Group(NamedTuple):
 
 
 def steps_from_proto(agent_info_list: Iterable[Any], behavior_spec: BehaviorSpec) -> Steps:
-    """The steps of one behavior.
+    """Return the steps of one behavior.
 
     Args:
       agent_info_list: `AgentInfoProto` of each agent: `done` ones become terminal steps, the others
@@ -94,11 +94,11 @@ class StepsDecoder:
         self._nobody = _nobody(spec)
 
     def decode(self, messages: Sequence[bytes]) -> Steps:
-        """The steps in `messages`, each an `AgentInfoProto`; raises as `steps_from_proto`."""
+        """Return the steps in `messages`, each an `AgentInfoProto`; raises as `steps_from_proto`."""
         return self.decode_list(EnvelopeProto.ListAgentInfo(value=messages))
 
     def decode_list(self, agents: Any) -> Steps:
-        """The steps in an `EnvelopeProto.ListAgentInfo`; raises as `steps_from_proto`."""
+        """Return the steps in an `EnvelopeProto.ListAgentInfo`; raises as `steps_from_proto`."""
         batches: Sequence[_Agents] = ()
         if self._has_layouts:
             data = agents.SerializeToString()
@@ -113,7 +113,7 @@ class StepsDecoder:
         return _steps(batches, self.spec, self._nobody)
 
     def _by_sequence(self, data: bytes) -> Sequence[_Agents]:
-        """The agents of a list whose layouts follow each other as in an earlier one; else nothing."""
+        """Return the agents of a list whose layouts follow each other as in an earlier one; else nothing."""
         batches = []
         start = 0
         for layout, count in self._sequences.get(len(data), ()):
@@ -124,7 +124,7 @@ class StepsDecoder:
         return batches
 
     def _by_layout(self, messages: Sequence[bytes]) -> Sequence[_Group]:
-        """The agents of any list, those of one layout at a time; nothing if some are unusual."""
+        """Return the agents of any list, those of one layout at a time; nothing if some are unusual."""
         lengths = [len(message) for message in messages]
         if min(lengths, default=0) <= self._float_bytes:
             return ()  # compressed, or damaged: found out agent by agent, before anything is allocated
@@ -172,7 +172,7 @@ class StepsDecoder:
         self._sequences[length] = [(groups[group_of[start]].layout, end - start) for start, end in pairwise(bounds)]
 
     def _read(self, layout: AgentLayout, records: NDArray[np.void]) -> _Agents:
-        """The agents of messages that fit the layout, [n] of `layout.record`."""
+        """Return the agents of messages that fit the layout, [n] of `layout.record`."""
         return _Agents(
             layout.done,
             layout.floats(records, "reward"),
@@ -192,7 +192,7 @@ class StepsDecoder:
 def decoder_from_proto(
     brain_param_proto: Any, first_message: bytes, package_version: str | None, check_finite: bool = True
 ) -> StepsDecoder:
-    """The decoder of a behavior that the environment announces.
+    """Return the decoder of a behavior that the environment announces.
 
     Args:
       brain_param_proto: `BrainParametersProto`.
@@ -219,7 +219,7 @@ def _parse(message: bytes) -> Any:
 
 
 def _read_infos(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> list[_Agents]:
-    """Reads `AgentInfoProto` objects, one by one."""
+    """Read `AgentInfoProto` objects, one by one."""
     for info in infos:
         _check_observations(info, spec, channels_last)
     parts = [info for info in infos if not info.done], [info for info in infos if info.done]
@@ -227,7 +227,7 @@ def _read_infos(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequenc
 
 
 def _read_part(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> _Agents:
-    """Reads objects that are all `done`, or all not."""
+    """Read objects that are all `done`, or all not."""
     n, width = len(infos), sum(spec.action_spec.discrete_branches)
     done = infos[0].done
     flags = np.zeros(n if done else (n, width), np.bool_)

@@ -36,7 +36,7 @@ class EngineConfig(NamedTuple):
 
     @staticmethod
     def default_config() -> EngineConfig:
-        """A small, fast window, as training uses it."""
+        """Return the configuration of a small, fast window, as training uses it."""
         return EngineConfig(80, 80, 1, 20.0, -1, 60)
 
 

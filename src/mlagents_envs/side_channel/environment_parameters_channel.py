@@ -42,7 +42,7 @@ class EnvironmentParametersChannel(SendOnlySideChannel):
         super().__init__(self.CHANNEL_ID)
 
     def set_float_parameter(self, key: str, value: float) -> None:
-        """Makes `key` the constant `value`."""
+        """Make `key` the constant `value`."""
         message = OutgoingMessage()
         message.write_string(key)
         message.write_int32(self.EnvironmentDataTypes.FLOAT)
@@ -104,7 +104,7 @@ class ParameterSampler(NamedTuple):
 
 
 def decode_parameter(payload: bytes) -> tuple[str, float | ParameterSampler]:
-    """What a message of `EnvironmentParametersChannel` says, for the receiving side: (key, value or sampler).
+    """Return what a message of `EnvironmentParametersChannel` says, for the receiving side: (key, value or sampler).
 
     Raises:
       UnitySideChannelException: The payload is none of the channel's messages.

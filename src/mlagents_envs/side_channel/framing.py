@@ -22,7 +22,7 @@ def pack_frame(channel_id: uuid.UUID, payload: bytes | bytearray) -> bytes:
 
 
 def iter_frames(data: bytes | bytearray) -> Iterator[tuple[uuid.UUID, bytes]]:
-    """The frames in `data`, in order, as (channel id, payload).
+    """Return the frames in `data`, in order, as (channel id, payload).
 
     Raises:
       UnityEnvironmentException: A frame is cut short, or its length is negative.

@@ -21,7 +21,7 @@ class RawBytesChannel(SideChannel):
         self._received_messages: list[bytearray] = []
 
     def on_message_received(self, msg: IncomingMessage) -> None:
-        """Keeps the payload for `get_and_clear_received_messages`."""
+        """Keep the payload for `get_and_clear_received_messages`."""
         self._received_messages.append(msg.get_raw_bytes())
 
     def send_raw_data(self, data: bytes | bytearray) -> None:
@@ -31,6 +31,6 @@ class RawBytesChannel(SideChannel):
         self.queue_message_to_send(message)
 
     def get_and_clear_received_messages(self) -> list[bytearray]:
-        """The payloads received since the last call, oldest first."""
+        """Return the payloads received since the last call, oldest first."""
         received, self._received_messages = self._received_messages, []
         return received

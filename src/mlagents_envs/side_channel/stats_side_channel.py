@@ -40,7 +40,7 @@ class StatsSideChannel(SideChannel):
         self.stats: defaultdict[str, StatList] = defaultdict(list)
 
     def on_message_received(self, msg: IncomingMessage) -> None:
-        """Stores one value.
+        """Store one value.
 
         Raises:
           UnitySideChannelException: The aggregation is unknown.
@@ -58,13 +58,13 @@ class StatsSideChannel(SideChannel):
         self.stats[key].append((value, aggregation))
 
     def get_and_reset_stats(self) -> EnvironmentStats:
-        """The values received since the last call."""
+        """Return the values received since the last call."""
         received, self.stats = self.stats, defaultdict(list)
         return received
 
 
 def encode_stat(key: str, value: float, aggregation: StatsAggregationMethod) -> bytes:
-    """The payload that `StatsSideChannel` reads, for the side that sends it."""
+    """Return the payload that `StatsSideChannel` reads, for the side that sends it."""
     message = OutgoingMessage()
     message.write_string(key)
     message.write_float32(value)

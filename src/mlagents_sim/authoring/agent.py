@@ -116,7 +116,7 @@ class Agent:
         place.batch.set_reward(value, place.rows)
 
     def end_episode(self) -> None:
-        """The episode is over. What the agent sees now is its last observation; the next episode begins at once."""
+        """End the episode. What the agent sees now is its last observation; the next episode begins at once."""
         batch, row = self.located()
         batch.end(row, interrupted=False)
 

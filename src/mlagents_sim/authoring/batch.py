@@ -47,7 +47,7 @@ class OwnSensor:
         return np.asarray(frame, np.float32)
 
     def clear(self, rows: RowIndex) -> None:
-        """The agents' own sensors forget by themselves."""
+        """Do nothing: the agents' own sensors forget by themselves."""
 
 
 class ObjectBatch(AgentBatch):
@@ -120,7 +120,7 @@ class ObjectBatch(AgentBatch):
         return buffers
 
     def actions_of(self, row: int) -> ActionBuffers:
-        """What an agent does now; always the same arrays."""
+        """Return what an agent does now; always the same arrays."""
         return self._buffers[row]
 
     # Decisions
@@ -133,7 +133,7 @@ class ObjectBatch(AgentBatch):
         return np.flatnonzero([agent.is_enabled and agent.wants_decision for agent in self._agents])
 
     def decision_steps(self) -> DecisionSteps:
-        """What the agents report that want a decision now."""
+        """Return what the agents report that want a decision now."""
         steps = super().decision_steps()
         for row in self._waiting():
             self._agents[row].wants_decision = False
@@ -166,7 +166,7 @@ class ObjectBatch(AgentBatch):
         return self._mask
 
     def heuristic(self) -> ActionTuple:
-        """What the agents that reported last would do by their own rule, a row for each."""
+        """Return what the agents that reported last would do by their own rule, a row for each."""
         waiting = self._waiting()
         actions = self.spec.action_spec.empty_action(len(waiting))
         for out, row in enumerate(waiting):
@@ -174,7 +174,7 @@ class ObjectBatch(AgentBatch):
         return actions
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """A frame of each sensor, [rows, ...]."""
+        """Return a frame of each sensor, [rows, ...]."""
         assert isinstance(rows, np.ndarray)
         self._is_reporting = True
         try:
@@ -184,7 +184,7 @@ class ObjectBatch(AgentBatch):
         return [np.stack(column) for column in zip(*frames, strict=True)]
 
     def _frames_of(self, agent: Agent) -> list[NDArray[np.float32]]:
-        """What one agent perceives; its vector is asked for even if it is empty."""
+        """Return what one agent perceives; its vector is asked for even if it is empty."""
         agent.collect_observations(self._writer)
         vector = self._writer.take(agent.described)
         return [vector if source is None else _own_frame(agent, source) for source in self._sources]
@@ -300,7 +300,7 @@ class ObjectBatch(AgentBatch):
         self.assign_groups(ids)
 
     def next_group_id(self) -> int:
-        """A number that no other group of the world has."""
+        """Return a number that no other group of the world has."""
         return next(self._numbers.groups)
 
 

@@ -42,7 +42,7 @@ class ObservationWriter:
         self._values += [float(number == choice) for number in range(choices)]
 
     def take(self, who: str) -> NDArray[np.float32]:
-        """The numbers so far, float32 [size]; the next observation starts empty.
+        """Return the numbers so far, float32 [size]; the next observation starts empty.
 
         Args:
           who: The behavior and agent, for errors.

@@ -257,7 +257,7 @@ class Ball3DWorld(World):
         super().__init__([self.make_agents(rng, parameters, hard=hard)], DECISION_PERIOD, parameters)
 
     def make_agents(self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> Ball3DAgents:
-        """The agents of these areas."""
+        """Return the agents of these areas."""
         sensor: Sensor = VectorSensor(EASY_SIZE)
         if hard:
             sensor = StackingSensor(VectorSensor(HARD_SIZE), STACKED_FRAMES, len(self.areas.quat))

@@ -223,7 +223,7 @@ class FoodCollectorAgents(AgentBatch):
         self._areas.place_agents(rows, float(self._scale[0]))
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit; velocity, and whether the agent is frozen, and whether it shoots."""
+        """Return what the rays hit; velocity, and whether the agent is frozen, and whether it shoots."""
         areas, scale = self._areas, float(self._scale[0])
         look(areas.boxes, areas.food, areas.lasers, areas.shapes, areas.origins)
         agents, rays = np.arange(len(self))[rows], self._sensor.rays

@@ -173,7 +173,7 @@ class GridAgents(AgentBatch):
             self.position[row] = x[-1], z[-1]
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """The picture."""
+        """Return the picture."""
         size = self.size[rows]
         pictures = np.empty((len(size), 3, HEIGHT, WIDTH), np.float32)
         _draw(pictures, self.cells[rows], size, self.position[rows], _VALUES)
@@ -188,7 +188,7 @@ class GridAgents(AgentBatch):
         return [mask]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What is where."""
+        """Return what is where."""
         return {"cells": self.cells, "size": self.size, "position": self.position}
 
     def act(self) -> None:

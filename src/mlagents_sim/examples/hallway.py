@@ -211,7 +211,7 @@ class HallwayAgents(AgentBatch):
         )
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit, and the part of the episode's time that has passed."""
+        """Return what the rays hit, and the part of the episode's time that has passed."""
         turn_ray_origins(self._origins, self._boxes.yaw[:, AGENT])
         rays = cast(self._rays.rays, self._shapes, self._origins, np.arange(len(self))[rows])
         return [rays, self.arrays.step_count[rows, np.newaxis] / MAX_STEP]
@@ -240,7 +240,7 @@ class HallwayWorld(World):
         super().__init__([self.hallway_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours."""
+        """Return the boxes with their colours."""
         boxes = self.boxes
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         turned = yaw_rotations(boxes.yaw)

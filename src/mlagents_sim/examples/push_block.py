@@ -230,7 +230,7 @@ class PushBlockAgents(AgentBatch):
             rows = rows[~clear]
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the upper and the lower rays hit."""
+        """Return what the upper and the lower rays hit."""
         turn_ray_origins(self._origins, self._boxes.yaw[:, AGENT])
         agents = np.arange(len(self))[rows]
         return [cast(sensor.rays, self._shapes, self._origins, agents) for sensor in self._rays]
@@ -255,7 +255,7 @@ class PushBlockWorld(World):
         super().__init__([self.push_block_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours; of the goal only a strip on the floor."""
+        """Return the boxes with their colours; of the goal only a strip on the floor."""
         boxes = self.boxes
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         place[:, GOAL] += STRIP_CENTER - np.array(CENTERS[GOAL])

@@ -189,7 +189,7 @@ class PyramidsAgents(AgentBatch):
                 drop_pile(boxes, self.piles, row, pile)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit; whether the switch is on, and the velocity as seen by the agent."""
+        """Return what the rays hit; whether the switch is on, and the velocity as seen by the agent."""
         boxes = self._boxes
         agents = np.arange(len(self))[rows]
         look(boxes, self.bricks, self.is_on, self._shapes, self._origins, agents)
@@ -217,7 +217,7 @@ class PyramidsWorld(World):
         super().__init__([self.pyramids_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours; a switch that is on is green."""
+        """Return the boxes with their colours; a switch that is on is green."""
         boxes, agents = self.boxes, self.pyramids_agents
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         off = boxes.position[..., 1] == AWAY[1]
@@ -230,7 +230,7 @@ class PyramidsWorld(World):
         return join(make_solids(place, half_size, color, turned), faces, self._brick_bodies(place[:, FLOOR]))
 
     def _brick_bodies(self, floor: NDArray[np.float64]) -> VisualGeoms:
-        """The bricks and the target; where they have not come yet, specks in the floor."""
+        """Return the bricks and the target; where they have not come yet, specks in the floor."""
         agents = self.pyramids_agents
         bricks, there = agents.bricks, agents.is_on[:, np.newaxis, np.newaxis]
         floor = floor[:, np.newaxis]

@@ -81,7 +81,7 @@ def _play_soccer(tags: int, own_goal_tag: int = 0) -> Rule:
 
 
 def _newest(stacked: NDArray[np.float32], tags: int) -> NDArray[np.float32]:
-    """The rays of the newest frame, float32 [agents, rays, tags + 2]; three frames are stacked."""
+    """Return the rays of the newest frame, float32 [agents, rays, tags + 2]; three frames are stacked."""
     frame = stacked.shape[1] // 3
     return stacked[:, -frame:].reshape(len(stacked), -1, tags + 2)
 

@@ -246,13 +246,13 @@ class SoccerAgents(AgentBatch):
             self._fields.kick_off(np.unique(self._pitch[rows]))
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit, for each sensor."""
+        """Return what the rays hit, for each sensor."""
         fields = self._fields
         viewers = self._pitch[rows], self._player[rows]
         return [cast_on_pitch(rays, fields.pitches, fields.walls, *viewers) for rays in self._rays]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What was seen; the blue team also has the pitches."""
+        """Return what was seen; the blue team also has the pitches."""
         return self._state_arrays
 
     def act(self) -> None:

@@ -169,7 +169,7 @@ def advance(
 
 
 def picture_of(pitches: Pitches, walls: Walls, blue_players: int) -> VisualGeoms:
-    """What spectators see: floors, walls and nets, players in the colours of their teams, balls."""
+    """Return what spectators see: floors, walls and nets, players in the colours of their teams, balls."""
     count, players = pitches.yaw.shape
     areas = side_by_side(count, AREAS_APART_M)[:, np.newaxis]
     floor = make_boxes(areas - np.array((0.0, 0.05, 0.0)), (0.5 * LENGTH_M + 3.0, 0.05, 0.5 * WIDTH_M + 1.0), GREEN)

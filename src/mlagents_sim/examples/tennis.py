@@ -110,7 +110,7 @@ SERVICE: Final = -2
 
 @compiled
 def score(games: Games, court: int, touched: int) -> int:
-    """The ball begins to touch something. Returns: Who wins by that, or NOBODY."""
+    """Score what the ball begins to touch; return who wins by that, or NOBODY."""
     if touched in (RACKET_A, RACKET_B):
         return _score_hit(games, court, 0 if touched == RACKET_A else 1)
     last_hit, last_floor = games.last_hit[court], games.last_floor[court]
@@ -204,7 +204,7 @@ def _advance(
 
 @compiled
 def _perceive(courts: Courts, side: int, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-    """What a racket sees, float32 [n, 9]: both players look from the left."""
+    """Return what a racket sees, float32 [n, 9]: both players look from the left."""
     forward = np.float32(1.0 if side == 0 else -1.0)
     result = np.zeros((len(rows), OBSERVATION_SIZE), np.float32)
     for row in range(len(rows)):
@@ -316,7 +316,7 @@ class TennisAgents(AgentBatch):
         return [_perceive(self._match.courts, self._side, np.arange(len(self))[rows])]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What was seen; the left side also has the courts and how the matches stand."""
+        """Return what was seen; the left side also has the courts and how the matches stand."""
         return self._state_arrays
 
     def act(self) -> None:

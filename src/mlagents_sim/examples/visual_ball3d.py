@@ -37,7 +37,7 @@ FOV_DEG: Final = 60.0
 
 
 def _build_area(spec: mujoco.MjSpec, prefix: str, origin: NDArray[np.float64]) -> None:
-    """A platform and a ball, both moved by hand: they are only looked at."""
+    """Add a platform and a ball, both moved by hand: they are only looked at."""
     import mujoco
 
     for name, kind, size, rgba in (

@@ -233,7 +233,7 @@ class WallJumpAgents(AgentBatch):
         self.partner.admit(rows[self._areas.jumps.is_big[rows] != self._big])
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the upper and the lower rays hit; where the agent is, and whether it could jump."""
+        """Return what the upper and the lower rays hit; where the agent is, and whether it could jump."""
         areas = self._areas
         areas.look()
         agents = np.arange(len(self))[rows]
@@ -261,7 +261,7 @@ class WallJumpWorld(World):
         super().__init__([self.big, self.small], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours, and a plate on the floor for the goal."""
+        """Return the boxes with their colours, and a plate on the floor for the goal."""
         boxes = self.areas.boxes
         offset = side_by_side(len(boxes.yaw), AREAS_APART_M)
         place = boxes.position + offset[:, np.newaxis]

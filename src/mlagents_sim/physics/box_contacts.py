@@ -285,14 +285,14 @@ def _is_at_limit(contacts: Contacts, point: int) -> bool:
 
 @compiled
 def _pressure(contacts: Contacts, point: int) -> float:
-    """The normal impulse of the whole face to which a point belongs."""
+    """Return the normal impulse of the whole face to which a point belongs."""
     partner = contacts.partner[point]
     return float(contacts.impulse[point, 0] + (contacts.impulse[partner, 0] if partner != point else 0.0))
 
 
 @compiled
 def _press(area: Boxes, contacts: Contacts, point: int, duration: float) -> float:
-    """The normal impulse of one point; returns by how much the velocity there changed."""
+    """Apply the normal impulse of one point; return by how much the velocity there changed."""
     normal = contacts.normal[point]
     mobility = _mobility(area, contacts, point, normal[0], normal[1], normal[2])
     if mobility == 0.0:

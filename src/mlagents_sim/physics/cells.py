@@ -43,7 +43,7 @@ class Grid(NamedTuple):
 
 @compiled
 def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What is in the cells of the agents' grids.
+    """Return what is in the cells of the agents' grids.
 
     Where several shapes are in a cell, take of each the point nearest to the cell's centre: the shape counts
     whose point is nearest to the agent's origin; of equals, the one listed first.
@@ -88,7 +88,7 @@ def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int
 
 @compiled
 def _write_in_grid(axes: Matrix, agent: Vector, point: Vector, offset: Vector, out: Vector) -> None:
-    """A point of the area as seen from the grid's centre."""
+    """Return a point of the area as seen from the grid's centre."""
     x, y, z = point[0] - agent[0], point[1] - agent[1], point[2] - agent[2]
     for axis in range(3):
         out[axis] = axes[0, axis] * x + axes[1, axis] * y + axes[2, axis] * z - offset[axis]
@@ -96,7 +96,7 @@ def _write_in_grid(axes: Matrix, agent: Vector, point: Vector, offset: Vector, o
 
 @compiled
 def _write_turned(axes: Matrix, rotation: Matrix, out: Matrix) -> None:
-    """A rotation as seen from the grid: the product of the transposed axes and the rotation."""
+    """Return a rotation as seen from the grid: the product of the transposed axes and the rotation."""
     for i in range(3):
         for j in range(3):
             out[i, j] = axes[0, i] * rotation[0, j] + axes[1, i] * rotation[1, j] + axes[2, i] * rotation[2, j]
@@ -153,7 +153,7 @@ def _extent(rotation: Matrix, half_size: Vector, axis: int) -> float:
 
 @compiled
 def _span(center: float, extent: float, cell: float, count: int) -> tuple[int, int]:
-    """The first cell that something reaches into, along one axis, and the one after the last."""
+    """Return the first cell that something reaches into, along one axis, and the one after the last."""
     middle, reach = center / cell + 0.5 * count, (extent - TOUCH_M) / cell
     low, high = middle - reach, middle + reach
     if not (low < count and high > 0.0):  # elsewhere, or not a number

@@ -44,7 +44,7 @@ class PitchRays(NamedTuple):
 def cast_on_pitch(
     rays: PitchRays, pitches: Pitches, walls: Walls, pitch: NDArray[np.intp], player: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """What rays hit first, as `ray_casts.cast` tells it.
+    """Return what rays hit first, as `ray_casts.cast` tells it.
 
     Args:
       rays: Of the sensor.

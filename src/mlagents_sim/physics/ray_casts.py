@@ -59,7 +59,7 @@ class RayOrigins(NamedTuple):
 
 
 def shapes_of(boxes: Boxes, tag: ArrayLike) -> Shapes:
-    """The boxes of all areas, wherever they are: rays see them move, but turn only if somebody writes `rotation`.
+    """Return the boxes of all areas: rays see them move, but turn only if somebody writes `rotation`.
 
     Args:
       boxes: One row per area.
@@ -110,7 +110,7 @@ def ray_origins_at(position: NDArray[np.float64], shape: int = -1) -> RayOrigins
 
 
 def rotations_2d(angle_rad: ArrayLike) -> NDArray[np.float64]:
-    """Turns in the x-y plane, [...] -> float64 [..., 3, 3]; positive ones are counter-clockwise, from +x to +y."""
+    """Return turns in the x-y plane, [...] -> float64 [..., 3, 3]; positive ones are counter-clockwise (+x to +y)."""
     angle = np.asarray(angle_rad, np.float64)
     cos, sin, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
     return np.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), axis=-1).reshape(*angle.shape, 3, 3)
@@ -134,7 +134,7 @@ class Rays(NamedTuple):
 
 @compiled
 def cast(rays: Rays, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the rays of the agents hit first.
+    """Return what the rays of the agents hit first.
 
     Per ray: the tag one-hot, 1 if nothing was hit, and the fraction of its length that the sphere travelled,
     1 if nothing was hit. Shapes that the sphere overlaps at its start are not hit.
@@ -303,13 +303,13 @@ def sphere_cast(
 
 @compiled
 def _along(rotation: Matrix, axis: int, x: float, y: float, z: float) -> float:
-    """A vector's component along an axis of the rotated frame."""
+    """Return a vector's component along an axis of the rotated frame."""
     return float(rotation[0, axis] * x + rotation[1, axis] * y + rotation[2, axis] * z)
 
 
 @compiled
 def _mirrored(offset: float, speed: float) -> tuple[float, float]:
-    """The same, looked at so that the speed is not negative."""
+    """Return the same, looked at so that the speed is not negative."""
     return (-offset, -speed) if speed < 0.0 else (offset, speed)
 
 

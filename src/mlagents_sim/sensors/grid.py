@@ -62,7 +62,7 @@ class GridSensor(PassingSensor):
         self.spec = image_spec(len(tags), x, z, name)
 
     def look(self, things: Iterable[TaggedShape], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
-        """What one agent sees: the frame of an `authoring.FrameSensor`.
+        """Return what one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
           things: All that there is besides the agent itself.

@@ -56,7 +56,7 @@ class RaySensor(PassingSensor):
         self.spec = _spec(name, self.rays)
 
     def look(self, things: Iterable[TaggedShape], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
-        """What one agent sees: the frame of an `authoring.FrameSensor`.
+        """Return what one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
           things: All that there is besides the agent itself.
@@ -106,7 +106,7 @@ class RaySensor2D(PassingSensor):
         self.spec = _spec(name, self.rays)
 
     def look(self, things: Iterable[TaggedShape], position: ArrayLike, angle_rad: float = 0.0) -> NDArray[np.float32]:
-        """What one agent sees: the frame of an `authoring.FrameSensor`.
+        """Return what one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
           things: All that there is besides the agent itself; their z does not count.

@@ -19,7 +19,7 @@ class Sensor(Protocol):
         """Name and shape of the observation."""
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """The observation of the agents `rows` after they perceived `frame`.
+        """Return the observation of the agents `rows` after they perceived `frame`.
 
         Args:
           rows: Of the batch.

@@ -59,7 +59,7 @@ def as_shapes(things: Iterable[TaggedShape], tags: Sequence[str]) -> Shapes:
 
 
 def ray_origins_of_one(position: ArrayLike, rotation: ArrayLike) -> RayOrigins:
-    """The origins of the rays of NOBODY, an agent alone in its batch that is none of the shapes.
+    """Return the origins of the rays of NOBODY, an agent alone in its batch that is none of the shapes.
 
     Args:
       position: [3], m.
@@ -84,7 +84,7 @@ class TaggedGeoms:
         self._tags = {_geom(scene, name): tag for name, tag in tags.items()}
 
     def shapes(self) -> list[TaggedShape]:
-        """The geoms where they are now, in the order in which they were named."""
+        """Return the geoms where they are now, in the order in which they were named."""
         import mujoco
 
         model, data = self._scene.model, self._scene.data

@@ -62,7 +62,7 @@ def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
 
 
 def upgrade_behaviors(flat: Section, report: FaultReport) -> Section:
-    """The modern mapping (`behaviors`, `default_settings`) of a flat trainer file; its keys get corrected."""
+    """Return the modern mapping (`behaviors`, `default_settings`) of a flat trainer file; its keys get corrected."""
     for name in [name for name in flat if flat[name] is None]:
         flat[name] = Section(flat.keys_at[name])
     _correct_keys(flat, report)
@@ -133,7 +133,7 @@ def _default_settings(tree: Section, flat: Section, default: Section, report: Fa
 
 
 def _resolved(flat: Section, name: str, report: FaultReport) -> Section | None:
-    """The section of a behavior; text names the section to use instead."""
+    """Return the section of a behavior; text names the section to use instead."""
     chain = [name]
     while isinstance(flat[chain[-1]], str):
         target = flat[chain[-1]]
@@ -166,7 +166,7 @@ def _merged(default: Section | None, section: Section) -> Section:
 
 
 def _missing(section: Section) -> list[str]:
-    """Required keys that a (merged) section lacks."""
+    """Return the required keys that a (merged) section lacks."""
     trainer = section.get("trainer")
     required = ("trainer", *_REQUIRED, *_REQUIRED_BY_TRAINER.get(str(trainer), ()))
     given = set(section)
@@ -325,7 +325,7 @@ class _Converter:
 
 
 def _positive(section: Section, key: str, report: FaultReport) -> float:
-    """A number above 0; 1 when the key is absent or (reported) wrong."""
+    """Return a number above 0; 1 when the key is absent or (reported) wrong."""
     try:
         value = float(number(section.get(key, 1)))
     except (ValueError, OverflowError):

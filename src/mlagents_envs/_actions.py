@@ -109,14 +109,14 @@ class ActionSpec(NamedTuple):
         return self.continuous_size > 0 and len(self.discrete_branches) == 0
 
     def empty_action(self, n_agents: int) -> ActionTuple:
-        """Zeros for n agents."""
+        """Return zeros for n agents."""
         return ActionTuple(
             np.zeros((n_agents, self.continuous_size), np.float32),
             np.zeros((n_agents, len(self.discrete_branches)), np.int32),
         )
 
     def random_action(self, n_agents: int) -> ActionTuple:
-        """Uniform actions for n agents, drawn from numpy's global generator: continuous ones in [-1, 1)."""
+        """Return uniform actions for n agents, drawn from numpy's global generator: continuous ones in [-1, 1)."""
         continuous = np.random.uniform(-1.0, 1.0, (n_agents, self.continuous_size))
         discrete = np.zeros((n_agents, len(self.discrete_branches)), np.int32)
         for branch, size in enumerate(self.discrete_branches):

@@ -96,20 +96,20 @@ class BehaviorSpec(NamedTuple):
         return self.action_spec.discrete_branches if self.is_action_discrete() else None
 
     def is_action_discrete(self) -> bool:
-        """Now `action_spec.is_discrete()`."""
+        """Return what is now `action_spec.is_discrete()`."""
         return self.action_spec.is_discrete()
 
     def is_action_continuous(self) -> bool:
-        """Now `action_spec.is_continuous()`."""
+        """Return what is now `action_spec.is_continuous()`."""
         return self.action_spec.is_continuous()
 
     def create_empty_action(self, n_agents: int) -> NDArray[Any]:
-        """Zeros, float32 [n, continuous size] or int32 [n, branches]; now `action_spec.empty_action(n)`."""
+        """Return zeros, float32 [n, continuous size] or int32 [n, branches]; now `action_spec.empty_action(n)`."""
         actions = self.action_spec.empty_action(n_agents)
         return actions.discrete if self.action_type is ActionType.DISCRETE else actions.continuous
 
     def create_random_action(self, n_agents: int) -> NDArray[Any]:
-        """Uniform actions, float32 [n, continuous size] or int32 [n, branches]; now `action_spec.random_action(n)`."""
+        """Return uniform actions, float32 [n, size] or int32 [n, branches]; now `action_spec.random_action(n)`."""
         actions = self.action_spec.random_action(n_agents)
         return actions.discrete if self.action_type is ActionType.DISCRETE else actions.continuous
 

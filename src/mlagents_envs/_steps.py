@@ -82,7 +82,7 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
     __hash__ = None  # type: ignore[assignment]  # as for all that compare by what may change
 
     def __eq__(self, other: object) -> bool:
-        """Whether another batch holds the same numbers."""
+        """Return whether another batch holds the same numbers."""
         if not isinstance(other, type(self)):
             return NotImplemented
         ours, theirs = self._columns(), other._columns()
@@ -90,7 +90,7 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
 
     @abstractmethod
     def _columns(self) -> list[NDArray[Any]]:
-        """All arrays."""
+        """Return all arrays."""
 
     def _described(self, doing: str, reward: NDArray[np.float32], rest: str = "") -> str:
         ids = np.asarray(self.agent_id).tolist()

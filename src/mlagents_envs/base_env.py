@@ -133,11 +133,11 @@ class BaseEnv(ABC):
         self.close()
 
     def get_behavior_names(self) -> list[BehaviorName]:
-        """Older name of `list(behavior_specs)`."""
+        """Return `list(behavior_specs)`."""
         return list(self.behavior_specs)
 
     def get_behavior_spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
-        """Older name of `behavior_specs[behavior_name]`."""
+        """Return `behavior_specs[behavior_name]`."""
         return self.behavior_specs[behavior_name]
 
     get_agent_groups = get_behavior_names

@@ -47,10 +47,10 @@ class Communicator:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Tells the environment to leave."""
+        """Tell the environment to leave."""
         raise NotImplementedError
 
     def exchange_envelope(self, inputs: Any, poll_callback: PollCallback | None = None) -> Any:
-        """`exchange` for `EnvelopeProto.Input` and `.Output`, which leave the agents in bytes."""
+        """Do as `exchange` for `EnvelopeProto.Input` and `.Output`, which leave the agents in bytes."""
         output = self.exchange(UnityInputProto.FromString(inputs.SerializeToString()), poll_callback)
         return None if output is None else EnvelopeProto.Output.FromString(output.SerializeToString())

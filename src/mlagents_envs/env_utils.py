@@ -30,7 +30,7 @@ _ENVIRONMENT_LOGGER = "mlagents_envs.environment"
 
 
 def get_platform() -> str:
-    """`sys.platform`: linux, darwin or win32."""
+    """Return `sys.platform`: linux, darwin or win32."""
     return sys.platform
 
 
@@ -103,7 +103,7 @@ def launch_executable(file_name: str, args: list[str], output: int | None = None
 
 
 def _is_program(path: Path) -> bool:
-    """Whether a file begins as programs do on any system (ELF, Mach-O, PE, scripts), or cannot be read."""
+    """Return whether a file begins as programs do on any system (ELF, Mach-O, PE, scripts), or cannot be read."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -113,7 +113,7 @@ def _is_program(path: Path) -> bool:
 
 
 def hides_output() -> bool:
-    """Whether the output of environments is kept from ours: the environment logger is set above DEBUG."""
+    """Return whether the output of environments is kept from ours: the environment logger is set above DEBUG."""
     return logging.getLogger(_ENVIRONMENT_LOGGER).level > logging.DEBUG
 
 

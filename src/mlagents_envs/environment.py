@@ -194,7 +194,7 @@ class UnityEnvironment(SteppedEnv):
         self._exchange(command)
 
     def close(self) -> None:
-        """Asks the environment to leave, and kills a player that does not within `timeout_wait` seconds.
+        """Ask the environment to leave, and kill a player that does not within `timeout_wait` seconds.
 
         Raises:
           UnityEnvironmentException: It is closed already.
@@ -384,7 +384,7 @@ def _shapes(spec: BehaviorSpec) -> str:
 
 
 def _is_compatible(ours: str, theirs: str) -> bool:
-    """Whether two versions `x.y[.z]` of the protocol work together: the same x, and for x = 0 the same y."""
+    """Return whether two versions `x.y[.z]` of the protocol work together: the same x, and for x = 0 the same y."""
     form = re.compile(r"0*(\d{1,9})\.0*(\d{1,9})(\.|$)", re.ASCII)
     we, they = form.match(ours), form.match(theirs)
     if we is None or they is None or we[1] != they[1]:

@@ -60,7 +60,7 @@ class PlayerProcess:
         return b"".join(self._captured).decode(errors="replace")[-_TAIL_BYTES:]
 
     def describe_exit(self) -> str:
-        """How the player ended: its return code, with the name of the signal that it stands for."""
+        """Return how the player ended: its return code, with the name of the signal that it stands for."""
         return describe_exit(self.process.returncode) if self._guard is not None else "no return code"
 
     def wait(self, timeout_s: float) -> int | None:

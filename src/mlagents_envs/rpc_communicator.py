@@ -87,13 +87,13 @@ class RpcCommunicator(Communicator):
         return self._read(self.server.exchange(_message(inputs), self.timeout_wait, poll_callback))
 
     def close(self) -> None:
-        """Tells the player to leave, and frees the port."""
+        """Tell the player to leave, and free the port."""
         if self.is_open:
             self.is_open = False
             self.server.close(EnvelopeProto(header={"status": LEAVING}).SerializeToString())
 
     def _read(self, data: bytes) -> Any:
-        """`EnvelopeProto.Output` of a request; None if it says that the player leaves."""
+        """Return the `EnvelopeProto.Output` of a request; None if it says that the player leaves."""
         message = parse_message(EnvelopeProto, data)
         if message.header.status == GOING_ON:
             return message.unity_output
@@ -112,6 +112,6 @@ def parse_message(kind: Any, data: bytes) -> Any:
 
 
 def _message(inputs: Any) -> bytes:
-    """`EnvelopeProto` with `inputs`; put together from its parts, since a message is copied into another one."""
+    """Return an `EnvelopeProto` with `inputs`, put together from its parts, since messages are copied into others."""
     data = inputs.SerializeToString()
     return bytes(_START + head(EnvelopeProto.UNITY_INPUT_FIELD_NUMBER, len(data)) + data)

@@ -100,7 +100,7 @@ def _act(env: BaseEnv, reports: _Reports, step: int, rng: np.random.Generator) -
 
 
 def _random_actions(spec: ActionSpec, decisions: DecisionSteps, rng: np.random.Generator) -> ActionTuple:
-    """Uniform among what is allowed."""
+    """Draw uniformly from what is allowed."""
     n = len(decisions)
     discrete = np.zeros((n, spec.discrete_size), np.int32)
     for branch, size in enumerate(spec.discrete_branches):
@@ -112,7 +112,7 @@ def _random_actions(spec: ActionSpec, decisions: DecisionSteps, rng: np.random.G
 
 
 def _play(env: BaseEnv, steps: int, rng: np.random.Generator) -> Columns:
-    """Everything that is reported in a number of steps."""
+    """Return everything that is reported in a number of steps."""
     env.reset()
     columns: Columns = []
     for step in range(steps):
@@ -143,7 +143,7 @@ class _Watch:
         self._ended: set[tuple[str, int]] = set()  # agents between two episodes
 
     def look_after_reset(self, where: str) -> _Reports:
-        """Agents begin, and are the ones known before."""
+        """Check that agents begin, and are the ones known before."""
         reports = self._look(where)
         for name, (decisions, terminals) in reports.items():
             here, before = set(decisions.agent_id.tolist()), self._seen.get(name, set())
@@ -172,7 +172,7 @@ class _Watch:
         return reports
 
     def check_none_lost(self, begin: int, end: int) -> None:
-        """Nobody fell silent without an end while agents under new ids came: that is one agent, renamed."""
+        """Check that nobody fell silent without an end while agents under new ids came: that is one agent, renamed."""
         for (name, agent), last in self._waiting.items():
             if last < (begin + end) / 2 and self._newest[name] > max(last, begin):
                 fail(
@@ -235,7 +235,7 @@ def _check_owners(where: str, reports: _Reports) -> None:
 
 
 def _check_errors(env: BaseEnv) -> None:
-    """Wrong calls are refused, and the environment works on."""
+    """Check that wrong calls are refused, and that the environment works on."""
     env.reset()
     for name, spec in env.behavior_specs.items():
         decisions, _ = env.get_steps(name)

@@ -101,7 +101,7 @@ class GaugeNode:
         self.count += other.count
 
     def as_dict(self) -> dict[str, float]:
-        """As in the timers file: `value`, `min`, `max`, `count`."""
+        """Return the gauge as in the timers file: `value`, `min`, `max`, `count`."""
         return {"value": self.value, "min": self.min_value, "max": self.max_value, "count": self.count}
 
 

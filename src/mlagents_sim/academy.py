@@ -79,7 +79,7 @@ class World:
             first_id += len(batch)
 
     def on_reset(self) -> None:
-        """All episodes are about to begin anew; before the agents' own resets."""
+        """Prepare for all episodes to begin anew; called before the agents' own resets."""
 
     def integrate(self) -> None:
         """Run 0.02 s of physics and its callbacks, which may reward agents and end episodes."""
@@ -247,7 +247,7 @@ def _act_alone(batch: AgentBatch, controller: Controller, decision: DecisionStep
 
 
 def join_terminal_steps(parts: Sequence[TerminalSteps]) -> TerminalSteps:
-    """One batch of all parts, in order."""
+    """Return one batch of all parts, in order."""
     if len(parts) == 1:
         return parts[0]
     return TerminalSteps(

@@ -127,11 +127,11 @@ class AgentBatch(ABC):
 
     @abstractmethod
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """One frame [rows, ...] per sensor, in their order."""
+        """Return one frame [rows, ...] per sensor, in their order."""
 
     @abstractmethod
     def act(self) -> None:
-        """All agents do what `actions` says: once per physics step, before the physics."""
+        """Do what `actions` says for all agents: once per physics step, before the physics."""
 
     def deciding(self) -> RowIndex:
         """Return which agents ask for a decision now: all, unless a subclass says otherwise.
@@ -144,7 +144,7 @@ class AgentBatch(ABC):
         return ALL
 
     def action_mask(self) -> list[NDArray[np.bool_]]:
-        """Bool [agents, branch size] per branch, True = forbidden. Nothing is, unless a subclass says so."""
+        """Return bool [agents, branch size] per branch, True = forbidden. Nothing is, unless a subclass says so."""
         branches = self.spec.action_spec.discrete_branches
         return [np.zeros((len(self), size), np.bool_) for size in branches]
 
@@ -217,7 +217,7 @@ class AgentBatch(ABC):
     # What the academy calls
 
     def all_state_arrays(self) -> dict[str, NDArray[Any]] | None:
-        """`state_arrays` and the arrays of every batch; None if the subclass does not tell its own."""
+        """Return `state_arrays` and the arrays of every batch; None if the subclass does not tell its own."""
         own = self.state_arrays()
         if own is None:
             return None
@@ -238,7 +238,7 @@ class AgentBatch(ABC):
             sensor.clear(rows)
 
     def begin_all_episodes(self) -> None:
-        """As `begin_episodes` for everybody, and nothing earned or reported before counts."""
+        """Do as `begin_episodes` for everybody; nothing earned or reported before counts."""
         self._reward[:] = 0.0
         if self.groups is not None:
             self.groups.reward[:] = 0.0
@@ -271,7 +271,7 @@ class AgentBatch(ABC):
         return self.has_ended()
 
     def has_ended(self) -> bool:
-        """Whether any episode is over and not yet reported."""
+        """Return whether any episode is over and not yet reported."""
         return bool(np.count_nonzero(self._end))
 
     def finish_episodes(self) -> TerminalSteps | None:

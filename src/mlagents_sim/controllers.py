@@ -26,7 +26,7 @@ class Controller(Protocol):
         """Return a row of actions for each of the agents, of which there is at least one."""
 
     def reset(self, agent_ids: Iterable[int]) -> None:
-        """All episodes begin anew, without an end: forget the ones that went on."""
+        """Forget the episodes that went on: all begin anew, without an end."""
 
 
 class Model(Protocol):
@@ -50,14 +50,14 @@ class HeuristicController:
         self._heuristic = heuristic
 
     def end(self, terminal_steps: TerminalSteps) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
     def decide(self, decision_steps: DecisionSteps) -> ActionTuple:
         """Ask the rule; it needs no reports."""
         return self._heuristic()
 
     def reset(self, agent_ids: Iterable[int]) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
 
 class ModelController:

@@ -97,7 +97,7 @@ class SimEnvironment(SteppedEnv):
         self._send()
 
     def state_dict(self) -> dict[str, Any] | None:
-        """All that decides how the environment goes on: arrays and plain values; None if the world does not tell.
+        """Return what decides how the environment goes on: arrays and plain values; None if the world does not tell.
 
         Parameters that were sent but not yet heard are heard first.
         """
@@ -140,7 +140,7 @@ class SimEnvironment(SteppedEnv):
         self._academy.watch(watcher, every)
 
     def close(self) -> None:
-        """No more steps; may be called again."""
+        """End all stepping; may be called again."""
         self._closed = True
 
     def _checked(self, action: ActionTuple, behavior_name: BehaviorName, agent_id: NDArray[np.int32]) -> ActionTuple:

@@ -43,7 +43,7 @@ class Parameter:
         return f"{self.doc}; default {self.default:g}, {self.low:g} to {self.high:g}"
 
     def contains(self, value: float) -> bool:
-        """Whether `value` is allowed; compared as float32, in which it travels."""
+        """Return whether `value` is allowed; compared as float32, in which it travels."""
         return bool(np.float32(self.low) <= np.float32(value) <= np.float32(self.high))
 
 
@@ -86,7 +86,7 @@ class EnvironmentParameters:
         self._value[name] = value
 
     def read(self, name: str, count: int) -> NDArray[np.float64]:
-        """float64 [count], one value for each of so many readers.
+        """Return float64 [count], one value for each of so many readers.
 
         Raises:
           UnitySideChannelException: Unknown name.
@@ -161,7 +161,7 @@ def _constant(value: float) -> Draw:
 
 
 def _uniform(rng: np.random.Generator, low: NDArray[np.float64], high: NDArray[np.float64]) -> Draw:
-    """Uniform over a union of ranges: each is chosen with a probability proportional to its width."""
+    """Draw uniformly from a union of ranges: each is chosen with a probability proportional to its width."""
     ends = np.cumsum(high - low)
     shift = high - ends  # from the ranges laid end to end to where they are
 

@@ -40,7 +40,7 @@ class RecordedController:
         return action
 
     def reset(self, agent_ids: Iterable[int]) -> None:
-        """Episodes that went on are not recorded."""
+        """Forget the open episodes: those that went on are not recorded."""
         self._recorder.forget()
         self._controller.reset(agent_ids)
 

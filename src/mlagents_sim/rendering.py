@@ -143,7 +143,7 @@ class Renderer:
             mujoco.mjv_initGeom(geom, _GEOM_TYPE[shape], size, center, rotation.ravel(), rgba)
 
     def _shine(self) -> None:
-        """Light from everywhere, and the sun; lights of the model are not used."""
+        """Add light from everywhere, and the sun; lights of the model are not used."""
         self._visual.nlight = 2
         for light, is_sun in zip(self._visual.lights, (False, True), strict=False):
             light.headlight = not is_sun
@@ -296,14 +296,14 @@ def _gl_context() -> Any:
 
 
 def _free(gl: Any) -> None:
-    """Before the drivers are unloaded."""
+    """Free the context before the drivers are unloaded."""
     for key in list(_contexts):
         _forget(gl, key)
     gl.free()
 
 
 def _context_class() -> Any:
-    """MuJoCo's own choice where the user has made one or the system has only one; else what needs no screen."""
+    """Return MuJoCo's own choice where the user has made one or the system has only one; else what needs no screen."""
     # Small pictures are drawn fastest by the calling thread alone, and the other cores have work of their own.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     if sys.platform.startswith("linux") and not os.environ.get("MUJOCO_GL"):

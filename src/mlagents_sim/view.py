@@ -30,7 +30,7 @@ class Pose:
 
     @classmethod
     def of_rotations(cls, position: NDArray[np.float64], quat: NDArray[np.float64]) -> list[Pose]:
-        """From positions [n, 3] and rotations (w, x, y, z) [n, 4]."""
+        """Make the view from positions [n, 3] and rotations (w, x, y, z) [n, 4]."""
         turned = quat_rotations(quat)
         return [cls(*vectors) for vectors in zip(position, turned[:, :, 2], turned[:, :, 1], strict=True)]
 

@@ -128,7 +128,7 @@ class Layout:
         return unquote(folder.name)
 
     def events(self, behavior: str) -> Path:
-        """Folder of a behavior's TensorBoard files."""
+        """Return the folder of a behavior's TensorBoard files."""
         if self.results_dir:
             return self.run / safe_name(behavior)
         return Path("summaries") / f"{self.run_id}_{safe_name(behavior)}"

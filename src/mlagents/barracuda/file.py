@@ -56,7 +56,7 @@ class Tensor:
         return Tensor(name, matrix[:, np.newaxis, np.newaxis, :])
 
     def __eq__(self, other: object) -> bool:
-        """Equal name, shape and bits."""
+        """Return whether both have equal name, shape and bits."""
         if not isinstance(other, Tensor):
             return NotImplemented
         same_shape = self.name == other.name and self.values.shape == other.values.shape

@@ -144,7 +144,7 @@ def _random_trial(rng: np.random.Generator, policy: Policy, spec: BehaviorSpec, 
 
 
 def _random_vectors(rng: np.random.Generator, policy: Policy, rows: int) -> list[FloatArray]:
-    """Twice as wide as what the policy has seen, so that some numbers reach the normaliser's limits."""
+    """Draw twice as wide as what the policy has seen, so that some numbers reach the normaliser's limits."""
     layout = policy.body.layout
     x = 2 * rng.standard_normal((rows, layout.width), np.float32)
     if policy.normalizer is not None:
@@ -154,7 +154,7 @@ def _random_vectors(rng: np.random.Generator, policy: Policy, rows: int) -> list
 
 
 def _random_entities(rng: np.random.Generator, rows: int, most: int, features: int) -> FloatArray:
-    """From none to the most entities in each row, in any place; missing ones are 0."""
+    """Draw from none to the most entities in each row, in any place; missing ones are 0."""
     present = rng.random((rows, most, 1)) < rng.random((rows, 1, 1))
     present[0], present[-1] = False, True
     return np.where(present, rng.standard_normal((rows, most, features), np.float32), np.float32(0))

@@ -107,7 +107,7 @@ def _set_in_behaviors(tree: Section, path: tuple[str, ...], value: object, at: P
 
 
 def _set_lesson(tree: Section, lesson: object, report: FaultReport) -> None:
-    """All curricula start at this lesson, or at their nearest one."""
+    """Let all curricula start at this lesson, or at their nearest one."""
     at = place_of("lesson")
     curricula = [
         parameter

@@ -127,7 +127,7 @@ def check_parameters(path: Path, *, strict: bool = False) -> Kind | None:
 
 
 def missing_demonstrations(settings: RunSettings) -> Iterator[tuple[KeyPath, str]]:
-    """Where a `demo_path` names nothing that can be read, and what was expected there."""
+    """Return where a `demo_path` names nothing that can be read, and what was expected there."""
     behaviors: list[tuple[KeyPath, BehaviorSettings]] = [
         (("behaviors", name), behavior) for name, behavior in settings.behaviors.items()
     ]

@@ -87,7 +87,7 @@ def _completed(base: Section, over: Section) -> Section:
 
 
 def _take_back(signals: Section, inherited: Section) -> None:
-    """Null under a signal's name says that the behavior does without this signal of the defaults."""
+    """Take back signals of the defaults whose name stands over null: the behavior does without them."""
     for name in inherited:
         if signals[name] is None:
             del signals[name]

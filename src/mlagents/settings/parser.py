@@ -107,7 +107,7 @@ def _related(path: KeyPath, other: KeyPath) -> bool:
 
 
 def _findings(detail: dict[str, Any], tree: Section) -> Iterator[_Finding]:
-    """One error of pydantic, in our words."""
+    """Put one error of pydantic into our words."""
     path: KeyPath = tuple(detail["loc"])
     context = detail.get("ctx", {})
     match detail["type"]:
@@ -164,7 +164,7 @@ def _unknown_trainer(path: KeyPath, context: dict[str, Any], name: str) -> _Find
 
 
 def _one_slip(typed: str, meant: str) -> bool:
-    """Whether one letter was added, left out or replaced, or two neighbours were swapped."""
+    """Return whether one letter was added, left out or replaced, or two neighbours were swapped."""
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(typed, meant, strict=False)))
     a, b = typed[same:], meant[same:]
     return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])

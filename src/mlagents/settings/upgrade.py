@@ -59,7 +59,7 @@ def upgrade(
 
 
 def is_of_2020(trainer: Mapping[str, Any]) -> bool:
-    """Whether a trainer file is a flat one, which often has sections of more behaviors than one run uses."""
+    """Return whether a trainer file is a flat one, which often has sections of more behaviors than one run uses."""
     return is_flat(trainer, {*RunSettings.model_fields, *_OLD_SECTIONS})
 
 

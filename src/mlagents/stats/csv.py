@@ -58,7 +58,7 @@ class CsvWriter:
         """Leave the text out: a table has no place for it."""
 
     def close(self) -> None:
-        """Every row is in its file already."""
+        """Do nothing: every row is in its file already."""
 
     def _start(self, behavior: str, path: Path, summaries: Mapping[str, Summary]) -> bool:
         if self._resumed_at is not None and path.exists() and start_file(path, keep=True):

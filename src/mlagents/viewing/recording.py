@@ -135,7 +135,7 @@ class Mp4:
 
 
 def file_of_type(*suffixes: str) -> Callable[[str], Path]:
-    """For argparse: a file that can be written, with one of the suffixes."""
+    """Return, for argparse, the type of a file that can be written, with one of the suffixes."""
 
     def parse(text: str) -> Path:
         path = Path(text)

@@ -167,7 +167,7 @@ def _is_of_2019(recording: Recording) -> bool:
 
 
 def _targets(pairs: Pairs) -> NDArray[np.float64]:
-    """[n, numbers of the action]: standardised, choices as one-hot vectors."""
+    """Return [n, numbers of the action]: standardised, choices as one-hot vectors."""
     branches = pairs.spec.action_spec.discrete_branches
     one_hot = [np.eye(size)[choice] for size, choice in zip(branches, pairs.action.discrete.T, strict=True)]
     continuous = pairs.action.continuous.astype(np.float64)
@@ -177,7 +177,7 @@ def _targets(pairs: Pairs) -> NDArray[np.float64]:
 
 
 def _features(columns: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """[n, at most `_MOST_FEATURES`]: observations, images as means of large squares."""
+    """Return [n, at most `_MOST_FEATURES`]: observations, images as means of large squares."""
     flat = [(_pooled(column) if column.ndim == 4 else column).reshape(len(column), -1) for column in columns]
     features: NDArray[np.float64] = np.hstack(flat).astype(np.float64)
     scale = features.std(axis=0)

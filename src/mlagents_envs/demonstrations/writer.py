@@ -195,7 +195,7 @@ def _with_zeros(action: ActionTuple, count: int) -> ActionTuple:
 
 
 def _fits_png(column: NDArray[np.float32]) -> bool:
-    """Whether these are images, [n, channels, height, width], that bytes hold without loss."""
+    """Return whether these are images, [n, channels, height, width], that bytes hold without loss."""
     if column.ndim != 4 or not all(0 < side <= LARGEST_SIDE for side in column.shape[1:]):
         return False
     if not (column.min(initial=0.0) >= 0.0 and column.max(initial=0.0) <= 1.0):

@@ -25,7 +25,7 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._shape = env.observation_space.shape
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """As the environment's own.
+        """Do as the environment's own method.
 
         Raises:
           UnityObservationException: What it returns is not an observation of its space and an info.
@@ -36,7 +36,7 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """As the environment's own.
+        """Do as the environment's own method.
 
         Raises:
           UnityObservationException: What it returns is not of the five parts of a step, or one has another form.

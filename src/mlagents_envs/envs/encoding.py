@@ -86,11 +86,11 @@ class ObservationEncoder:
         self.specs = [leaf.spec for leaf in leaves]
 
     def encode_batch(self, batch: Any) -> list[NDArray[np.float32]]:
-        """One float32 [n, *shape] per spec from a value of the space's batched form, which is copied."""
+        """Return one float32 [n, *shape] per spec from a value of the space's batched form, which is copied."""
         return [self._encode(leaf, leaf.value(batch)) for leaf in self._leaves]
 
     def encode(self, observations: Sequence[Any]) -> list[NDArray[np.float32]]:
-        """As `encode_batch`, from n values of the space."""
+        """Do as `encode_batch`, from n values of the space."""
         return [
             self._encode(leaf, [leaf.value(one) for one in observations])
             if observations

@@ -149,7 +149,7 @@ class GymnasiumEnvironment(LocalEnv):
         return everybody
 
     def _allowed(self, observations: Any, infos: Mapping[str, Any]) -> NDArray[np.bool_] | None:
-        """Bool [copies, sum of branches]; None if no copy says what is allowed."""
+        """Return bool [copies, sum of branches]; None if no copy says what is allowed."""
         if self._mask_in_obs:
             return join_columns(observations[MASK_KEY])
         if MASK_KEY not in infos:

@@ -96,7 +96,7 @@ class _Game:
         return {agent: bool(truncations.get(agent)) and not terminations.get(agent) for agent in ended}
 
     def deciding(self) -> list[Any]:
-        """Who acts next: the one whose turn it is, or everybody."""
+        """Return who acts next: the one whose turn it is, or everybody."""
         if isinstance(self.env, turn_based_aec_to_parallel_wrapper):
             return [self.env.aec_env.agent_selection] if self.env.agents else []
         return list(self.env.agents)
@@ -304,13 +304,13 @@ def _import(name: str) -> ModuleType:
 
 
 def _moved(name: str) -> str:
-    """Where the environments went that PettingZoo had once."""
+    """Return where the environments went that PettingZoo had once."""
     short = name.rpartition(".")[2]
     return f" Try: pip install mpe2, and pettingzoo:mpe2.{short}" if short.startswith("simple_") else ""
 
 
 def _known_modules() -> dict[str, str]:
-    """Short name -> full name of the environments that come with PettingZoo; none of them is imported."""
+    """Return short name -> full name of the environments that come with PettingZoo; none of them is imported."""
     families = [m.name for m in pkgutil.iter_modules(pettingzoo.__path__) if m.ispkg]
     folders = {family: [f"{path}/{family}" for path in pettingzoo.__path__] for family in families}
     return {

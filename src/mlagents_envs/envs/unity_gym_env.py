@@ -246,5 +246,5 @@ class ActionFlattener:
         self.action_space = spaces.Discrete(len(self.action_lookup))
 
     def lookup_action(self, action: int) -> list[int]:
-        """One choice per branch."""
+        """Return one choice per branch."""
         return self.action_lookup[action]

@@ -102,7 +102,7 @@ class UnityPettingzooBaseEnv:
                 self._action_spaces[agent].seed(seed + index)
 
     def render(self) -> None:
-        """Nothing: environments show themselves."""
+        """Do nothing: environments show themselves."""
 
     def close(self) -> None:
         """Close the environment; may be called again."""

@@ -12,7 +12,7 @@ LIBRARIES = {"gym": "Gymnasium", "pettingzoo": "PettingZoo"}
 
 
 def is_foreign(name: str) -> bool:
-    """Whether the name is one of an environment of another library."""
+    """Return whether the name is one of an environment of another library."""
     kind, colon, _ = name.partition(":")
     return bool(colon) and kind in LIBRARIES
 

@@ -101,16 +101,16 @@ class AgentLayout:
         self._expected = self._fixed(np.frombuffer(entry, np.uint8)[np.newaxis]).tobytes()
 
     def fits_all(self, rows: NDArray[np.uint8]) -> bool:
-        """Whether all messages have this layout."""
+        """Return whether all messages have this layout."""
         return self._fixed(rows).tobytes() == self._expected * len(rows)
 
     def fits(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which messages have this layout, bool [n]."""
+        """Return which messages have this layout, bool [n]."""
         fits: NDArray[np.bool_] = (self._fixed(rows) == np.frombuffer(self._expected, np.uint8)).all(axis=1)
         return fits
 
     def records(self, rows: NDArray[np.uint8]) -> NDArray[np.void]:
-        """Contiguous rows with names for their columns: [n], without a copy."""
+        """Return contiguous rows with names for their columns: [n], without a copy."""
         return rows.reshape(-1).view(self.record)
 
     def floats(self, records: NDArray[np.void], name: str) -> NDArray[np.float32]:
@@ -129,7 +129,7 @@ class AgentLayout:
         return (values @ _PLACES[: values.shape[1]]).view(np.int32)
 
     def flags(self, records: NDArray[np.void], width: int) -> NDArray[np.bool_]:
-        """Who was interrupted, bool [n]; of agents that are not done the mask, bool [n, width]."""
+        """Return who was interrupted, bool [n]; of agents that are not done the mask, bool [n, width]."""
         if self.done:
             return np.full(len(records), self.interrupted)
         if "mask" in self.columns and records["mask"].shape[1] == width:
@@ -142,7 +142,7 @@ class AgentLayout:
 
 
 def _format(name: str, span: Span) -> tuple[str, int] | str:
-    """How numpy reads a column."""
+    """Return how numpy reads a column."""
     size = span[1] - span[0]
     if name.endswith("id"):
         return f"({size},)u1"

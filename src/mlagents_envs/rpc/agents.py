@@ -64,7 +64,7 @@ def encode_agents(
 
 
 def _scalars(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
-    """Everything but observations, bytes [n]."""
+    """Return everything but observations, bytes [n]."""
     fixed = zip(
         np.asarray(batch.reward).tolist(),
         np.asarray(batch.group_reward).tolist(),
@@ -97,7 +97,7 @@ def _flags(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
 def _observations(
     column: NDArray[np.float32], spec: ObservationSpec, compress: bool, images_channels_last: bool
 ) -> list[bytes]:
-    """One observation of all agents, bytes [n]."""
+    """Return one observation of all agents, bytes [n]."""
     start = _observation_start(spec, compress, images_channels_last)
     if compress:
         return [_field(OBSERVATION, start + _field(COMPRESSED_DATA, encode_png(image))) for image in column]

@@ -48,7 +48,7 @@ _OPTIONS = [
 
 
 def all_capabilities() -> Any:
-    """`UnityRLCapabilitiesProto` of a side that understands everything up to API 1.5."""
+    """Return `UnityRLCapabilitiesProto` of a side that understands everything up to API 1.5."""
     return UnityRLCapabilitiesProto(
         **{descriptor.name: True for descriptor in UnityRLCapabilitiesProto.DESCRIPTOR.fields}
     )
@@ -113,7 +113,7 @@ class Connection:
             ) from None
 
     def close(self) -> None:
-        """Cuts the connection."""
+        """Cut the connection."""
         self._channel.close()
 
 
@@ -213,7 +213,7 @@ class Player:
         return self._command(self._call(message))
 
     def close(self) -> None:
-        """Tells the program that the environment leaves, if it still listens."""
+        """Tell the program that the environment leaves, if it still listens."""
         leaving = EnvelopeProto(header={"status": 400}).SerializeToString()
         try:
             if self.initialization is not None:

@@ -22,7 +22,7 @@ LARGEST_SIDE = 8192
 
 
 def png_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) that the head of a PNG file claims; None if `data` do not start like one."""
+    """Return (height, width), which the head of a PNG file claims; None if `data` do not start like one."""
     if len(data) < 24 or not data.startswith(PNG_HEADER):
         return None
     return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
@@ -98,7 +98,7 @@ def process_pixels(
 def decode_image(
     data: bytes, channels: int, mapping: Sequence[int], size: tuple[int, int] | None
 ) -> NDArray[np.float32]:
-    """`process_pixels` for images of (height, width) `size`, which is checked before decoding."""
+    """Do as `process_pixels` for images of (height, width) `size`, which is checked before decoding."""
     files = split_pngs(data)
     if not mapping:
         needed = max(1, -(-channels // 3))  # ceil: the rest is padding
@@ -166,7 +166,7 @@ def channels_last(
     package_version: str | None,
     png: bytes | None = None,
 ) -> bool:
-    """Whether a rank-3 observation comes as (height, width, channels).
+    """Return whether a rank-3 observation comes as (height, width, channels).
 
     Args:
       shape: As sent.

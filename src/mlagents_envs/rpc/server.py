@@ -117,12 +117,12 @@ class ExchangeServer:
         call.answer.put(data)
 
     def exchange(self, data: bytes, timeout_s: float, poll: PollCallback | None = None) -> bytes:
-        """Answers the open call with `data`, and waits for the next one; raises as `answer` and `receive`."""
+        """Answer the open call with `data`, and wait for the next one; raises as `answer` and `receive`."""
         self.answer(data)
         return self.receive(timeout_s, poll)
 
     def close(self, farewell: bytes) -> None:
-        """Answers the open call, if any, with `farewell`, and stops listening. May be called again."""
+        """Answer the open call, if any, with `farewell`, and stop listening. May be called again."""
         with self._lock:
             if self._closed:
                 return
@@ -197,7 +197,7 @@ class _DaemonWorkers(futures.Executor):
 
 
 def _is_connected(port: int) -> bool:
-    """Whether anybody has a connection to a port of this process; True where the system does not tell."""
+    """Return whether anybody has a connection to a port of this process; True where the system does not tell."""
     import psutil  # only who waits for long needs it
 
     try:

@@ -111,7 +111,7 @@ def brain_parameters(name: str, action_spec: ActionSpec, *, legacy: bool = False
 
 
 def wire_axes(spec: ObservationSpec, *, images_channels_last: bool) -> tuple[Sequence[int], Sequence[int]]:
-    """(shape, dimension properties) as they are sent."""
+    """Return (shape, dimension properties) as they are sent."""
     shape, properties = spec.shape, [int(flags) for flags in spec.dimension_property]
     if images_channels_last and len(shape) == 3:
         return (*shape[1:], shape[0]), [*properties[1:], properties[0]]

@@ -251,7 +251,7 @@ def _read_part(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence
 
 
 def _in_order(groups: Sequence[_Group]) -> list[_Agents]:
-    """Those who wait together, and those whose episodes ended, in the order of their messages."""
+    """Return those who wait together, and those whose episodes ended, in the order of their messages."""
     parts = [group for group in groups if not group.layout.done], [group for group in groups if group.layout.done]
     return [
         _joined([group.agents for group in part], np.concatenate([group.places for group in part]).argsort())
@@ -261,7 +261,7 @@ def _in_order(groups: Sequence[_Group]) -> list[_Agents]:
 
 
 def _joined(batches: Sequence[_Agents], order: NDArray[np.intp] | slice = slice(None)) -> _Agents:
-    """One batch of several that are all `done`, or all not; `order` as if it were to index their concatenation."""
+    """Return one batch of several that are all `done`, or all not; `order` as if to index their concatenation."""
     first, *others = batches
     if not others:
         return first
@@ -271,7 +271,7 @@ def _joined(batches: Sequence[_Agents], order: NDArray[np.intp] | slice = slice(
 
 
 def _nobody(spec: BehaviorSpec) -> _Agents:
-    """No agents whose episodes ended; most lists have none, and arrays of size 0 can be shared."""
+    """Return no agents whose episodes ended; most lists have none, and arrays of size 0 can be shared."""
     empty = TerminalSteps.empty(spec)
     return _Agents(True, empty.reward, empty.agent_id, empty.group_id, empty.group_reward, empty.interrupted, empty.obs)
 
@@ -368,7 +368,7 @@ def _values(proto: Any, shape: tuple[int, ...], last: bool) -> NDArray[np.float3
 
 
 def _channels_first(floats: NDArray[np.float32], shape: tuple[int, ...], last: bool) -> NDArray[np.float32]:
-    """float32 [n, product of shape] as [n, *shape]."""
+    """Return float32 [n, product of shape] as [n, *shape]."""
     if not last:
         return floats.reshape(len(floats), *shape)
     channels, height, width = shape

@@ -66,7 +66,7 @@ class EngineConfigurationChannel(SendOnlySideChannel):
         target_frame_rate: int | None = None,
         capture_frame_rate: int | None = None,
     ) -> None:
-        """Queues one message per setting that is given; see `EngineConfig`.
+        """Queue one message per setting that is given; see `EngineConfig`.
 
         Raises:
           UnitySideChannelException: Only one of `width` and `height` is given.
@@ -90,7 +90,7 @@ class EngineConfigurationChannel(SendOnlySideChannel):
         self._queue_int(kinds.CAPTURE_FRAME_RATE, capture_frame_rate)
 
     def set_configuration(self, config: EngineConfig) -> None:
-        """Queues one message per setting of `config` that is not None."""
+        """Queue one message per setting of `config` that is not None."""
         self.set_configuration_parameters(**config._asdict())
 
     def _start(self, kind: ConfigurationType) -> OutgoingMessage:

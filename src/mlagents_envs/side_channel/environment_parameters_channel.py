@@ -50,14 +50,14 @@ class EnvironmentParametersChannel(SendOnlySideChannel):
         self.queue_message_to_send(message)
 
     def set_uniform_sampler_parameters(self, key: str, min_value: float, max_value: float, seed: int) -> None:
-        """Draws `key` uniformly from [min_value, max_value]."""
+        """Let the environment draw `key` uniformly from [min_value, max_value]."""
         message = self._sampler(key, self.SamplerTypes.UNIFORM, seed)
         message.write_float32(min_value)
         message.write_float32(max_value)
         self.queue_message_to_send(message)
 
     def set_gaussian_sampler_parameters(self, key: str, mean: float, st_dev: float, seed: int) -> None:
-        """Draws `key` from a normal distribution."""
+        """Let the environment draw `key` from a normal distribution."""
         message = self._sampler(key, self.SamplerTypes.GAUSSIAN, seed)
         message.write_float32(mean)
         message.write_float32(st_dev)
@@ -66,7 +66,7 @@ class EnvironmentParametersChannel(SendOnlySideChannel):
     def set_multirangeuniform_sampler_parameters(
         self, key: str, intervals: Sequence[tuple[float, float] | Sequence[float]], seed: int
     ) -> None:
-        """Draws `key` from a union of ranges; a range is chosen with a probability proportional to its width.
+        """Let the environment draw `key` from a union of ranges, chosen with probability proportional to their widths.
 
         Args:
           key: Name of the parameter.

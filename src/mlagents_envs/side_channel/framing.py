@@ -17,7 +17,7 @@ _HEAD_SIZE = 16 + _LENGTH.size
 
 
 def pack_frame(channel_id: uuid.UUID, payload: bytes | bytearray) -> bytes:
-    """One frame, ready to be joined with others."""
+    """Return one frame, ready to be joined with others."""
     return channel_id.bytes_le + _LENGTH.pack(len(payload)) + payload
 
 

@@ -26,7 +26,7 @@ class IncomingMessage:
         self.offset = offset
 
     def read_bool(self, default_value: bool = False) -> bool:
-        """One byte; anything but 0 is true."""
+        """Read one byte; anything but 0 is true."""
         return default_value if self._at_end() else bool(self._unpack("?"))
 
     def read_int32(self, default_value: int = 0) -> int:

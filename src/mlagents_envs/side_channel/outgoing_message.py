@@ -25,7 +25,7 @@ class OutgoingMessage:
         self.buffer = bytearray()
 
     def write_bool(self, b: bool) -> None:
-        """One byte."""
+        """Append one byte."""
         self._pack("?", b)
 
     def write_int32(self, i: int) -> None:

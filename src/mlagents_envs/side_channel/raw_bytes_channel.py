@@ -25,7 +25,7 @@ class RawBytesChannel(SideChannel):
         self._received_messages.append(msg.get_raw_bytes())
 
     def send_raw_data(self, data: bytes | bytearray) -> None:
-        """Queues one payload."""
+        """Queue one payload."""
         message = OutgoingMessage()
         message.set_raw_bytes(data)
         self.queue_message_to_send(message)

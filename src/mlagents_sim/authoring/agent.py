@@ -121,7 +121,7 @@ class Agent:
         batch.end(row, interrupted=False)
 
     def episode_interrupted(self) -> None:
-        """As `end_episode`, but the episode is cut, not finished: its last state still has a value."""
+        """Cut the episode short, else as `end_episode`: it is not finished, and its last state still has a value."""
         batch, row = self.located()
         batch.end(row, interrupted=True)
 
@@ -175,7 +175,7 @@ class Agent:
         return f"Behavior {self.behavior.qualified_name!r}, {number} ({type(self).__name__})"
 
     def located(self) -> Place:
-        """Where the agent's numbers are kept.
+        """Return where the agent's numbers are kept.
 
         Raises:
           UnityEnvironmentException: The agent is in no world yet.

@@ -43,7 +43,7 @@ class OwnSensor:
         self.spec = spec
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, *shape] as it is."""
+        """Return `frame` [rows, *shape] as it is."""
         return np.asarray(frame, np.float32)
 
     def clear(self, rows: RowIndex) -> None:
@@ -100,7 +100,7 @@ class ObjectBatch(AgentBatch):
                 )
 
     def _make_sensors(self, agent: Agent) -> list[Sensor]:
-        """All sensors by name, and in `_sources` where their frames come from: an index, None for the vector."""
+        """Make all sensors by name; note in `_sources` where their frames come from: an index, None for the vector."""
         named: list[tuple[Sensor, int | None]] = [
             (OwnSensor(sensor.spec), number) for number, sensor in enumerate(agent.sensors)
         ]
@@ -153,7 +153,7 @@ class ObjectBatch(AgentBatch):
             agent.request_action()
 
     def action_mask(self) -> list[NDArray[np.bool_]]:
-        """Bool [agents, branch size] per branch, asked anew of the agents that wait."""
+        """Return bool [agents, branch size] per branch, asked anew of the agents that wait."""
         for row in self._waiting():
             mine = [mask[row] for mask in self._mask]
             for forbidden in mine:
@@ -192,7 +192,7 @@ class ObjectBatch(AgentBatch):
     # Life of an episode
 
     def begin_all_episodes(self) -> None:
-        """As for every batch."""
+        """Do as for every batch."""
         self._step = 0
         self._over.clear()
         super().begin_all_episodes()
@@ -280,7 +280,7 @@ class ObjectBatch(AgentBatch):
         agent.completed_episodes += 1
 
     def has_ended(self) -> bool:
-        """Whether an end is not yet reported."""
+        """Return whether an end is not yet reported."""
         return bool(self._over)
 
     def finish_episodes(self) -> TerminalSteps | None:

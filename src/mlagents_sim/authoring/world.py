@@ -55,7 +55,7 @@ class AgentWorld(World):
 
 
 def _by_behavior(agents: Sequence[Agent]) -> list[list[Agent]]:
-    """Agents that one policy decides for, together."""
+    """Return agents that one policy decides for, together."""
     together: dict[tuple[str, BehaviorType, object], list[Agent]] = {}
     for agent in agents:
         if "behavior" not in vars(agent):

@@ -63,7 +63,7 @@ class BasicAgents(AgentBatch):
         self.position: NDArray[np.intp] = np.full(count, START)
 
     def reset(self, rows: NDArray[np.intp]) -> None:
-        """Back to the start."""
+        """Go back to the start."""
         self.position[rows] = START
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
@@ -71,7 +71,7 @@ class BasicAgents(AgentBatch):
         return [_ONE_HOT[self.position[rows]]]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Where everybody is."""
+        """Return where everybody is."""
         return {"position": self.position}
 
     def act(self) -> None:

@@ -181,7 +181,7 @@ def _integrate(crawlers: Crawlers, agents: AgentArrays) -> bool:
 
 @compiled
 def _advance(crawlers: Crawlers, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for k in range(steps):
         count_step(agents)
         _act(crawlers, agents)
@@ -245,7 +245,7 @@ class CrawlerAgents(AgentBatch):
         self.drives.apply(self.arrays.continuous)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Height; the body's directions; of every part contact, velocities, place and drive: see the documentation.
+        """Return height; the body's directions; of every part contact, velocities, place, drive: see the documentation.
 
         Directions are seen by somebody who looks from the body to the target.
         """
@@ -270,7 +270,7 @@ class CrawlerAgents(AgentBatch):
         return [np.concatenate((height[:, np.newaxis], up_and_forward, part[:, 0, :7], legs), axis=1)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Bodies, drives and targets."""
+        """Return the bodies, drives and targets."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -306,17 +306,17 @@ class CrawlerWorld(World):
         self.crawler_agents.drives.clear()
 
     def bodies(self) -> VisualGeoms:
-        """Creatures on floors that move with them, and the way to their targets."""
+        """Return the creatures on floors that move with them, and the way to their targets."""
         crawlers = self.crawlers
         return runners_on_floors(self.crawler, crawlers.ragdolls, crawlers.targets.position, COLORS)
 
     def integrate(self) -> None:
-        """Joints, contacts, and the end of who falls."""
+        """Move with joints and contacts, and end the episode of who falls."""
         _integrate(self.crawlers, self.crawler_agents.arrays)
         refill(self.crawlers.targets, self._rng)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         done = _advance(self.crawlers, self.crawler_agents.arrays, steps)
         refill(self.crawlers.targets, self._rng)
         return done

@@ -232,7 +232,7 @@ class FoodCollectorAgents(AgentBatch):
         return [cast(rays, areas.shapes, areas.origins, agents), perceive_own_state(areas.boxes, areas.lasers, agents)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Agents, food, who shoots and who is frozen."""
+        """Return the agents, food, who shoots and who is frozen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -256,7 +256,7 @@ class FoodCollectorWorld(World):
         self.areas.lay_food()
 
     def bodies(self) -> VisualGeoms:
-        """Agents, black if they are frozen, and their lasers; green food and red; floor and walls."""
+        """Return the agents, black if they are frozen, and their lasers; green food and red; floor and walls."""
         areas, boxes = self.areas, self.areas.boxes
         offset = side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         place, turned = boxes.position + offset, yaw_rotations(boxes.yaw)
@@ -276,20 +276,20 @@ class FoodCollectorWorld(World):
         )
 
     def _lasers(self, agents: NDArray[np.float64], turned: NDArray[np.float64]) -> VisualGeoms:
-        """Beams ahead of those who shoot; of the others only a speck inside them."""
+        """Return beams ahead of those who shoot; of the others only a speck inside them."""
         shoots = self.areas.lasers.shoots.reshape(-1, 1)
         half_length = 0.5 * LASER_LENGTH_M * float(self.parameters.read("laser_length", 1)[0])
         size = np.where(shoots, (LASER_WIDTH_M, LASER_WIDTH_M, half_length), 0.01)
         return make_solids(agents + turned[:, :, 2] * size[:, 2:], size, RED, turned)
 
     def integrate(self) -> None:
-        """Contacts, and what is eaten."""
+        """Move with contacts, and let agents eat."""
         areas = self.areas
         integrate(areas.boxes, areas.food, self.collectors.arrays)
         areas.choose_next_places()
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         areas = self.areas
         done = advance(areas.boxes, areas.food, areas.lasers, areas.shapes, self.collectors.arrays, steps)
         areas.choose_next_places()

@@ -65,7 +65,7 @@ PARAMETERS: Final = {
 
 @compiled
 def _covers(thing: int, u: float, v: float) -> bool:
-    """Whether a thing covers a point of its cell.
+    """Return whether a thing covers a point of its cell.
 
     Args:
       thing: GOAL, two crossed bars; PIT, the same turned by 45 degrees; AGENT, a hollow square; others cover nothing.
@@ -180,7 +180,7 @@ class GridAgents(AgentBatch):
         return [pictures]
 
     def action_mask(self) -> list[NDArray[np.bool_]]:
-        """No moves out of the grid."""
+        """Forbid moves out of the grid."""
         mask = np.zeros((len(self), len(_MOVES)), np.bool_)
         last = self.size - 1
         x, z = self.position.T
@@ -217,7 +217,7 @@ class GridWorld(World):
         super().__init__([self.grids], 1, parameters)
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """All grids from above, larger than the agents see them."""
+        """Return all grids from above, larger than the agents see them."""
         from PIL import Image, ImageDraw
 
         count = len(self.grids)
@@ -231,7 +231,7 @@ class GridWorld(World):
         return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
     def _paint(self, draw: ImageDraw, grid: int, left: int, top: int, side: int) -> None:
-        """One grid with half a cell of wall around it."""
+        """Draw one grid with half a cell of wall around it."""
         size = int(self.grids.size[grid])
         cell = side / (size + 1)
         for x in range(size):

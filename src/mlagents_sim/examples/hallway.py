@@ -111,7 +111,7 @@ def _act(boxes: Boxes, agents: AgentArrays) -> None:
 
 @compiled
 def _integrate(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gravity: NDArray[np.float64]) -> bool:
-    """0.02 s of physics; who touches a goal ends the episode. Returns whether any episode is over."""
+    """Advance the physics by 0.02 s; who touches a goal ends the episode. Return whether any episode is over."""
     move(boxes, gravity[0])
     any_over = False
     for i in range(len(agents.reward)):
@@ -129,7 +129,7 @@ def _integrate(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gr
 def _advance(
     boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gravity: NDArray[np.float64], steps: int
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(agents)
         _act(boxes, agents)
@@ -203,7 +203,7 @@ class HallwayAgents(AgentBatch):
         boxes.velocity[rows] = 0.0
 
     def _spread(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Distances from the middle, across the hall and along it."""
+        """Return the distances from the middle, across the hall and along it."""
         rng = self._rng
         return (
             rng.uniform(-SIDE_SPREAD_M, SIDE_SPREAD_M, count),
@@ -217,7 +217,7 @@ class HallwayAgents(AgentBatch):
         return [rays, self.arrays.step_count[rows, np.newaxis] / MAX_STEP]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Gravity, boxes, which sign is shown, and what was seen."""
+        """Return gravity, boxes, which sign is shown, and what was seen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -247,12 +247,12 @@ class HallwayWorld(World):
         return join(make_solids(place, boxes.half_size, COLORS, turned), make_faces(place[:, AGENT], turned[:, AGENT]))
 
     def integrate(self) -> None:
-        """Contacts, and the reward for a goal."""
+        """Move with contacts, and give the reward for a goal."""
         agents = self.hallway_agents
         _integrate(self.boxes, agents.arrays, agents.shows_o, agents.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         agents = self.hallway_agents
         return _advance(self.boxes, agents.arrays, agents.shows_o, agents.gravity, steps)
 

@@ -198,7 +198,7 @@ class PyramidsAgents(AgentBatch):
         return [*seen, np.column_stack((self.is_on[agents], own_velocity))]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Boxes, which of them sleep, and the switch."""
+        """Return the boxes, which of them sleep, and the switch."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -240,12 +240,12 @@ class PyramidsWorld(World):
         return make_solids(place, size, np.array(BRICK_COLORS), turned)
 
     def integrate(self) -> None:
-        """Contacts, the switch, and the reward for the target."""
+        """Move with contacts, turn the switch on, and give the reward for the target."""
         agents = self.pyramids_agents
         integrate(self.boxes, agents.piles, agents.bricks, agents.is_on, agents.reserved, agents.arrays)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         agents = self.pyramids_agents
         return advance(self.boxes, agents.piles, agents.bricks, agents.is_on, agents.reserved, agents.arrays, steps)
 

@@ -294,11 +294,11 @@ class SoccerWorld(World):
         self._time_cost = 1.0 / kind.max_step if kind.time_costs else 0.0
 
     def bodies(self) -> VisualGeoms:
-        """Floors, walls and nets, players in the colours of their teams, and balls."""
+        """Return the floors, walls and nets, players in the colours of their teams, and balls."""
         return picture_of(self.fields.pitches, self.fields.walls, self.fields.kind.teams[0].players)
 
     def integrate(self) -> None:
-        """Contacts, kicks, goals."""
+        """Move with contacts, kicks and goals."""
         fields = self.fields
         integrate(
             fields.pitches,
@@ -311,7 +311,7 @@ class SoccerWorld(World):
         )
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         fields = self.fields
         return advance(
             fields.pitches,

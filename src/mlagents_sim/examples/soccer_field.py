@@ -117,6 +117,6 @@ def _goals() -> list[Rectangle]:
 
 
 def goal_lines(ball_radius_m: NDArray[np.float64], ball_height_m: float) -> NDArray[np.float64]:
-    """How far from the middle of the field the ball's is when it touches a goal's floor, m, which it dips below."""
+    """Return how far from the middle, m, the ball's centre is when it touches a goal's floor, which it dips below."""
     reach = np.sqrt(np.maximum(ball_radius_m**2 - ball_height_m**2, 0.0))
     return np.asarray(GOAL_FLOOR_M - reach)

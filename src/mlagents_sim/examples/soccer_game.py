@@ -125,7 +125,7 @@ def integrate(
     numbers: NDArray[np.float64],
     time_cost: float,
 ) -> bool:
-    """0.02 s of physics; a goal ends the episode. Returns whether any is over."""
+    """Advance the physics by 0.02 s; a goal ends the episode. Return whether any is over."""
     contacts = make_contacts()
     any_over = False
     for pitch in range(len(goal_line)):
@@ -154,7 +154,7 @@ def advance(
     max_step: int,
     steps: int,
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(blue.agents)
         count_step(purple.agents)
@@ -191,5 +191,5 @@ def picture_of(pitches: Pitches, walls: Walls, blue_players: int) -> VisualGeoms
 
 
 def _upright(level: NDArray[np.float64], height: float) -> NDArray[np.float64]:
-    """[..., 2] -> [..., 3]."""
+    """Map [..., 2] to [..., 3]."""
     return np.stack((level[..., 0], np.full(level.shape[:-1], height), level[..., 1]), axis=-1)

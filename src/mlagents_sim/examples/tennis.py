@@ -162,7 +162,7 @@ def _act(courts: Courts, agents: AgentArrays, side: int, lean_rad: NDArray[np.fl
 def _integrate(
     courts: Courts, games: Games, left: AgentArrays, right: AgentArrays, gravity: NDArray[np.float64]
 ) -> bool:
-    """0.02 s of physics; who wins ends the match. Returns whether any match is over."""
+    """Advance the physics by 0.02 s; who wins ends the match. Return whether any match is over."""
     any_over = False
     for court in range(len(left.reward)):
         move_court(courts, court, gravity[0])
@@ -191,7 +191,7 @@ def _advance(
     lean_rad: NDArray[np.float64],
     steps: int,
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(left)
         count_step(right)
@@ -312,7 +312,7 @@ class TennisAgents(AgentBatch):
             self._match.serve(rows)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Racket and ball: position and velocity, from the left whoever looks; a ninth number is 0, as in Unity."""
+        """Return racket and ball: position, velocity, from the left whoever looks; a ninth number is 0, as in Unity."""
         return [_perceive(self._match.courts, self._side, np.arange(len(self))[rows])]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
@@ -325,7 +325,7 @@ class TennisAgents(AgentBatch):
 
 
 def _with_depth(values: NDArray[np.float64], z: float) -> NDArray[np.float64]:
-    """[..., 2] -> [..., 3]."""
+    """Map [..., 2] to [..., 3]."""
     return np.concatenate((values, np.full((*values.shape[:-1], 1), z)), axis=-1)
 
 
@@ -340,7 +340,7 @@ class TennisWorld(World):
         super().__init__([self.left, self.right], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """Floors, net and walls, the rackets in the colours of their sides, and the balls."""
+        """Return the floors, net and walls, the rackets in the colours of their sides, and the balls."""
         courts = self.match.courts
         count = len(courts.lean)
         areas = side_by_side(count, AREAS_APART_M)[:, np.newaxis]
@@ -359,12 +359,12 @@ class TennisWorld(World):
         )
 
     def integrate(self) -> None:
-        """Flight, hits, and who wins by them."""
+        """Let the balls fly and be hit, and find who wins by that."""
         match = self.match
         _integrate(match.courts, match.games, self.left.arrays, self.right.arrays, match.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         match = self.match
         arrays = self.left.arrays, self.right.arrays
         return _advance(match.courts, match.games, *arrays, match.gravity, match.lean_rad, steps)

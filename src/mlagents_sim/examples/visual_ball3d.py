@@ -75,7 +75,7 @@ class Visual3DBallAgents(Ball3DAgents):
         self._camera[:, 3:5] = np.cos(0.5 * PITCH_RAD), np.sin(0.5 * PITCH_RAD)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Where the cameras are; what they see is brought up to date."""
+        """Return where the cameras are; what they see is brought up to date."""
         areas, model, data = self._areas, self._scene.model, self._scene.data
         data.mocap_quat[::2], data.mocap_pos[1::2] = areas.quat, areas.position
         model.geom_size[1::2, 0] = model.geom_rbound[1::2] = areas.radius
@@ -89,7 +89,7 @@ class Visual3DBallWorld(Ball3DWorld):
     def make_agents(
         self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool
     ) -> Visual3DBallAgents:
-        """Agents that see."""
+        """Return agents that see."""
         return Visual3DBallAgents(self.areas, rng, parameters)
 
 

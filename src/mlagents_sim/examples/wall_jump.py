@@ -241,7 +241,7 @@ class WallJumpAgents(AgentBatch):
         return [*seen, perceive_own_state(areas.boxes, agents)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Gravity, boxes, jumps, who plays as what, and what was seen."""
+        """Return gravity, boxes, jumps, who plays as what, and what was seen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -274,12 +274,12 @@ class WallJumpWorld(World):
         )
 
     def integrate(self) -> None:
-        """Contacts, and the reward for the goal."""
+        """Move with contacts, and give the reward for the goal."""
         areas = self.areas
         integrate(areas.boxes, areas.jumps, self.small.arrays, self.big.arrays, areas.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         areas = self.areas
         return advance(areas.boxes, areas.jumps, self.small.arrays, self.big.arrays, areas.gravity, steps)
 

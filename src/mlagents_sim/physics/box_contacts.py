@@ -117,7 +117,7 @@ def _find_points(area: Boxes, contacts: Contacts, a: int, b: int, duration: floa
 
 @compiled
 def _largest(gaps: tuple[float, float, float, float]) -> int:
-    """Which gap is the largest; of equal ones the first, however they were rounded."""
+    """Return which gap is the largest; of equal ones the first, however they were rounded."""
     best = 0
     for axis in range(1, 4):
         if gaps[axis] > gaps[best] + TOLERANCE:
@@ -127,7 +127,7 @@ def _largest(gaps: tuple[float, float, float, float]) -> int:
 
 @compiled
 def _lie_on(area: Boxes, contacts: Contacts, a: int, b: int, up: float, gap: float) -> None:
-    """Two points for two level faces: opposite corners of the smaller one."""
+    """Return two points for two level faces: opposite corners of the smaller one."""
     ha, hb = area.half_size[a], area.half_size[b]
     smaller = a if ha[0] * ha[2] <= hb[0] * hb[2] else b
     half, c, s = area.half_size[smaller], math.cos(area.yaw[smaller]), math.sin(area.yaw[smaller])
@@ -142,7 +142,7 @@ def _lie_on(area: Boxes, contacts: Contacts, a: int, b: int, up: float, gap: flo
 def _stand_against(
     area: Boxes, contacts: Contacts, a: int, b: int, x: float, z: float, axis: int, margin: float
 ) -> None:
-    """Up to two points for upright faces: the face of one box against the nearest edge of the other.
+    """Return up to two points for upright faces: the face of one box against the nearest edge of the other.
 
     Args:
       area: The boxes.
@@ -265,7 +265,7 @@ def _balance(area: Boxes, contacts: Contacts, duration: float) -> None:
 
 @compiled
 def _let_slip(contacts: Contacts) -> bool:
-    """Where friction holds as much as it can, only the dynamic one is left; returns whether that is anywhere."""
+    """Leave only dynamic friction where friction holds as much as it can; return whether that is anywhere."""
     any_slips = False
     for point in range(contacts.used[0]):
         partner = contacts.partner[point]
@@ -307,7 +307,7 @@ def _press(area: Boxes, contacts: Contacts, point: int, duration: float) -> floa
 
 @compiled
 def _rub(area: Boxes, contacts: Contacts, point: int) -> float:
-    """Friction at one point, with the pressure of the whole face; returns by how much the velocity there changed."""
+    """Apply friction at one point, with the whole face's pressure; return by how much the velocity there changed."""
     most = contacts.limit[point, 0] * _pressure(contacts, point)
     old_t, old_u = contacts.impulse[point, 1], contacts.impulse[point, 2]
     if most == 0.0 and old_t == 0.0 and old_u == 0.0:
@@ -345,7 +345,7 @@ def _mobility(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z
 
 @compiled
 def _speed(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float) -> float:
-    """Velocity of the mover's point relative to the other box's, along a direction."""
+    """Return the velocity of the mover's point relative to the other box's, along a direction."""
     total = 0.0
     for box in range(2):
         index, arm = contacts.pair[point, box], contacts.arm[point, box]

@@ -62,7 +62,7 @@ class Boxes(NamedTuple):
 
 
 def make_boxes(areas: int, movers: int, centers: list[Vector3], sizes: list[Vector3], friction: float = 0.6) -> Boxes:
-    """Boxes at rest with the same places and sizes in all areas; the movers' masses and drags are to be set.
+    """Return boxes at rest with the same places and sizes in all areas; the movers' masses and drags are to be set.
 
     Args:
       areas: RowIndex.
@@ -101,7 +101,7 @@ def set_mover(
 
 @compiled
 def move(boxes: Boxes, gravity: float) -> None:
-    """0.02 s of all areas: gravity, drag, contacts, motion.
+    """Advance all areas by 0.02 s: gravity, drag, contacts, motion.
 
     Args:
       boxes: Changed in place.
@@ -128,7 +128,7 @@ def move(boxes: Boxes, gravity: float) -> None:
 
 @compiled
 def move_few(area: Boxes, gravity: float) -> None:
-    """As `move`, for boxes of one area: every array lacks the first axis."""
+    """Do as `move`, for boxes of one area: every array lacks the first axis."""
     movers, count = area.touches.shape
     _move_area(area, make_contacts(movers, count), gravity)
 

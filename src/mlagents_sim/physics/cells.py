@@ -143,7 +143,7 @@ def _find(
 
 @compiled
 def _extent(rotation: Matrix, half_size: Vector, axis: int) -> float:
-    """Half the size of a turned box along an axis of the grid."""
+    """Return half the size of a turned box along an axis of the grid."""
     return float(
         abs(rotation[axis, 0]) * half_size[0]
         + abs(rotation[axis, 1]) * half_size[1]
@@ -163,7 +163,7 @@ def _span(center: float, extent: float, cell: float, count: int) -> tuple[int, i
 
 @compiled
 def _boxes_overlap(away: Vector, cell: Vector, rotation: Matrix, half_size: Vector) -> bool:
-    """Whether a cell and a box overlap that do so along the cell's own axes.
+    """Return whether a cell and a box overlap that do so along the cell's own axes.
 
     Args:
       away: From the box to the cell, in the grid's frame.
@@ -193,7 +193,7 @@ def _boxes_overlap(away: Vector, cell: Vector, rotation: Matrix, half_size: Vect
 
 @compiled
 def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: Vector, radius: float) -> bool:
-    """Whether a cell and a capsule or sphere overlap; arguments as those of `_boxes_overlap`."""
+    """Return whether a cell and a capsule or sphere overlap; arguments as those of `_boxes_overlap`."""
     start, path, half_cell = np.empty(3), np.empty(3), np.empty(3)
     for i in range(3):
         half_cell[i] = 0.5 * cell[i]
@@ -214,7 +214,7 @@ def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: V
 def _squared_distance(
     offset: Vector, place: Vector, away: Vector, rotation: Matrix, half_size: Vector, rounding: float
 ) -> float:
-    """From the agent to that point of a shape which is nearest to a cell's centre.
+    """Return the squared distance from the agent to that point of a shape which is nearest to a cell's centre.
 
     Args:
       offset: From the agent to the grid's centre.

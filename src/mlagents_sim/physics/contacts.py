@@ -33,7 +33,7 @@ def moving_speed(gap: float) -> float:
 
 @compiled
 def staying_speed(gap: float) -> float:
-    """As `moving_speed`, of the velocities that stay."""
+    """Return what `moving_speed` does, of the velocities that stay."""
     return min(-CORRECTION * gap / TIME_STEP_S, 0.0)
 
 

@@ -257,7 +257,7 @@ def _press(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: i
 
 @compiled
 def _rub(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int, part: float) -> float:
-    """Likewise for friction across the normal, in which the ball's spin takes part."""
+    """Do likewise for friction across the normal, in which the ball's spin takes part."""
     tx, tz = -contacts.normal[point, 1], contacts.normal[point, 0]
     most = FRICTION * (contacts.impulse[point, 0] + contacts.change[point, 0])
     mobility = _inverse_mass(contacts.body[point, 0], ball) + _inverse_mass(contacts.body[point, 1], ball)

@@ -69,7 +69,7 @@ def shapes_of(boxes: Boxes, tag: ArrayLike) -> Shapes:
 
 
 def shapes_at(position: NDArray[np.float64], half_size: ArrayLike, tag: ArrayLike, radius: ArrayLike = 0.0) -> Shapes:
-    """Shapes of any kind: rays see them move with `position`, but turn only if somebody writes `rotation`.
+    """Return shapes of any kind: rays see them move with `position`, but turn only if somebody writes `rotation`.
 
     Args:
       position: float64 [areas, shapes, 3], m; not copied.
@@ -88,7 +88,7 @@ def shapes_at(position: NDArray[np.float64], half_size: ArrayLike, tag: ArrayLik
 
 
 def ray_origins_of(boxes: Boxes, box: int, shape: int = -1) -> RayOrigins:
-    """Eyes in the middle of one box of each area, which `turn_ray_origins` turns.
+    """Return eyes in the middle of one box of each area, which `turn_ray_origins` turns.
 
     Args:
       boxes: One row per area.
@@ -99,7 +99,7 @@ def ray_origins_of(boxes: Boxes, box: int, shape: int = -1) -> RayOrigins:
 
 
 def ray_origins_at(position: NDArray[np.float64], shape: int = -1) -> RayOrigins:
-    """RayOrigins of one agent of each area; they look nowhere until somebody writes `rotation`.
+    """Return the `RayOrigins` of one agent of each area; they look nowhere until somebody writes `rotation`.
 
     Args:
       position: float64 [areas, 3], m; not copied.
@@ -229,14 +229,14 @@ def _half_diagonal(half_size: Vector) -> float:
 
 @compiled
 def _is_near(start: Vector, length: float, center: Vector, reach: float) -> bool:
-    """Whether a path of that length may come within reach of a centre."""
+    """Return whether a path of that length may come within reach of a centre."""
     dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
     return bool(dx * dx + dy * dy + dz * dz <= (length + reach) ** 2)
 
 
 @compiled
 def _passes_by(start: Vector, path: Vector, length: float, center: Vector, reach: float) -> bool:
-    """Whether a path stays out of reach of a centre; some that do are not told apart."""
+    """Return whether a path stays out of reach of a centre; some that do are not told apart."""
     dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
     ahead = (dx * path[0] + dy * path[1] + dz * path[2]) / length
     aside_squared = dx * dx + dy * dy + dz * dz - ahead * ahead
@@ -247,7 +247,7 @@ def _passes_by(start: Vector, path: Vector, length: float, center: Vector, reach
 def sphere_cast(
     start: Vector, path: Vector, radius: float, center: Vector, rotation: Matrix, half_size: Vector, limit: float
 ) -> float:
-    """How far a sphere travels along `path` before it meets a box.
+    """Return how far a sphere travels along `path` before it meets a box.
 
     The squared distance from the box is convex along the path and quadratic between the points where the path
     crosses a plane of a face; the pieces are searched in order.
@@ -315,14 +315,14 @@ def _mirrored(offset: float, speed: float) -> tuple[float, float]:
 
 @compiled
 def _squared_distance(p0: float, p1: float, p2: float, h0: float, h1: float, h2: float) -> float:
-    """From a point to a box, in the box's frame."""
+    """Return the squared distance from a point to a box, in the box's frame."""
     d0, d1, d2 = max(abs(p0) - h0, 0.0), max(abs(p1) - h1, 0.0), max(abs(p2) - h2, 0.0)
     return d0 * d0 + d1 * d1 + d2 * d2
 
 
 @compiled
 def _piece(p: float, v: float, h: float, begin: float) -> tuple[float, float, float]:
-    """How far p + v t lies outside [-h, h] from t = `begin` on: offset, slope, and until which t that holds."""
+    """Return how far p + v t lies outside [-h, h] from t = `begin` on: offset, slope, and until which t that holds."""
     if v == 0.0:
         return (p + h if p < -h else max(p - h, 0.0)), 0.0, np.inf
     low, high = (-h - p) / v, (h - p) / v

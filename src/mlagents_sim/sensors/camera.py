@@ -67,7 +67,7 @@ class CameraSensor:
         self._renderer: Renderer | None = None
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """One picture per agent.
+        """Return one picture per agent.
 
         Args:
           rows: Of the batch.
@@ -99,4 +99,4 @@ class CameraSensor:
         return as_image(pictures)
 
     def clear(self, rows: RowIndex) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""

@@ -33,7 +33,7 @@ class ImageSensor:
         self.spec = image_spec(channels, height, width, name)
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """One picture per agent.
+        """Return one picture per agent.
 
         Args:
           rows: Of the batch.
@@ -55,9 +55,9 @@ class ImageSensor:
         )
 
     def clear(self, rows: RowIndex) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
 
 def as_image(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Uint8 [n, height, width, channels] -> float32 [n, channels, height, width], k -> k / 255."""
+    """Map uint8 [n, height, width, channels] to float32 [n, channels, height, width], k to k / 255."""
     return np.divide(pictures.transpose(0, 3, 1, 2), np.float32(255.0), dtype=np.float32, order="C")

@@ -129,7 +129,7 @@ def _spec(name: str, rays: Rays) -> ObservationSpec:
 
 
 def ray_degrees(rays_per_direction: int, max_degrees: float) -> NDArray[np.float64]:
-    """float64 [2 * rays_per_direction + 1]: 90, 90 - d, 90 + d, 90 - 2 d, ...; 0 is right and 90 straight ahead."""
+    """Return float64 [2 * rays_per_direction + 1]: 90, 90 - d, 90 + d, 90 - 2 d, ...; 0 is right, 90 straight ahead."""
     outwards = np.repeat(np.arange(1, rays_per_direction + 1), 2)
     side = np.tile((-1.0, 1.0), rays_per_direction)
     return 90.0 + np.append(0.0, side * outwards * max_degrees / max(rays_per_direction, 1))

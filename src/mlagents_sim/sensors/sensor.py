@@ -42,8 +42,8 @@ class PassingSensor:
     spec: ObservationSpec
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, *spec.shape] as float32, a copy."""
+        """Return `frame` [rows, *spec.shape] as float32, a copy."""
         return np.array(frame, np.float32)
 
     def clear(self, rows: RowIndex) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""

@@ -40,7 +40,7 @@ class TaggedShape(NamedTuple):
 
 
 def as_shapes(things: Iterable[TaggedShape], tags: Sequence[str]) -> Shapes:
-    """Things as the shapes of one area, for `physics.ray_casts.cast` and `physics.cells.fill`.
+    """Return things as the shapes of one area, for `physics.ray_casts.cast` and `physics.cells.fill`.
 
     Args:
       things: All that there is.
@@ -109,7 +109,7 @@ def _geom(scene: Scene, name: str) -> int:
 
 
 def _sizes(model: Any, geom: int) -> tuple[ArrayLike, float]:
-    """Half size and radius. MuJoCo's capsules lie along their own Z."""
+    """Return half size and radius. MuJoCo's capsules lie along their own Z."""
     import mujoco
 
     kind, size = mujoco.mjtGeom(model.geom_type[geom]), model.geom_size[geom]

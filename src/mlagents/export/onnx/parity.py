@@ -195,7 +195,7 @@ def _errors(results: Results, wanted: Expected, profile: Profile) -> dict[str, F
 
 
 def _choice_error(results: Results, wanted: Expected) -> FloatArray:
-    """By log-probability: where two actions are equally likely, either choice is right."""
+    """Compare by log-probability: where two actions are equally likely, either choice is right."""
     choices = results["deterministic_discrete_actions"]
     columns = []
     for branch, table in enumerate(wanted.log_probs):

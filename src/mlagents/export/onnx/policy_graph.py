@@ -195,7 +195,7 @@ def _log_probs(net: Net, logits: str, branches: list[int]) -> str:
 
 
 def _masked_logits(net: Net, branches: tuple[layers.Dense, ...], hidden: str) -> str:
-    """Logits of all branches, with -1e8 where action_masks is 0: l m - 1e8 (1 - m), exact for m in {0, 1}."""
+    """Return logits of all branches, with -1e8 where action_masks is 0: l m - 1e8 (1 - m), exact for m in {0, 1}."""
     weight = np.concatenate([layer.weight for layer in branches])
     bias = np.concatenate([layer.bias for layer in branches])
     logits = net.dense("head.logits", hidden, weight, bias)

@@ -46,13 +46,13 @@ _REQUIRED_BY_TRAINER = {
 
 
 def flat_keys() -> set[str]:
-    """Keys that stand directly in a section of 2020, but not directly in a modern behavior."""
+    """Return the keys that stand directly in a section of 2020, but not directly in a modern behavior."""
     hyperparameters = (key for settings in TRAINER_TYPES.values() for key in settings.model_fields)
     return {"trainer", *_NETWORK, *_MEMORY, *_UPDATES, *_WITHOUT_EFFECT, *_SPELLINGS, *hyperparameters}
 
 
 def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
-    """Whether a trainer file has the form of 2020."""
+    """Return whether a trainer file has the form of 2020."""
     if modern_keys & tree.keys():
         return False
     keys = flat_keys()
@@ -155,7 +155,7 @@ def _resolved(flat: Section, name: str, report: FaultReport) -> Section | None:
 
 
 def _merged(default: Section | None, section: Section) -> Section:
-    """2020 merges one level deep: a behavior's `reward_signals` replace those of `default`."""
+    """Merge one level deep, as 2020 did: a behavior's `reward_signals` replace those of `default`."""
     merged = Section(section.place)
     for source in (default, section):
         if source is not None:
@@ -257,7 +257,7 @@ class _Converter:
         )
 
     def _hyperparameters(self, out: Section, trainer: str) -> None:
-        """Keys that only other trainers have are left out: `default` may serve several."""
+        """Return the keys that only other trainers have are left out: `default` may serve several."""
         chosen = hyperparameters_of(trainer)
         if chosen is None:
             return
@@ -273,7 +273,7 @@ class _Converter:
             self._steps_per_update(found)
 
     def _steps_per_update(self, found: Section) -> None:
-        """0.15 counts updates per event and steps between events; their quotient is steps per update."""
+        """Return steps per update: 0.15 counts updates per event and steps between events."""
         interval, updates = self._positive("train_interval"), self._positive("num_update")
         given = next((key for key in _UPDATES if key in self.section), None)
         if given and "steps_per_update" not in found:

@@ -59,7 +59,7 @@ class Items(list[Any]):
 
 
 def located(value: Any, place: Place) -> Any:
-    """Plain nested mappings and lists, with places that name their keys."""
+    """Return plain nested mappings and lists, with places that name their keys."""
     if isinstance(value, Mapping) and not isinstance(value, Section):
         section = Section(place)
         for key, entry in value.items():
@@ -97,7 +97,7 @@ def sections_of(value: Any, *keys: str) -> list[Section]:
 
 
 def find(tree: Section, path: KeyPath) -> tuple[Place, int]:
-    """Where the entry at `path`, or the nearest thing above it, was written; and how much of the path exists.
+    """Return where the entry at `path`, or the nearest thing above it, was written; and how much of the path exists.
 
     The place is that of the value if it is a scalar; a mapping or list is where its key is.
     """

@@ -116,7 +116,7 @@ def _solve_ground_contact(
 def _solve_contact(
     row: Floats, first: int, v: Floats, w: Floats, child: int, parent: int, mass: Floats, aim: int, with_friction: bool
 ) -> None:
-    """As `_solve_ground_contact`, for two bodies."""
+    """Solve as `_solve_ground_contact`, for two bodies."""
     va, wa, vb, wb = vector_at(v, child), vector_at(w, child), vector_at(v, parent), vector_at(w, parent)
     lowest, highest = row[first, LOWEST], row[first, HIGHEST]
     for index in range(first, first + 3 if with_friction else first + 1):

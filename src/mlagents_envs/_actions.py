@@ -85,8 +85,8 @@ class ActionSpec(NamedTuple):
     """The actions of a behavior.
 
     Attributes:
-      continuous_size: How many numbers, each in [-1, 1] as policies give them.
-      discrete_branches: The number of choices of each branch.
+      continuous_size: how many numbers, each in [-1, 1] as policies give them.
+      discrete_branches: the number of choices of each branch.
     """
 
     continuous_size: int
@@ -129,7 +129,7 @@ class ActionSpec(NamedTuple):
         A bare array, as user code of 2020 passes it, is taken as the only side that the spec has.
 
         Raises:
-          UnityActionException: The shapes are not [n, continuous size] and [n, branches].
+          UnityActionException: the shapes are not [n, continuous size] and [n, branches].
         """
         if isinstance(actions, np.ndarray):
             actions = self._from_array(actions, n_agents, name)

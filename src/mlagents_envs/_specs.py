@@ -37,10 +37,10 @@ class ObservationSpec(NamedTuple):
     """One observation of a behavior.
 
     Attributes:
-      shape: Without the batch axis; images are (channels, height, width).
-      dimension_property: One per axis.
-      observation_type: A goal conditions the policy instead of being one more input.
-      name: As the environment's author called it; may be empty.
+      shape: without the batch axis; images are (channels, height, width).
+      dimension_property: one per axis.
+      observation_type: a goal conditions the policy instead of being one more input.
+      name: as the environment's author called it; may be empty.
     """
 
     shape: tuple[int, ...]
@@ -68,7 +68,7 @@ class BehaviorSpec(NamedTuple):
         """The only kind of action there is.
 
         Raises:
-          UnityActionException: There are both kinds, or none; ask `action_spec`.
+          UnityActionException: there are both kinds, or none; ask `action_spec`.
         """
         if self.action_spec.is_discrete():
             return ActionType.DISCRETE

@@ -16,12 +16,12 @@ class DecisionStep(NamedTuple):
     """What one agent reports when it asks for an action.
 
     Attributes:
-      obs: One float32 array per observation spec, of the spec's shape.
-      reward: Gathered since the agent's last report.
-      agent_id: Stays with the agent for its whole life.
-      action_mask: One bool array [branch size] per discrete branch, True = forbidden; None if none.
+      obs: one float32 array per observation spec, of the spec's shape.
+      reward: gathered since the agent's last report.
+      agent_id: stays with the agent for its whole life.
+      action_mask: one bool array [branch size] per discrete branch, True = forbidden; None if none.
       group_id: 0 = no group.
-      group_reward: Gathered by the agent's group since the agent's last report.
+      group_reward: gathered by the agent's group since the agent's last report.
     """
 
     obs: list[NDArray[np.float32]]
@@ -36,7 +36,7 @@ class TerminalStep(NamedTuple):
     """The last report of one agent's episode; fields as in `DecisionStep`.
 
     Attributes:
-      interrupted: The episode was cut (step limit), not finished: its last state still has a value.
+      interrupted: the episode was cut (step limit), not finished: its last state still has a value.
     """
 
     obs: list[NDArray[np.float32]]
@@ -124,10 +124,10 @@ class DecisionSteps(_Steps[DecisionStep]):
     """The agents of one behavior that ask for an action: columns, and a mapping agent id -> `DecisionStep`.
 
     Args:
-      obs: One float32 array [n, *shape] per observation spec.
+      obs: one float32 array [n, *shape] per observation spec.
       reward: float32 [n].
       agent_id: int32 [n].
-      action_mask: One bool array [n, branch size] per discrete branch, True = forbidden; None if
+      action_mask: one bool array [n, branch size] per discrete branch, True = forbidden; None if
         there are no branches, or no agents.
       group_id: int32 [n], 0 = no group; zeros if left out.
       group_reward: float32 [n]; zeros if left out.
@@ -181,7 +181,7 @@ class TerminalSteps(_Steps[TerminalStep]):
     """The agents of one behavior whose episode ended: columns, and a mapping agent id -> `TerminalStep`.
 
     Args:
-      obs: One float32 array [n, *shape] per observation spec: the last observation of the episode.
+      obs: one float32 array [n, *shape] per observation spec: the last observation of the episode.
       reward: float32 [n].
       interrupted: bool [n].
       agent_id: int32 [n].

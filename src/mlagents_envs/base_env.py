@@ -92,7 +92,7 @@ class BaseEnv(ABC):
         """Set what all agents of the last DecisionSteps do in the next step, in the order of its rows.
 
         Raises:
-          UnityActionException: Unknown behavior, or shapes other than [n, continuous size] and [n, branches].
+          UnityActionException: unknown behavior, or shapes other than [n, continuous size] and [n, branches].
         """
 
     @abstractmethod
@@ -100,13 +100,13 @@ class BaseEnv(ABC):
         """Set what one agent does in the next step; the others of its behavior get zeros unless set too.
 
         Args:
-          behavior_name: The agent's behavior.
-          agent_id: An agent in the last DecisionSteps.
-          action: Arrays [1, continuous size] and [1, branches].
+          behavior_name: the agent's behavior.
+          agent_id: an agent in the last DecisionSteps.
+          action: arrays [1, continuous size] and [1, branches].
 
         Raises:
-          UnityActionException: Unknown behavior, or other shapes.
-          IndexError: The agent has no pending decision.
+          UnityActionException: unknown behavior, or other shapes.
+          IndexError: the agent has no pending decision.
         """
 
     @abstractmethod
@@ -116,7 +116,7 @@ class BaseEnv(ABC):
         The arrays are the caller's: a later step does not write into them.
 
         Raises:
-          UnityActionException: Unknown behavior.
+          UnityActionException: unknown behavior.
         """
 
     def __repr__(self) -> str:

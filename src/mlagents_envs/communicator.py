@@ -20,11 +20,11 @@ class Communicator:
     """The interface, to be subclassed; `RpcCommunicator` is the real one, `MockCommunicator` one for tests.
 
     Args:
-      worker_id: Added to `base_port`.
-      base_port: First port of a range.
+      worker_id: added to `base_port`.
+      base_port: first port of a range.
 
     Attributes:
-      environment_version: Version of the environment's Unity package, once it has said so.
+      environment_version: version of the environment's Unity package, once it has said so.
     """
 
     environment_version: str | None = None
@@ -37,8 +37,8 @@ class Communicator:
         """Wait for the environment and shake hands: `UnityOutputProto` of its first message.
 
         Args:
-          inputs: Our part, in `rl_initialization_input`.
-          poll_callback: Called now and then; raises to interrupt the waiting.
+          inputs: our part, in `rl_initialization_input`.
+          poll_callback: called now and then; raises to interrupt the waiting.
         """
         raise NotImplementedError
 

@@ -24,12 +24,12 @@ def silence(
     """Return what to say when nothing came from a running environment.
 
     Args:
-      waited_s: How long.
-      connected_to: The Unity package version the environment reported; None if it never connected.
-      from_editor: We did not start it ourselves.
-      no_graphics: It was started without graphics.
-      variables: The environment variables.
-      platform: As `sys.platform`.
+      waited_s: how long.
+      connected_to: the Unity package version the environment reported; None if it never connected.
+      from_editor: we did not start it ourselves.
+      no_graphics: it was started without graphics.
+      variables: the environment variables.
+      platform: as `sys.platform`.
     """
     if connected_to is None:
         head = f"The environment did not connect within {waited_s:g} seconds."
@@ -69,10 +69,10 @@ def early_exit(
     """Return what to say of a program that ended before it connected.
 
     Args:
-      program: What was started.
-      no_graphics: It was started without graphics.
-      variables: The environment variables.
-      platform: As `sys.platform`.
+      program: what was started.
+      no_graphics: it was started without graphics.
+      variables: the environment variables.
+      platform: as `sys.platform`.
     """
     causes = [
         "It is no environment: a build with the com.unity.ml-agents package connects, and so does a program that uses "

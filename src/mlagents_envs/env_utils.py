@@ -38,7 +38,7 @@ def validate_environment_path(env_path: str) -> str | None:
     """Return the file to start for an environment, as an absolute path; None if there is none.
 
     Args:
-      env_path: With or without the platform's extension (`.x86_64`, `.x86`, `.app`, `.exe`), relative to the
+      env_path: with or without the platform's extension (`.x86_64`, `.x86`, `.app`, `.exe`), relative to the
         working directory or absolute; also a folder with one build in it, or a script that starts one (on Windows
         `.cmd` or `.bat`).
     """
@@ -71,13 +71,13 @@ def launch_executable(file_name: str, args: list[str], output: int | None = None
     """Start an environment in a session of its own, so that Ctrl-C in the terminal does not reach it.
 
     Args:
-      file_name: See `validate_environment_path`.
-      args: Command line arguments.
-      output: Where its stdout and stderr go, as `subprocess.Popen` takes it. None: nowhere if the logger
+      file_name: see `validate_environment_path`.
+      args: command line arguments.
+      output: where its stdout and stderr go, as `subprocess.Popen` takes it. None: nowhere if the logger
         `mlagents_envs.environment` has a level above DEBUG, otherwise where ours go.
 
     Raises:
-      UnityEnvironmentException: There is no such environment, or the system refuses to start it.
+      UnityEnvironmentException: there is no such environment, or the system refuses to start it.
     """
     path = validate_environment_path(file_name)
     if path is None:

@@ -78,30 +78,30 @@ class UnityEnvironment(SteppedEnv):
     ```
 
     Args:
-      file_name: The executable, with or without extension; None to wait for Play in the editor.
-      worker_id: Added to the port: environments at one time need different ones. 0 for the editor.
+      file_name: the executable, with or without extension; None to wait for Play in the editor.
+      worker_id: added to the port: environments at one time need different ones. 0 for the editor.
       base_port: None for 5005, or 5004 with the editor.
-      seed: Of the environment's random numbers.
-      no_graphics: Start without a window. Cameras then see nothing.
-      no_graphics_monitor: The same, for all workers but worker 0.
-      timeout_wait: How long the environment may take for each of its messages, in seconds.
-      additional_args: More command line arguments for the executable.
-      side_channels: A channel for the editor's usage statistics is appended if there is none.
-      log_folder: The player writes `Player-<worker_id>.log` there.
-      num_areas: How many copies the environment's area replicator makes.
-      args: Older name of `additional_args`.
-      docker_training: Has no meaning any more.
-      bind: The network address to listen on; by default only this machine can connect.
-      check_finite: Raise UnityNotFiniteException where an observation or reward is NaN or infinite, rather than hand
+      seed: of the environment's random numbers.
+      no_graphics: start without a window. Cameras then see nothing.
+      no_graphics_monitor: the same, for all workers but worker 0.
+      timeout_wait: how long the environment may take for each of its messages, in seconds.
+      additional_args: more command line arguments for the executable.
+      side_channels: a channel for the editor's usage statistics is appended if there is none.
+      log_folder: the player writes `Player-<worker_id>.log` there.
+      num_areas: how many copies the environment's area replicator makes.
+      args: older name of `additional_args`.
+      docker_training: has no meaning any more.
+      bind: the network address to listen on; by default only this machine can connect.
+      check_finite: raise UnityNotFiniteException where an observation or reward is NaN or infinite, rather than hand
         it on.
 
     Attributes:
       academy_capabilities: `UnityRLCapabilitiesProto` of the environment.
 
     Raises:
-      UnityEnvironmentException: There is no such executable; it ended, or speaks another version.
-      UnityTimeOutException: It did not connect in time.
-      UnityWorkerInUseException: The port is taken.
+      UnityEnvironmentException: there is no such executable; it ended, or speaks another version.
+      UnityTimeOutException: it did not connect in time.
+      UnityWorkerInUseException: the port is taken.
     """
 
     API_VERSION = API_VERSION
@@ -170,9 +170,9 @@ class UnityEnvironment(SteppedEnv):
         """See `BaseEnv.reset`.
 
         Raises:
-          UnityEnvironmentException: The environment is closed, ended, or broke the protocol.
-          UnityCommunicatorStoppedException: It left, because somebody closed its window.
-          UnityTimeOutException: It did not answer in time.
+          UnityEnvironmentException: the environment is closed, ended, or broke the protocol.
+          UnityCommunicatorStoppedException: it left, because somebody closed its window.
+          UnityTimeOutException: it did not answer in time.
         """
         self._check_loaded()
         command = EnvelopeProto.Input()
@@ -197,7 +197,7 @@ class UnityEnvironment(SteppedEnv):
         """Ask the environment to leave, and kill a player that does not within `timeout_wait` seconds.
 
         Raises:
-          UnityEnvironmentException: It is closed already.
+          UnityEnvironmentException: it is closed already.
         """
         self._check_loaded()
         self._close()

@@ -33,11 +33,11 @@ class MockCommunicator(Communicator):
     """One behavior whose agents always say the same: reward 1, vector 1, 2, 3, ..., black images; the last one is done.
 
     Args:
-      discrete_action: Branches (3, 2), otherwise 2 continuous actions.
-      visual_inputs: The number of images.
-      num_agents: The number of agents.
-      brain_name: Name of the behavior.
-      vec_obs_size: Length of the vector.
+      discrete_action: branches (3, 2), otherwise 2 continuous actions.
+      visual_inputs: the number of images.
+      num_agents: the number of agents.
+      brain_name: name of the behavior.
+      vec_obs_size: length of the vector.
 
     Attributes:
       has_been_closed: `close()` was called.

@@ -28,15 +28,15 @@ class PlayerProcess:
     """Starts an environment.
 
     Args:
-      file_name: As `validate_environment_path` takes it.
-      args: Command line arguments.
+      file_name: as `validate_environment_path` takes it.
+      args: command line arguments.
 
     Attributes:
-      process: Of the player.
-      program: The file that was started.
+      process: of the player.
+      program: the file that was started.
 
     Raises:
-      UnityEnvironmentException: It cannot be started.
+      UnityEnvironmentException: it cannot be started.
     """
 
     def __init__(self, file_name: str, args: list[str]) -> None:

@@ -29,16 +29,16 @@ class RpcCommunicator(Communicator):
     """Listens on `base_port + worker_id`.
 
     Args:
-      worker_id: Added to `base_port`.
-      base_port: First port of a range.
-      timeout_wait: How long a player may take for each of its messages, in seconds.
-      bind: Address to listen on; `localhost` is both loopback addresses.
+      worker_id: added to `base_port`.
+      base_port: first port of a range.
+      timeout_wait: how long a player may take for each of its messages, in seconds.
+      bind: address to listen on; `localhost` is both loopback addresses.
 
     Attributes:
       is_open: False after `close()`.
 
     Raises:
-      UnityWorkerInUseException: The port is taken.
+      UnityWorkerInUseException: the port is taken.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class RpcCommunicator(Communicator):
         """Take the player's first message, answer it, wait for the call that the first command answers.
 
         Raises:
-          UnityTimeOutException: One of the two messages did not come in time.
-          UnityEnvironmentException: The first message is not a handshake.
-          UnityCommunicatorStoppedException: The player left.
+          UnityTimeOutException: one of the two messages did not come in time.
+          UnityEnvironmentException: the first message is not a handshake.
+          UnityCommunicatorStoppedException: the player left.
         """
         first = self._read(self.server.receive(self.timeout_wait, poll_callback))
         if first is None:

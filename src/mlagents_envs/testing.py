@@ -33,13 +33,13 @@ def check_env(make_env: Callable[[], BaseEnv], *, steps: int = 200, seed: int = 
     """Hold an environment against the contract of `BaseEnv`.
 
     Args:
-      make_env: Makes a fresh environment; called two or four times, and one environment lives at a time.
-      steps: How long to play; enough for some episodes to end, or nothing can be said about ends.
-      seed: Of the actions.
-      deterministic: Ask also that two environments report the same when they are given the same actions.
+      make_env: makes a fresh environment; called two or four times, and one environment lives at a time.
+      steps: how long to play; enough for some episodes to end, or nothing can be said about ends.
+      seed: of the actions.
+      deterministic: ask also that two environments report the same when they are given the same actions.
 
     Raises:
-      AssertionError: The environment breaks the contract: where, what was expected, what was found.
+      AssertionError: the environment breaks the contract: where, what was expected, what was found.
     """
     with _made(make_env) as env:
         _check_play(env, steps, np.random.default_rng(seed))

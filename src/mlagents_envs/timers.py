@@ -35,10 +35,10 @@ class TimerNode:
     """One timer in its place in the tree.
 
     Attributes:
-      children: Name -> timers that ran inside this one.
-      total: Seconds, summed over the runs.
-      count: The number of runs.
-      is_parallel: Some of the time passed in other processes or threads, so children may exceed the total.
+      children: name -> timers that ran inside this one.
+      total: seconds, summed over the runs.
+      count: the number of runs.
+      is_parallel: some of the time passed in other processes or threads, so children may exceed the total.
     """
 
     __slots__ = ("children", "count", "is_parallel", "total")
@@ -65,9 +65,9 @@ class TimerNode:
         """Add another tree to this one.
 
         Args:
-          other: The tree; it stays as it is.
-          root_name: Add it to the child of this name instead.
-          is_parallel: The other's time passed beside ours.
+          other: the tree; it stays as it is.
+          root_name: add it to the child of this name instead.
+          is_parallel: the other's time passed beside ours.
         """
         node = self if root_name is None else self.get_child(root_name)
         node.total += other.total
@@ -109,11 +109,11 @@ class TimerStack:
     """The tree of one thread, and the path from its root to the timer that runs now.
 
     Attributes:
-      root: The tree.
-      stack: The running timers, outermost first; begins with the root.
-      start_time: When the tree was begun, in seconds of `time.perf_counter()`.
-      gauges: Name -> gauge.
-      metadata: Name -> text about the run.
+      root: the tree.
+      stack: the running timers, outermost first; begins with the root.
+      start_time: when the tree was begun, in seconds of `time.perf_counter()`.
+      gauges: name -> gauge.
+      metadata: name -> text about the run.
     """
 
     def __init__(self) -> None:
@@ -225,8 +225,8 @@ def hierarchical_timer(name: str, timer_stack: TimerStack | None = None) -> _Tim
     """Time a `with` block as a child of the running timer; yields its `TimerNode`.
 
     Args:
-      name: The timer's; the same name below the same parent is the same timer.
-      timer_stack: Of the calling thread if None, as in all functions of this module.
+      name: the timer's; the same name below the same parent is the same timer.
+      timer_stack: of the calling thread if None, as in all functions of this module.
     """
     return _Timing(name, _own_stack() if timer_stack is None else timer_stack)
 

@@ -68,21 +68,21 @@ class AgentBatch(ABC):
     `add_group_reward` and `set_group_reward`.
 
     Args:
-      behavior: Fully qualified name, `3DBall?team=0`.
-      count: Number of agents.
-      sensors: In the order of their names, as observations are reported.
-      action_spec: Continuous size and branches.
-      max_step: Physics steps after which an episode is interrupted; 0 for no limit.
+      behavior: fully qualified name, `3DBall?team=0`.
+      count: number of agents.
+      sensors: in the order of their names, as observations are reported.
+      action_spec: continuous size and branches.
+      max_step: physics steps after which an episode is interrupted; 0 for no limit.
 
     Attributes:
-      spec: Observations and actions.
-      actions: What every agent does now.
+      spec: observations and actions.
+      actions: what every agent does now.
       agent_id: int32 [agents].
-      arrays: The memory of the batch, the same arrays for its whole life.
+      arrays: the memory of the batch, the same arrays for its whole life.
       groups: None as long as `assign_groups` was not called.
-      controller: Decides for agents that act by themselves and that no trainer sees; None for all others.
-      keys: What the keys of people mean who play; a subclass says so.
-      held_keys: Names of the keys that the player holds now, the newest last.
+      controller: decides for agents that act by themselves and that no trainer sees; None for all others.
+      keys: what the keys of people mean who play; a subclass says so.
+      held_keys: names of the keys that the player holds now, the newest last.
 
     Raises:
       ValueError: `sensors` are not in the order of their names.
@@ -152,7 +152,7 @@ class AgentBatch(ABC):
         """Return what the agents that reported last would do by a rule of the author's, a row each; here the player's.
 
         Raises:
-          UnityPolicyException: The subclass has neither a rule nor keys.
+          UnityPolicyException: the subclass has neither a rule nor keys.
         """
         if not self.keys:
             raise UnityPolicyException(
@@ -185,8 +185,8 @@ class AgentBatch(ABC):
         """End the episode of the agents `rows`, now. The next begins before anything else happens.
 
         Args:
-          rows: Of the batch.
-          interrupted: The episode is cut, not finished: its last state still has a value.
+          rows: of the batch.
+          interrupted: the episode is cut, not finished: its last state still has a value.
         """
         self._end[rows] = INTERRUPTED if interrupted else ENDED
 

@@ -43,7 +43,7 @@ class HeuristicController:
     """The author's own rule.
 
     Args:
-      heuristic: Returns the actions of the agents that reported last.
+      heuristic: returns the actions of the agents that reported last.
     """
 
     def __init__(self, heuristic: Callable[[], ActionTuple]) -> None:
@@ -64,9 +64,9 @@ class ModelController:
     """A trained model.
 
     Args:
-      model: Of the behavior.
-      deterministic: Take the most likely actions instead of samples.
-      rng: Source of the samples.
+      model: of the behavior.
+      deterministic: take the most likely actions instead of samples.
+      rng: source of the samples.
     """
 
     def __init__(self, model: Model, *, deterministic: bool, rng: np.random.Generator) -> None:
@@ -91,7 +91,7 @@ def load_model(path: Path, spec: BehaviorSpec) -> Model:
     """Return a model from a file, by what an installed package offers for files of its kind.
 
     Raises:
-      UnityPolicyException: No package does.
+      UnityPolicyException: no package does.
     """
     suffix = path.suffix.removeprefix(".")
     offers = {point.name: point for point in entry_points(group=MODEL_LOADERS)}

@@ -28,10 +28,10 @@ class Parameter:
     """One number that trainers may change.
 
     Attributes:
-      doc: What it is, with its unit.
-      default: Its value until a trainer says otherwise.
-      low: Smallest value allowed.
-      high: Largest value allowed.
+      doc: what it is, with its unit.
+      default: its value until a trainer says otherwise.
+      low: smallest value allowed.
+      high: largest value allowed.
     """
 
     doc: str
@@ -51,8 +51,8 @@ class EnvironmentParameters:
     """The parameters of one environment and their present values.
 
     Args:
-      environment: Named in errors.
-      parameters: Name -> parameter.
+      environment: named in errors.
+      parameters: name -> parameter.
     """
 
     def __init__(self, environment: str, parameters: Mapping[str, Parameter]) -> None:
@@ -70,7 +70,7 @@ class EnvironmentParameters:
         Draws of a normal distribution that fall outside the parameter's range are moved to its bounds.
 
         Raises:
-          UnitySideChannelException: A value or bound outside the parameter's range.
+          UnitySideChannelException: a value or bound outside the parameter's range.
         """
         parameter = self._parameters.get(name)
         if parameter is None:
@@ -89,7 +89,7 @@ class EnvironmentParameters:
         """Return float64 [count], one value for each of so many readers.
 
         Raises:
-          UnitySideChannelException: Unknown name.
+          UnitySideChannelException: unknown name.
         """
         if name not in self._draw:
             raise UnitySideChannelException(f"{self._lacks(name)}.{self._known(name)}")

@@ -59,17 +59,17 @@ class Renderer:
     """Draws pictures of one size. All renderers of a process must be used by one thread.
 
     Args:
-      bodies: What will be drawn: this scene at any time, or any solids.
-      width: Of the pictures.
-      height: Of the pictures.
-      fov_deg: Field of view from bottom to top.
-      near_m: Nothing closer is drawn.
-      far_m: Nothing farther is drawn.
+      bodies: what will be drawn: this scene at any time, or any solids.
+      width: of the pictures.
+      height: of the pictures.
+      fov_deg: field of view from bottom to top.
+      near_m: nothing closer is drawn.
+      far_m: nothing farther is drawn.
       background: uint8, broadcastable to [height, width, 3], where there is nothing; None for black.
-      shadows: Centre, float64 [3], and radius, m, of where the sun casts shadows; None for no shadows.
+      shadows: centre, float64 [3], and radius, m, of where the sun casts shadows; None for no shadows.
 
     Raises:
-      RenderingError: There is no OpenGL on this machine.
+      RenderingError: there is no OpenGL on this machine.
     """
 
     def __init__(
@@ -180,16 +180,16 @@ class Spectator:
     """A camera that stands where it has all bodies in view as they are now, before a sky.
 
     Args:
-      bodies: What it will look at.
-      view: From where; None for the usual place.
-      width: Of the pictures.
-      height: Of the pictures.
+      bodies: what it will look at.
+      view: from where; None for the usual place.
+      width: of the pictures.
+      height: of the pictures.
 
     Attributes:
-      size: Width and height.
+      size: width and height.
 
     Raises:
-      RenderingError: There is no OpenGL on this machine.
+      RenderingError: there is no OpenGL on this machine.
     """
 
     def __init__(self, bodies: Bodies, view: View | None, width: int, height: int) -> None:
@@ -273,7 +273,7 @@ def check_opengl() -> None:
     """See whether pictures can be drawn here.
 
     Raises:
-      RenderingError: They cannot; the message says what to install.
+      RenderingError: they cannot; the message says what to install.
     """
     _gl_context()
 

@@ -40,9 +40,9 @@ class View:
     """From where a spectator looks at a whole scene.
 
     Attributes:
-      pitch_deg: Downwards.
-      yaw_deg: To which side of forward, +Z; positive to the right.
-      fov_deg: Field of view from bottom to top.
+      pitch_deg: downwards.
+      yaw_deg: to which side of forward, +Z; positive to the right.
+      fov_deg: field of view from bottom to top.
     """
 
     pitch_deg: float = 35.0
@@ -55,7 +55,7 @@ class View:
         Args:
           center: float64 [3], of the box.
           half_size: float64 [3], of the box.
-          aspect: Width of the picture over its height.
+          aspect: width of the picture over its height.
         """
         pitch, yaw = np.radians(self.pitch_deg), np.radians(self.yaw_deg)
         forward = np.array((np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)))

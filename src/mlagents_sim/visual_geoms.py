@@ -71,7 +71,7 @@ def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64], edge_
     Args:
       center: float64 [n, 3], of the cubes.
       rotation: float64 [n, 3, 3], of the cubes.
-      edge_m: Of the cubes.
+      edge_m: of the cubes.
     """
     return join(
         *(

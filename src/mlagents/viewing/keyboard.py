@@ -35,7 +35,7 @@ class Keys(Protocol):
 
 
 class Playable(Watchable, Protocol):
-    """An environment that people can play; those of `mlagents_sim` are if they have keys."""
+    """An environment that people can play; one of `mlagents_sim` is playable if it declares keys."""
 
     @property
     def behavior_specs(self) -> Mapping[str, BehaviorSpec]:
@@ -85,7 +85,7 @@ class Game:
         """Return the keys that decide now, the newest last.
 
         Raises:
-          Quit: The player has had enough.
+          Quit: the player has had enough.
         """
         if not self._has_begun:
             self._begin()

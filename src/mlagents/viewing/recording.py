@@ -52,14 +52,14 @@ class Recorder:
     """Watches an environment, from its next reset on.
 
     Args:
-      env: What to watch.
-      video: An .mp4 or .gif file to write; None for no video.
-      screenshot: A .png file to write, of the play after one second or at its end; None for none.
-      seconds: Length of the video; what happens after it is not recorded.
-      progress: Told how many seconds are recorded, at each of them.
+      env: what to watch.
+      video: an .mp4 or .gif file to write; None for no video.
+      screenshot: a .png file to write, of the play after one second or at its end; None for none.
+      seconds: length of the video; what happens after it is not recorded.
+      progress: told how many seconds are recorded, at each of them.
 
     Raises:
-      UsageError: An .mp4 file is wanted, and what writes it is not installed.
+      UsageError: an .mp4 file is wanted, and what writes it is not installed.
     """
 
     def __init__(

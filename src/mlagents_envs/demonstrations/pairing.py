@@ -48,8 +48,8 @@ class FoundPairing:
 
     Attributes:
       pairing: `same` or `next`.
-      reason: One clause, for people.
-      is_certain: Nothing speaks against it; otherwise it is a default, because the recording does not tell.
+      reason: one clause, for people.
+      is_certain: nothing speaks against it; otherwise it is a default, because the recording does not tell.
     """
 
     pairing: Pairing
@@ -62,9 +62,9 @@ class HeldOutLosses:
     """How well actions of held-out pairs are predicted, as the share of their variance that is left.
 
     Attributes:
-      same: From the observations of pairs i and i + 1.
-      next: From those of pairs i - 1 and i.
-      standard_errors: How far the logarithm of the errors is above under `same`, in standard errors of the difference.
+      same: from the observations of pairs i and i + 1.
+      next: from those of pairs i - 1 and i.
+      standard_errors: how far the logarithm of the errors is above under `same`, in standard errors of the difference.
     """
 
     same: float

@@ -51,11 +51,11 @@ class Recording:
 
     Attributes:
       meta: `DemonstrationMetaProto`.
-      padding: What the reserved bytes hold behind the meta.
+      padding: what the reserved bytes hold behind the meta.
       brain: `BrainParametersProto`.
       pairs: `AgentInfoActionPairProto` in their order, terminal ones included.
-      tail: What follows the pairs.
-      is_cut: The file ends before the recording did: in the middle of a pair, or without saying how many it has.
+      tail: what follows the pairs.
+      is_cut: the file ends before the recording did: in the middle of a pair, or without saying how many it has.
     """
 
     meta: Any

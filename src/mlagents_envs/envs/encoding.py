@@ -66,14 +66,14 @@ class ObservationEncoder:
     """Observations of one space as arrays.
 
     Args:
-      space: Of one agent's observations.
-      masked: A `Dict` has the key `action_mask`, which is no observation.
+      space: of one agent's observations.
+      masked: a `Dict` has the key `action_mask`, which is no observation.
 
     Attributes:
-      specs: One per observation.
+      specs: one per observation.
 
     Raises:
-      UnityObservationException: The space, or one inside it, has no fixed size.
+      UnityObservationException: the space, or one inside it, has no fixed size.
     """
 
     def __init__(self, space: spaces.Space[Any], *, masked: bool = False) -> None:
@@ -164,13 +164,13 @@ class ActionDecoder:
     """Actions of a behavior in the form of a space.
 
     Args:
-      space: Of one agent's actions.
+      space: of one agent's actions.
 
     Attributes:
-      spec: Continuous size, or branches.
+      spec: continuous size, or branches.
 
     Raises:
-      UnityActionException: The space is no `Box`, `Discrete`, `MultiDiscrete` or `MultiBinary`.
+      UnityActionException: the space is no `Box`, `Discrete`, `MultiDiscrete` or `MultiBinary`.
     """
 
     def __init__(self, space: spaces.Space[Any]) -> None:
@@ -200,7 +200,7 @@ class ActionDecoder:
         """Return the actions of n agents as an array [n, *shape] of the space.
 
         Raises:
-          UnityActionException: A number is not finite, or a choice is not among those of its branch.
+          UnityActionException: a number is not finite, or a choice is not among those of its branch.
         """
         values = self._branches(actions.discrete) if self.spec.discrete_size else self._numbers(actions.continuous)
         return np.asarray(values, self._dtype).reshape(len(values), *self._shape)

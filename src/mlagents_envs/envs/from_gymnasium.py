@@ -43,15 +43,15 @@ class GymnasiumEnvironment(LocalEnv):
     autoreset in the next step, as vectors written by hand mostly have it, it begins one step later.
 
     Args:
-      vector_env: The copies. Autoreset must not be disabled.
-      behavior: Fully qualified name of the agents' behavior.
-      seed: Of the first `reset()`; the same seed and the same actions give the same observations.
-      side_channels: See `LocalEnv`.
-      title: What messages call the environment; `behavior` if None.
+      vector_env: the copies. Autoreset must not be disabled.
+      behavior: fully qualified name of the agents' behavior.
+      seed: of the first `reset()`; the same seed and the same actions give the same observations.
+      side_channels: see `LocalEnv`.
+      title: what messages call the environment; `behavior` if None.
 
     Raises:
-      UnityObservationException, UnityActionException: Its spaces cannot be learned, see `encoding`.
-      UnityEnvironmentException: Autoreset is disabled.
+      UnityObservationException, UnityActionException: its spaces cannot be learned, see `encoding`.
+      UnityEnvironmentException: autoreset is disabled.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class GymnasiumEnvironment(LocalEnv):
         """Return what the first copy shows now: uint8 [height, width, 3], black beside it.
 
         Raises:
-          UnityEnvironmentException: It draws nothing: it was not made with `render_mode="rgb_array"`, or has none.
+          UnityEnvironmentException: it draws nothing: it was not made with `render_mode="rgb_array"`, or has none.
         """
         try:
             frames: Any = self._vector_env.render()
@@ -188,16 +188,16 @@ def make_gymnasium(
     """Return copies of a registered Gymnasium environment, by its own vectorised form if it has one.
 
     Args:
-      env_id: As for `gymnasium.make`, `module:Name-v0` included. The behavior is called `Name?team=0`: without
+      env_id: as for `gymnasium.make`, `module:Name-v0` included. The behavior is called `Name?team=0`: without
         module, namespace and version.
-      seed: Of the first reset.
-      num_areas: The number of copies; None for 8.
-      side_channels: See `LocalEnv`.
+      seed: of the first reset.
+      num_areas: the number of copies; None for 8.
+      side_channels: see `LocalEnv`.
       render_mode: `rgb_array` to have pictures of it.
 
     Raises:
-      UnityEnvironmentException: There is no such environment, or it cannot be made here.
-      UnityObservationException, UnityActionException: Its spaces cannot be learned.
+      UnityEnvironmentException: there is no such environment, or it cannot be made here.
+      UnityObservationException, UnityActionException: its spaces cannot be learned.
       ValueError: `num_areas` is less than 1.
     """
     copies = DEFAULT_NUM_AREAS if num_areas is None else num_areas

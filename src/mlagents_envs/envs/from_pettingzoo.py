@@ -60,11 +60,11 @@ class _Game:
     """One copy of the environment.
 
     Attributes:
-      env: The copy.
-      kinds: Agent -> its kind; spaces may change from game to game, but not within one.
-      observations: Agent -> what it observed last.
-      earned: Agent -> its reward since it was last reported.
-      decided: Agents that acted in this game; the end of another is nobody's business.
+      env: the copy.
+      kinds: agent -> its kind; spaces may change from game to game, but not within one.
+      observations: agent -> what it observed last.
+      earned: agent -> its reward since it was last reported.
+      decided: agents that acted in this game; the end of another is nobody's business.
     """
 
     def __init__(self, env: ParallelEnv, seed: int) -> None:
@@ -124,13 +124,13 @@ class PettingZooEnvironment(LocalEnv):
     """Copies of a PettingZoo environment.
 
     Args:
-      envs: The copies. Those that take turns come from `turn_based_aec_to_parallel`; who is not at turn is silent.
-      name: Of the environment, for its behaviors.
-      seeds: One per copy, of its first `reset()`.
-      side_channels: See `LocalEnv`.
+      envs: the copies. Those that take turns come from `turn_based_aec_to_parallel`; who is not at turn is silent.
+      name: of the environment, for its behaviors.
+      seeds: one per copy, of its first `reset()`.
+      side_channels: see `LocalEnv`.
 
     Raises:
-      UnityObservationException, UnityActionException: Spaces cannot be learned, see `encoding`.
+      UnityObservationException, UnityActionException: spaces cannot be learned, see `encoding`.
     """
 
     def __init__(
@@ -244,15 +244,15 @@ def make_pettingzoo(
     """Return copies of the environment of a module.
 
     Args:
-      module: With a function or class `parallel_env`, or `env`, that needs no arguments. A module of PettingZoo may
+      module: with a function or class `parallel_env`, or `env`, that needs no arguments. A module of PettingZoo may
         be named without its package: `pistonball_v6`.
-      seed: Of the first reset.
-      num_areas: The number of copies; None for 1.
-      side_channels: See `LocalEnv`.
+      seed: of the first reset.
+      num_areas: the number of copies; None for 1.
+      side_channels: see `LocalEnv`.
 
     Raises:
-      UnityEnvironmentException: There is no such module, or it cannot be imported, or has no environment.
-      UnityObservationException, UnityActionException: Spaces cannot be learned.
+      UnityEnvironmentException: there is no such module, or it cannot be imported, or has no environment.
+      UnityObservationException, UnityActionException: spaces cannot be learned.
       ValueError: `num_areas` is less than 1.
     """
     copies = 1 if num_areas is None else num_areas

@@ -25,9 +25,9 @@ class LocalEnv(SteppedEnv):
     """A `BaseEnv` but for three methods: how it resets, how it advances, how it closes.
 
     Args:
-      side_channels: Nothing here listens to them; an environment parameter is answered by a warning.
-      title: What messages call the environment.
-      spaces: What it should return, for messages.
+      side_channels: nothing here listens to them; an environment parameter is answered by a warning.
+      title: what messages call the environment.
+      spaces: what it should return, for messages.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class LocalEnv(SteppedEnv):
         """Begin a new episode for every agent.
 
         Raises:
-          UnityEnvironmentException: The environment is closed, or raised an exception.
+          UnityEnvironmentException: the environment is closed, or raised an exception.
         """
         self._check_open()
         self._pending.clear()
@@ -66,7 +66,7 @@ class LocalEnv(SteppedEnv):
         """Advance until at least one agent reports; the first step ever resets.
 
         Raises:
-          UnityEnvironmentException: The environment is closed, or raised an exception.
+          UnityEnvironmentException: the environment is closed, or raised an exception.
         """
         if not self._reports:
             self.reset()

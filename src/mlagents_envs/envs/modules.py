@@ -12,7 +12,7 @@ def import_module(name: str) -> ModuleType:
     """Import a module, also from the current folder, which is not on the path of an installed command.
 
     Raises:
-      ImportError: There is no such module, or one that it needs.
+      ImportError: there is no such module, or one that it needs.
     """
     here = os.getcwd()
     if here not in sys.path:

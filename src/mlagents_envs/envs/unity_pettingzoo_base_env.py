@@ -40,14 +40,14 @@ class UnityPettingzooBaseEnv:
     """Agents of any environment under names such as `3DBall?team=0?agent_id=4`.
 
     Args:
-      env: The environment, or a function seed -> environment. Only with the function `reset(seed=...)` has an
+      env: the environment, or a function seed -> environment. Only with the function `reset(seed=...)` has an
         effect: it makes the environment anew.
-      seed: Of the action spaces, and of the environment if it is made here.
-      metadata: More entries for `metadata`.
+      seed: of the action spaces, and of the environment if it is made here.
+      metadata: more entries for `metadata`.
 
     Attributes:
-      agents: Those that play, sorted by name.
-      possible_agents: All seen so far.
+      agents: those that play, sorted by name.
+      possible_agents: all seen so far.
     """
 
     def __init__(self, env: BaseEnv | MakeEnv, seed: int | None = None, metadata: dict[str, Any] | None = None) -> None:

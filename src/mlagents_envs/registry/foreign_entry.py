@@ -39,7 +39,7 @@ class ForeignEntry(BaseRegistryEntry):
         """Make the environment; see `make_foreign`. Other arguments than `render_mode` are ignored.
 
         Raises:
-          UnityException: The library is not installed, has no such environment, or it cannot be learned.
+          UnityException: the library is not installed, has no such environment, or it cannot be learned.
         """
         from mlagents_envs.envs.foreign import make_foreign
 

@@ -73,8 +73,8 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         """Return the entry of that name.
 
         Raises:
-          KeyError: There is none.
-          ImportError, TypeError: Its entry point cannot be loaded, or is no `BaseRegistryEntry`.
+          KeyError: there is none.
+          ImportError, TypeError: its entry point cannot be loaded, or is no `BaseRegistryEntry`.
         """
         entries = self._entries()
         if identifier not in entries:

@@ -60,16 +60,16 @@ class AgentLayout:
     A message stands in a row together with what precedes it in a list, uint8 [n, size].
 
     Args:
-      message: A valid message.
-      spans: Field number -> start and end of its value; absent fields are 0 or empty.
-      observations: Start and end of the floats of each observation.
+      message: a valid message.
+      spans: field number -> start and end of its value; absent fields are 0 or empty.
+      observations: start and end of the floats of each observation.
 
     Attributes:
-      size: Bytes per row.
-      done: Whether the episode ended.
-      interrupted: Whether it was cut.
-      record: A row as a structure.
-      columns: The fields of that: what differs between messages. `reward`, `group_reward`, `agent_id`,
+      size: bytes per row.
+      done: whether the episode ended.
+      interrupted: whether it was cut.
+      record: a row as a structure.
+      columns: the fields of that: what differs between messages. `reward`, `group_reward`, `agent_id`,
         `group_id`, `mask` as far as they are there, and the observations by their number, `0`, `1`, ...
     """
 

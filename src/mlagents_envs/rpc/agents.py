@@ -45,11 +45,11 @@ def encode_agents(
     """Return a serialized `AgentInfoProto` per agent: terminal steps first, then decisions, as Unity sends them.
 
     Args:
-      steps: Of one behavior.
-      specs: Of its observations.
-      png: Which observations (by position) are images to compress: values from 0 to 1, with a loss of up to
+      steps: of one behavior.
+      specs: of its observations.
+      png: which observations (by position) are images to compress: values from 0 to 1, with a loss of up to
         1/510 of the range.
-      images_channels_last: Send images as (height, width, channels), which Python up to 0.30 expects.
+      images_channels_last: send images as (height, width, channels), which Python up to 0.30 expects.
     """
     decision_steps, terminal_steps = steps
     messages = []

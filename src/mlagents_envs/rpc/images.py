@@ -83,14 +83,14 @@ def process_pixels(
     Args:
       image_bytes: PNG files back to back, 3 channels each.
       expected_channels: C of the observation.
-      mappings: For each channel of the files the channel of the observation that it goes to, -1 for none;
+      mappings: for each channel of the files the channel of the observation that it goes to, -1 for none;
         channels with the same target are averaged. None or empty: the first C channels, and for C = 1 the
         mean of the first file.
 
     Returns: float32 [C, height, width], values from 0 to 1.
 
     Raises:
-      UnityObservationException: The files cannot be decoded or do not give C channels.
+      UnityObservationException: the files cannot be decoded or do not give C channels.
     """
     return decode_image(image_bytes, expected_channels, mappings or (), None)
 
@@ -169,10 +169,10 @@ def channels_last(
     """Return whether a rank-3 observation comes as (height, width, channels).
 
     Args:
-      shape: As sent.
+      shape: as sent.
       properties: `dimension_properties` as sent: translational equivariance (2) marks height and width.
-      package_version: Of the Unity package; None if unknown, as in .demo files.
-      png: The compressed data, if any.
+      package_version: of the Unity package; None if unknown, as in .demo files.
+      png: the compressed data, if any.
     """
     equivariant = [flags & 2 for flags in properties]
     if equivariant in ([2, 2, 0], [0, 2, 2]):

@@ -48,12 +48,12 @@ class ExchangeServer:
 
     Args:
       port: TCP port.
-      worker_id: Named in the exception when the port is taken.
-      bind: Address to listen on; `localhost` is both loopback addresses, since players may try either.
+      worker_id: named in the exception when the port is taken.
+      bind: address to listen on; `localhost` is both loopback addresses, since players may try either.
 
     Raises:
-      UnityWorkerInUseException: The port is taken.
-      UnityEnvironmentException: The port or address cannot be used at all.
+      UnityWorkerInUseException: the port is taken.
+      UnityEnvironmentException: the port or address cannot be used at all.
     """
 
     def __init__(self, port: int, worker_id: int = 0, bind: str = "localhost") -> None:
@@ -75,12 +75,12 @@ class ExchangeServer:
         """Return the player's next request.
 
         Args:
-          timeout_s: How long to wait.
-          poll: Called now and then while waiting; what it raises ends the waiting.
+          timeout_s: how long to wait.
+          poll: called now and then while waiting; what it raises ends the waiting.
 
         Raises:
-          UnityTimeOutException: No request came in time.
-          UnityCommunicatorStoppedException: The player, which had called before, has closed its connection.
+          UnityTimeOutException: no request came in time.
+          UnityCommunicatorStoppedException: the player, which had called before, has closed its connection.
         """
         deadline = time.monotonic() + timeout_s
         connected = time.monotonic()
@@ -106,7 +106,7 @@ class ExchangeServer:
         """Return the open call.
 
         Raises:
-          UnityCommunicatorStoppedException: The player has dropped the call.
+          UnityCommunicatorStoppedException: the player has dropped the call.
         """
         call = self._open_call
         if call is None or not call.context.is_active():

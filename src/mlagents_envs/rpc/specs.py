@@ -32,11 +32,11 @@ def behavior_spec_from_proto(
     Args:
       brain_param_proto: `BrainParametersProto`.
       agent_info: `AgentInfoProto` of any agent of the behavior: its observations tell the shapes.
-      package_version: Of the Unity package, which decides on the axis order of images when nothing else does.
+      package_version: of the Unity package, which decides on the axis order of images when nothing else does.
 
     Raises:
-      UnityObservationException: An observation has an impossible shape or type.
-      UnityActionException: A size of the actions is negative.
+      UnityObservationException: an observation has an impossible shape or type.
+      UnityActionException: a size of the actions is negative.
     """
     return BehaviorSpec(
         [observation_from_proto(proto, package_version)[0] for proto in agent_info.observations],
@@ -88,9 +88,9 @@ def brain_parameters(name: str, action_spec: ActionSpec, *, legacy: bool = False
     """Return the `BrainParametersProto` that announces a behavior.
 
     Args:
-      name: Fully qualified, like `3DBall?team=0`.
-      action_spec: What its agents do.
-      legacy: Also fill the fields that readers before API 1.3 (and .demo files) know; they have no room for
+      name: fully qualified, like `3DBall?team=0`.
+      action_spec: what its agents do.
+      legacy: also fill the fields that readers before API 1.3 (and .demo files) know; they have no room for
         continuous and discrete actions at once.
     """
     brain = BrainParametersProto(brain_name=name, is_training=True)

@@ -57,11 +57,11 @@ def steps_from_proto(agent_info_list: Iterable[Any], behavior_spec: BehaviorSpec
     Args:
       agent_info_list: `AgentInfoProto` of each agent: `done` ones become terminal steps, the others
         decisions, in their order.
-      behavior_spec: Of the behavior. Images whose axes stand as (height, width, channels) are transposed.
+      behavior_spec: of the behavior. Images whose axes stand as (height, width, channels) are transposed.
 
     Raises:
-      UnityObservationException: An observation does not fit the spec or cannot be decoded.
-      UnityNotFiniteException: A reward or an observation of rank 1 or 2 is NaN or infinite.
+      UnityObservationException: an observation does not fit the spec or cannot be decoded.
+      UnityNotFiniteException: a reward or an observation of rank 1 or 2 is NaN or infinite.
     """
     infos = list(agent_info_list)
     first = infos[0].observations if infos else ()
@@ -78,9 +78,9 @@ class StepsDecoder:
     """Decodes the serialized agent infos of one behavior, learning the layouts that they have.
 
     Args:
-      spec: Of the behavior.
-      channels_last: For each observation whether it is an image sent as (height, width, channels).
-      check_finite: Raise UnityNotFiniteException for numbers that are NaN or infinite, rather than hand them on.
+      spec: of the behavior.
+      channels_last: for each observation whether it is an image sent as (height, width, channels).
+      check_finite: raise UnityNotFiniteException for numbers that are NaN or infinite, rather than hand them on.
     """
 
     def __init__(self, spec: BehaviorSpec, channels_last: Sequence[bool], check_finite: bool = True) -> None:
@@ -196,13 +196,13 @@ def decoder_from_proto(
 
     Args:
       brain_param_proto: `BrainParametersProto`.
-      first_message: Any agent's `AgentInfoProto`.
-      package_version: Of the Unity package.
-      check_finite: See `StepsDecoder`.
+      first_message: any agent's `AgentInfoProto`.
+      package_version: of the Unity package.
+      check_finite: see `StepsDecoder`.
 
     Raises:
-      UnityObservationException: The message is damaged, or an observation has an impossible shape or type.
-      UnityActionException: The actions have impossible sizes.
+      UnityObservationException: the message is damaged, or an observation has an impossible shape or type.
+      UnityActionException: the actions have impossible sizes.
     """
     protos = _parse(first_message).observations
     observations = [observation_from_proto(proto, package_version) for proto in protos]

@@ -39,7 +39,7 @@ def scan(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int
     """Return the fields of the message in `data[start:end]`: (number, kind, start of value, end of value).
 
     Raises:
-      ValueError: The bytes are not a message, or use groups.
+      ValueError: the bytes are not a message, or use groups.
     """
     while start < end:
         key, start = read_varint(data, start, end)
@@ -64,7 +64,7 @@ def read_varint(data: bytes, start: int, end: int) -> tuple[int, int]:
     """Return the number at `start`, and the offset behind it.
 
     Raises:
-      ValueError: There is no whole number before `end`.
+      ValueError: there is no whole number before `end`.
     """
     value = 0
     for place, offset in enumerate(range(start, min(end, start + _LONGEST_VARINT))):

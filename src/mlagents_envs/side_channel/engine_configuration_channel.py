@@ -19,12 +19,12 @@ class EngineConfig(NamedTuple):
     """Engine settings; None leaves one as it is.
 
     Attributes:
-      width: Of the window, in pixels; given together with `height`.
-      height: Of the window, in pixels.
-      quality_level: Index into the project's quality levels.
-      time_scale: Simulated seconds per real second; Unity clamps it to at least 1.
-      target_frame_rate: Frames per second; -1 for as many as possible.
-      capture_frame_rate: Frames per simulated second; 0 for real time.
+      width: of the window, in pixels; given together with `height`.
+      height: of the window, in pixels.
+      quality_level: index into the project's quality levels.
+      time_scale: simulated seconds per real second; Unity clamps it to at least 1.
+      target_frame_rate: frames per second; -1 for as many as possible.
+      capture_frame_rate: frames per simulated second; 0 for real time.
     """
 
     width: int | None
@@ -69,7 +69,7 @@ class EngineConfigurationChannel(SendOnlySideChannel):
         """Queue one message per setting that is given; see `EngineConfig`.
 
         Raises:
-          UnitySideChannelException: Only one of `width` and `height` is given.
+          UnitySideChannelException: only one of `width` and `height` is given.
         """
         if (width is None) != (height is None):
             raise UnitySideChannelException(

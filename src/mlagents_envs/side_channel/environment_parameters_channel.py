@@ -69,9 +69,9 @@ class EnvironmentParametersChannel(SendOnlySideChannel):
         """Let the environment draw `key` from a union of ranges, chosen with probability proportional to their widths.
 
         Args:
-          key: Name of the parameter.
+          key: name of the parameter.
           intervals: (min, max) of every range.
-          seed: Of the sampler's own generator.
+          seed: of the sampler's own generator.
         """
         for interval in intervals:
             if len(interval) != 2:
@@ -93,8 +93,8 @@ class ParameterSampler(NamedTuple):
     """A sampler as the environment receives it.
 
     Attributes:
-      kind: The distribution.
-      seed: Of the sampler's own generator.
+      kind: the distribution.
+      seed: of the sampler's own generator.
       arguments: (min, max), (mean, standard deviation), or min1, max1, min2, max2, ...
     """
 
@@ -107,7 +107,7 @@ def decode_parameter(payload: bytes) -> tuple[str, float | ParameterSampler]:
     """Return what a message of `EnvironmentParametersChannel` says, for the receiving side: (key, value or sampler).
 
     Raises:
-      UnitySideChannelException: The payload is none of the channel's messages.
+      UnitySideChannelException: the payload is none of the channel's messages.
     """
     message = IncomingMessage(payload)
     key = message.read_string()

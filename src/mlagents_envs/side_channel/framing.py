@@ -25,7 +25,7 @@ def iter_frames(data: bytes | bytearray) -> Iterator[tuple[uuid.UUID, bytes]]:
     """Return the frames in `data`, in order, as (channel id, payload).
 
     Raises:
-      UnityEnvironmentException: A frame is cut short, or its length is negative.
+      UnityEnvironmentException: a frame is cut short, or its length is negative.
     """
     data = bytes(data)
     offset = 0

@@ -14,11 +14,11 @@ class IncomingMessage:
     Every `read_*` gives its default when nothing is left: a shorter message of an older sender can be read.
 
     Args:
-      buffer: The payload.
-      offset: Where reading begins, in bytes.
+      buffer: the payload.
+      offset: where reading begins, in bytes.
 
     Raises:
-      UnitySideChannelException: From every `read_*`, when the value is cut short or is not ASCII text.
+      UnitySideChannelException: from every `read_*`, when the value is cut short or is not ASCII text.
     """
 
     def __init__(self, buffer: bytes, offset: int = 0) -> None:

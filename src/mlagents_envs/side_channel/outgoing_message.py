@@ -15,10 +15,10 @@ class OutgoingMessage:
     """A payload under construction; numbers are little-endian.
 
     Attributes:
-      buffer: What was written so far.
+      buffer: what was written so far.
 
     Raises:
-      UnitySideChannelException: From every `write_*`, when the value does not fit its type.
+      UnitySideChannelException: from every `write_*`, when the value does not fit its type.
     """
 
     def __init__(self) -> None:

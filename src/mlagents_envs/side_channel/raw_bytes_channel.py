@@ -13,7 +13,7 @@ class RawBytesChannel(SideChannel):
     """Sends and receives payloads as they are.
 
     Args:
-      channel_id: The same UUID as in the scene.
+      channel_id: the same UUID as in the scene.
     """
 
     def __init__(self, channel_id: uuid.UUID) -> None:

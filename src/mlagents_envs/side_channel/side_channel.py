@@ -33,10 +33,10 @@ class SideChannel(ABC):
     ```
 
     Args:
-      channel_id: The same UUID on both sides.
+      channel_id: the same UUID on both sides.
 
     Attributes:
-      message_queue: Payloads that leave with the next `reset()` or `step()`.
+      message_queue: payloads that leave with the next `reset()` or `step()`.
     """
 
     def __init__(self, channel_id: uuid.UUID) -> None:

@@ -18,10 +18,10 @@ class SideChannelManager:
     """The channels of one environment.
 
     Args:
-      side_channels: In the order in which their messages are sent; None for no channels.
+      side_channels: in the order in which their messages are sent; None for no channels.
 
     Raises:
-      UnityEnvironmentException: Two channels have one id.
+      UnityEnvironmentException: two channels have one id.
     """
 
     def __init__(self, side_channels: Sequence[SideChannel] | None = None) -> None:

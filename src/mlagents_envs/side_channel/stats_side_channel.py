@@ -30,7 +30,7 @@ class StatsSideChannel(SideChannel):
     """Receives statistics.
 
     Attributes:
-      stats: Key -> values received since the last `get_and_reset_stats`, each with its aggregation.
+      stats: key -> values received since the last `get_and_reset_stats`, each with its aggregation.
     """
 
     CHANNEL_ID = uuid.UUID("a1d8f7b7-cec8-50f9-b78b-d3e165a78520")
@@ -43,7 +43,7 @@ class StatsSideChannel(SideChannel):
         """Store one value.
 
         Raises:
-          UnitySideChannelException: The aggregation is unknown.
+          UnitySideChannelException: the aggregation is unknown.
         """
         key = msg.read_string()
         value = msg.read_float32()

@@ -37,20 +37,20 @@ class Agent:
     or between two, gets `on_action_received`; who has reached `max_step` is interrupted; then comes the physics.
 
     Args:
-      behavior: What the agent observes and does, and who decides.
-      max_step: Physics steps after which an episode is interrupted; 0 for no limit.
-      decision_requester: Asks for decisions at a steady pace; without it the agent does, by `request_decision`.
-      sensors: Of this agent alone.
+      behavior: what the agent observes and does, and who decides.
+      max_step: physics steps after which an episode is interrupted; 0 for no limit.
+      decision_requester: asks for decisions at a steady pace; without it the agent does, by `request_decision`.
+      sensors: of this agent alone.
 
     Attributes:
-      behavior: As given.
-      max_step: As given; may be changed.
-      decision_requester: As given.
-      sensors: As given.
-      group: The group that the agent is registered with, or None.
-      cumulative_reward: Earned in this episode.
-      completed_episodes: How many have ended.
-      keys: What the keys of people mean who play; a subclass says so, the same for all agents of a behavior.
+      behavior: as given.
+      max_step: as given; may be changed.
+      decision_requester: as given.
+      sensors: as given.
+      group: the group that the agent is registered with, or None.
+      cumulative_reward: earned in this episode.
+      completed_episodes: how many have ended.
+      keys: what the keys of people mean who play; a subclass says so, the same for all agents of a behavior.
     """
 
     keys: Sequence[Keys] = ()
@@ -93,7 +93,7 @@ class Agent:
         """Decide by a rule of your own: write into `actions_out`, which is zero. Here the player's keys decide.
 
         Raises:
-          UnityPolicyException: The subclass has neither a rule nor keys.
+          UnityPolicyException: the subclass has neither a rule nor keys.
         """
         if not self.keys:
             raise UnityPolicyException(
@@ -178,7 +178,7 @@ class Agent:
         """Return where the agent's numbers are kept.
 
         Raises:
-          UnityEnvironmentException: The agent is in no world yet.
+          UnityEnvironmentException: the agent is in no world yet.
         """
         if self.place is None:
             raise UnityEnvironmentException(

@@ -57,11 +57,11 @@ class ObjectBatch(AgentBatch):
     Unlike in others of its kind an episode ends where `end_episode` is called, not at the end of the phase.
 
     Args:
-      agents: Of one behavior and team; the first tells what all observe.
-      numbers: Of the world.
+      agents: of one behavior and team; the first tells what all observe.
+      numbers: of the world.
 
     Raises:
-      ValueError: An agent observes or does something else than the first, or belongs to another world.
+      ValueError: an agent observes or does something else than the first, or belongs to another world.
     """
 
     def __init__(self, agents: Sequence[Agent], numbers: Numbers) -> None:
@@ -235,7 +235,7 @@ class ObjectBatch(AgentBatch):
         """End the episode of one agent, and begin its next.
 
         Raises:
-          UnityEnvironmentException: In `collect_observations`, or in the agent's own `on_episode_begin`.
+          UnityEnvironmentException: in `collect_observations`, or in the agent's own `on_episode_begin`.
         """
         agent = self._agents[row]
         if not agent.is_enabled:

@@ -28,7 +28,7 @@ class AgentGroup:
         """Add an agent; one that is disabled leaves by itself.
 
         Raises:
-          ValueError: It is in another group.
+          ValueError: it is in another group.
         """
         if agent.group is self:
             return

@@ -31,8 +31,8 @@ class FrameSensor:
     """A sensor of `mlagents_sim.sensors` for one agent.
 
     Args:
-      sensor: For a batch of one agent.
-      frame: Returns what the sensor is to turn into an observation, without the batch axis.
+      sensor: for a batch of one agent.
+      frame: returns what the sensor is to turn into an observation, without the batch axis.
     """
 
     def __init__(self, sensor: Sensor, frame: Callable[[], ArrayLike]) -> None:

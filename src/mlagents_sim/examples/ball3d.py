@@ -174,10 +174,10 @@ class Ball3DAgents(AgentBatch):
     """The platforms. They observe their tilt, where the ball is, and unless it is hard how fast it moves.
 
     Args:
-      behavior: Fully qualified name.
-      sensor: What takes the observation, or the last few.
-      areas: One per agent.
-      rng: Source of start positions.
+      behavior: fully qualified name.
+      sensor: what takes the observation, or the last few.
+      areas: one per agent.
+      rng: source of start positions.
       parameters: `PARAMETERS`; the scale is read at every reset, or only once if it is hard.
       hard: 3DBallHard: no velocity, but the last frames.
     """

@@ -249,8 +249,8 @@ class BouncerAgents(AgentBatch):
     """The cubes. Each decides when it comes down: it sees itself and the target, now and at its last two decisions.
 
     Args:
-      areas: One row per agent.
-      rng: Source of places.
+      areas: one row per agent.
+      rng: source of places.
       parameters: `PARAMETERS`, read at every reset.
     """
 

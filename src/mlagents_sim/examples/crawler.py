@@ -127,8 +127,8 @@ class Crawlers(NamedTuple):
     """The creatures of all areas.
 
     Attributes:
-      ragdolls: Their bodies.
-      targets: Where they are to run.
+      ragdolls: their bodies.
+      targets: where they are to run.
       direction: float64 [areas, 3], unit vector from the body to the target at the last decision.
       gravity: float64 [areas], m/s^2.
       fatal: int64 [n], bodies that must not touch the ground.
@@ -199,12 +199,12 @@ class CrawlerAgents(AgentBatch):
     """The creatures. They observe themselves as they lie to the target, and where their drives turn to.
 
     Args:
-      behavior: Fully qualified name.
-      crawler: What a creature is made of.
-      crawlers: One per agent.
-      rng: Source of the targets' places.
+      behavior: fully qualified name.
+      crawler: what a creature is made of.
+      crawlers: one per agent.
+      rng: source of the targets' places.
       parameters: `PARAMETERS`, read at every reset.
-      moving_target: Whether every episode has a target of its own.
+      moving_target: whether every episode has a target of its own.
     """
 
     def __init__(

@@ -106,15 +106,15 @@ class Areas:
     """Fields with agents, food and walls.
 
     Args:
-      count: Areas.
-      rng: Source of places and directions.
+      count: areas.
+      rng: source of places and directions.
 
     Attributes:
-      boxes: One row per area: agents, floor, walls.
-      food: One row per area.
-      lasers: Likewise.
-      shapes: What rays and lasers hit, likewise: agents, food, walls.
-      origins: Of the rays, a row per agent.
+      boxes: one row per area: agents, floor, walls.
+      food: one row per area.
+      lasers: likewise.
+      shapes: what rays and lasers hit, likewise: agents, food, walls.
+      origins: of the rays, a row per agent.
     """
 
     def __init__(self, count: int, rng: np.random.Generator) -> None:
@@ -188,7 +188,7 @@ class FoodCollectorAgents(AgentBatch):
     """The cubes, five in each area. They see what is around them by rays, and feel how fast they are.
 
     Args:
-      areas: Where they are.
+      areas: where they are.
       parameters: `PARAMETERS`, read at every reset.
     """
 
@@ -223,7 +223,7 @@ class FoodCollectorAgents(AgentBatch):
         self._areas.place_agents(rows, float(self._scale[0]))
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Return what the rays hit; velocity, and whether the agent is frozen, and whether it shoots."""
+        """Return what the rays hit, the velocity, whether the agent is frozen, and whether it shoots."""
         areas, scale = self._areas, float(self._scale[0])
         look(areas.boxes, areas.food, areas.lasers, areas.shapes, areas.origins)
         agents, rays = np.arange(len(self))[rows], self._sensor.rays

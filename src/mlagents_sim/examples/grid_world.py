@@ -69,8 +69,8 @@ def _covers(thing: int, u: float, v: float) -> bool:
 
     Args:
       thing: GOAL, two crossed bars; PIT, the same turned by 45 degrees; AGENT, a hollow square; others cover nothing.
-      u: To the right from the middle of the cell, in cells.
-      v: Upwards, likewise.
+      u: to the right from the middle of the cell, in cells.
+      v: upwards, likewise.
     """
     if thing == PIT:
         u, v = _SQRT_HALF * (u + v), _SQRT_HALF * (u - v)
@@ -125,8 +125,8 @@ class GridAgents(AgentBatch):
     """One agent per grid. It sees the grid from above, and knows which moves lead into a wall.
 
     Args:
-      count: Grids.
-      rng: Source of what is where.
+      count: grids.
+      rng: source of what is where.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
@@ -156,7 +156,7 @@ class GridAgents(AgentBatch):
         """Put pits, then goals, then the agent into different random cells.
 
         Raises:
-          UnitySideChannelException: There is not room for them all.
+          UnitySideChannelException: there is not room for them all.
         """
         self.size[rows] = self._parameters.read("gridSize", len(rows))
         self.cells[rows] = EMPTY

@@ -153,12 +153,12 @@ class HallwayAgents(AgentBatch):
     """The cubes. They see signs, goals and walls along five rays, and how much time has passed.
 
     Args:
-      boxes: One row per agent.
-      rng: Source of signs, places and directions.
+      boxes: one row per agent.
+      rng: source of signs, places and directions.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
-      shows_o: Bool [agents], whether the sign in the hall is O.
+      shows_o: bool [agents], whether the sign in the hall is O.
       gravity: float64 [1], m/s^2, of all areas.
     """
 

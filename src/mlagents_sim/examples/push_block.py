@@ -166,8 +166,8 @@ class PushBlockAgents(AgentBatch):
     so here it stays.
 
     Args:
-      boxes: One row per agent.
-      rng: Source of start positions.
+      boxes: one row per agent.
+      rng: source of start positions.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:

@@ -127,13 +127,13 @@ class PyramidsAgents(AgentBatch):
     The bricks tumble, as in Unity. Stones, heavy as they are, only slide, turn about the vertical and fall.
 
     Args:
-      boxes: One row per agent.
-      rng: Source of places and directions.
+      boxes: one row per agent.
+      rng: source of places and directions.
 
     Attributes:
-      piles: The pyramids of stones of all areas.
-      bricks: Those of all areas, with the target.
-      is_on: Bool [agents], whether the switch was touched.
+      piles: the pyramids of stones of all areas.
+      bricks: those of all areas, with the target.
+      is_on: bool [agents], whether the switch was touched.
       reserved: float64 [agents, 3], where the pyramid of bricks appears.
     """
 
@@ -189,7 +189,7 @@ class PyramidsAgents(AgentBatch):
                 drop_pile(boxes, self.piles, row, pile)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Return what the rays hit; whether the switch is on, and the velocity as seen by the agent."""
+        """Return what the rays hit, whether the switch is on, and the velocity as seen by the agent."""
         boxes = self._boxes
         agents = np.arange(len(self))[rows]
         look(boxes, self.bricks, self.is_on, self._shapes, self._origins, agents)

@@ -173,9 +173,9 @@ class ReacherAgents(AgentBatch):
     """The arms. They observe how both links lie and move, and the goal.
 
     Args:
-      arms: One per agent.
-      goals: Likewise.
-      rng: Source of the goals' places and speeds.
+      arms: one per agent.
+      goals: likewise.
+      rng: source of the goals' places and speeds.
       parameters: `PARAMETERS`, read at every reset.
     """
 

@@ -52,8 +52,8 @@ def make_field(*, today: bool, blocked: bool) -> Walls:
     """Return walls and nets.
 
     Args:
-      today: As in today's releases, whose sides and corners are boxes; otherwise as in 2020.
-      blocked: Whether a box stands in the blue goal.
+      today: as in today's releases, whose sides and corners are boxes; otherwise as in 2020.
+      blocked: whether a box stands in the blue goal.
     """
     rectangles = (_sides_of_today() if today else _sides_of_2020()) + _goals()
     if blocked:

@@ -54,14 +54,14 @@ class Side(NamedTuple):
     """The players of one team on all fields, for compiled code.
 
     Attributes:
-      agents: A row for each, those of the first field first.
+      agents: a row for each, those of the first field first.
       goal_reward: float32 [agents], where rewards for goals go: the agents' own, or the groups'.
-      first: Place of the first one among the players of a field.
-      players: How many there are on a field.
-      ahead: Speed that a step ahead or back adds, in RUN_SPEED.
-      aside: The same to the sides.
-      always_kicks: Whether they kick however they run.
-      step_reward: For every step.
+      first: place of the first one among the players of a field.
+      players: how many there are on a field.
+      ahead: speed that a step ahead or back adds, in RUN_SPEED.
+      aside: the same to the sides.
+      always_kicks: whether they kick however they run.
+      step_reward: for every step.
     """
 
     agents: AgentArrays

@@ -226,13 +226,13 @@ class Match:
     """Courts, how matches on them stand, and the parameters that hold there.
 
     Args:
-      count: Courts.
-      rng: Source of the places where everything begins.
+      count: courts.
+      rng: source of the places where everything begins.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
-      courts: One row per court.
-      games: Likewise.
+      courts: one row per court.
+      games: likewise.
       gravity: float64 [1], m/s^2.
       lean_rad: float64 [1], of a racket at full action.
     """
@@ -284,7 +284,7 @@ class TennisAgents(AgentBatch):
     In Unity `scale` and `angle` have no effect, for they are overwritten at once. Here they do what they say.
 
     Args:
-      match: Shared by both sides.
+      match: shared by both sides.
       side: 0 is on the left, 1 on the right.
     """
 

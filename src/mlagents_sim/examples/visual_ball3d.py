@@ -58,8 +58,8 @@ class Visual3DBallAgents(Ball3DAgents):
     """Platforms that see themselves and their ball, each its own only, before a black background.
 
     Args:
-      areas: One per agent.
-      rng: Source of start positions.
+      areas: one per agent.
+      rng: source of start positions.
       parameters: `ball3d.PARAMETERS`.
     """
 

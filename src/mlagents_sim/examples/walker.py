@@ -182,7 +182,7 @@ class Walkers(NamedTuple):
     """The humanoids of all lanes.
 
     Attributes:
-      ragdolls: Their bodies.
+      ragdolls: their bodies.
       target: float64 [areas, 3], m.
       falling: float64 [areas], speed of the target until it lies on the floor, m/s.
       direction: float64 [areas, 3], unit vector from the hips to the target.
@@ -267,7 +267,7 @@ class WalkerAgents(AgentBatch):
     """The humanoids. They observe where they are, and how all their parts move, in world coordinates.
 
     Args:
-      walkers: One per agent.
+      walkers: one per agent.
       parameters: `PARAMETERS`, read at every reset.
     """
 

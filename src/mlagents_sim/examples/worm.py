@@ -104,8 +104,8 @@ class Worms(NamedTuple):
     """The worms of all areas.
 
     Attributes:
-      ragdolls: Their bodies.
-      targets: Where they are to crawl.
+      ragdolls: their bodies.
+      targets: where they are to crawl.
       looking: float64 [areas, 4], the rotation (w, x, y, z) that looked from head to target at the last decision.
       direction: float64 [areas, 3], unit vector from the head to the target then.
       gravity: float64 [areas], m/s^2.
@@ -170,11 +170,11 @@ class WormAgents(AgentBatch):
     """The worms. They observe how their segments move and lie as seen along the way to the target.
 
     Args:
-      behavior: Fully qualified name.
-      worms: One per agent.
-      rng: Source of directions at the beginning, and of the targets' places.
+      behavior: fully qualified name.
+      worms: one per agent.
+      rng: source of directions at the beginning, and of the targets' places.
       parameters: `PARAMETERS`, read at every reset.
-      moving_target: Whether every episode has a target of its own.
+      moving_target: whether every episode has a target of its own.
     """
 
     def __init__(

@@ -145,14 +145,14 @@ def _stand_against(
     """Return up to two points for upright faces: the face of one box against the nearest edge of the other.
 
     Args:
-      area: The boxes.
-      contacts: Where points are added.
-      a: The mover.
-      b: What it touches.
-      x: Of the normal, from b to a.
-      z: Of the normal.
-      axis: To which the normal belongs: X of a, Z of a, X of b, Z of b.
-      margin: Greatest gap of a point.
+      area: the boxes.
+      contacts: where points are added.
+      a: the mover.
+      b: what it touches.
+      x: of the normal, from b to a.
+      z: of the normal.
+      axis: to which the normal belongs: X of a, Z of a, X of b, Z of b.
+      margin: greatest gap of a point.
     """
     face, edge = (a, b) if axis < 2 else (b, a)
     out = -1.0 if axis < 2 else 1.0  # from the face towards the edge, along the normal

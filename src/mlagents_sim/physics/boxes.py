@@ -66,10 +66,10 @@ def make_boxes(areas: int, movers: int, centers: list[Vector3], sizes: list[Vect
 
     Args:
       areas: RowIndex.
-      movers: How many of the boxes move; the first ones.
-      centers: Of all boxes, m.
-      sizes: Full edge lengths of all boxes, m.
-      friction: Of all surfaces, static and dynamic.
+      movers: how many of the boxes move; the first ones.
+      centers: of all boxes, m.
+      sizes: full edge lengths of all boxes, m.
+      friction: of all surfaces, static and dynamic.
     """
     count = len(centers)
     return Boxes(
@@ -104,7 +104,7 @@ def move(boxes: Boxes, gravity: float) -> None:
     """Advance all areas by 0.02 s: gravity, drag, contacts, motion.
 
     Args:
-      boxes: Changed in place.
+      boxes: changed in place.
       gravity: m/s^2, downwards.
     """
     areas, movers, count = boxes.touches.shape

@@ -25,12 +25,12 @@ class Grid(NamedTuple):
     """The cells of one sensor.
 
     Attributes:
-      cells_x: Cells from left to right.
-      cells_z: Cells from behind to ahead.
+      cells_x: cells from left to right.
+      cells_z: cells from behind to ahead.
       cell: float64 [3], full size of a cell along x, y, z of the grid, m.
       center: float64 [3], of the grid, from the agent's origin and along the grid's axes, m.
-      turns: Whether the grid's axes are the agent's; otherwise they are the area's.
-      tags: How many there are.
+      turns: whether the grid's axes are the agent's; otherwise they are the area's.
+      tags: how many there are.
     """
 
     cells_x: int
@@ -49,16 +49,16 @@ def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int
     whose point is nearest to the agent's origin; of equals, the one listed first.
 
     Args:
-      grid: Of one sensor.
-      shapes: In all areas: boxes, spheres and capsules.
-      origins: Of the whole batch.
+      grid: of one sensor.
+      shapes: in all areas: boxes, spheres and capsules.
+      origins: of the whole batch.
       agents: int64 [n], rows of `origins`.
 
     Returns: float32 [n, tags, cells_x, cells_z], 1 where a shape of the tag counts, from right to left and from
       behind to ahead.
 
     Raises:
-      ValueError: A shape with a tag is a box with rounded edges, or the sensor has no such tag.
+      ValueError: a shape with a tag is a box with rounded edges, or the sensor has no such tag.
     """
     result = np.zeros((len(agents), grid.tags, grid.cells_x, grid.cells_z), np.float32)
     nearest, found = np.empty((grid.cells_x, grid.cells_z)), np.empty((grid.cells_x, grid.cells_z), np.int64)
@@ -166,10 +166,10 @@ def _boxes_overlap(away: Vector, cell: Vector, rotation: Matrix, half_size: Vect
     """Return whether a cell and a box overlap that do so along the cell's own axes.
 
     Args:
-      away: From the box to the cell, in the grid's frame.
-      cell: Full size.
+      away: from the box to the cell, in the grid's frame.
+      cell: full size.
       rotation: [3, 3] of the box.
-      half_size: Of the box.
+      half_size: of the box.
     """
     for j in range(3):  # the axes of the box
         along = away[0] * rotation[0, j] + away[1] * rotation[1, j] + away[2] * rotation[2, j]
@@ -217,12 +217,12 @@ def _squared_distance(
     """Return the squared distance from the agent to that point of a shape which is nearest to a cell's centre.
 
     Args:
-      offset: From the agent to the grid's centre.
-      place: From there to the cell's centre.
-      away: From the shape's centre to the cell's.
+      offset: from the agent to the grid's centre.
+      place: from there to the cell's centre.
+      away: from the shape's centre to the cell's.
       rotation: [3, 3] of the shape.
-      half_size: Of the shape.
-      rounding: Of the shape.
+      half_size: of the shape.
+      rounding: of the shape.
     """
     outside = np.zeros(3)  # from the shape's box to the cell's centre
     for j in range(3):

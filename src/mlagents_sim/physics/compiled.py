@@ -57,7 +57,7 @@ def _cache_dir(chosen: str) -> str:
     """Name a folder for each version of what compiled code shares: numba itself looks only at a function's own file.
 
     Args:
-      chosen: The user's NUMBA_CACHE_DIR; beside the source if empty.
+      chosen: the user's NUMBA_CACHE_DIR; beside the source if empty.
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()

@@ -68,8 +68,8 @@ def move_with_piles(boxes: Boxes, piles: Piles, gravity: float) -> None:
     """Advance all areas by 0.02 s, as `boxes.move`.
 
     Args:
-      boxes: Changed in place. Touches are those of the movers that never sleep.
-      piles: Changed in place.
+      boxes: changed in place. Touches are those of the movers that never sleep.
+      piles: changed in place.
       gravity: m/s^2, downwards.
     """
     areas, count = boxes.yaw.shape

@@ -62,8 +62,8 @@ def shapes_of(boxes: Boxes, tag: ArrayLike) -> Shapes:
     """Return the boxes of all areas: rays see them move, but turn only if somebody writes `rotation`.
 
     Args:
-      boxes: One row per area.
-      tag: Int [boxes], the same in all areas.
+      boxes: one row per area.
+      tag: int [boxes], the same in all areas.
     """
     return shapes_at(boxes.position, boxes.half_size, tag)._replace(half_size=boxes.half_size)
 
@@ -74,7 +74,7 @@ def shapes_at(position: NDArray[np.float64], half_size: ArrayLike, tag: ArrayLik
     Args:
       position: float64 [areas, shapes, 3], m; not copied.
       half_size: [shapes, 3], or one row of these per area, m; zeros for spheres.
-      tag: Int [shapes], the same in all areas.
+      tag: int [shapes], the same in all areas.
       radius: [shapes], or one row of these per area, m; zero for boxes.
     """
     count = position.shape[:2]
@@ -91,9 +91,9 @@ def ray_origins_of(boxes: Boxes, box: int, shape: int = -1) -> RayOrigins:
     """Return eyes in the middle of one box of each area, which `turn_ray_origins` turns.
 
     Args:
-      boxes: One row per area.
-      box: Where the origins are.
-      shape: Which of the shapes it is; -1 if it is none of them.
+      boxes: one row per area.
+      box: where the origins are.
+      shape: which of the shapes it is; -1 if it is none of them.
     """
     return ray_origins_at(boxes.position[:, box], shape)
 
@@ -103,7 +103,7 @@ def ray_origins_at(position: NDArray[np.float64], shape: int = -1) -> RayOrigins
 
     Args:
       position: float64 [areas, 3], m; not copied.
-      shape: Which of the shapes the agent is; -1 if it is none of them.
+      shape: which of the shapes the agent is; -1 if it is none of them.
     """
     areas = len(position)
     return RayOrigins(np.arange(areas), np.full(areas, shape), position, np.zeros((areas, 3, 3)))
@@ -120,10 +120,10 @@ class Rays(NamedTuple):
     """The rays of one sensor, in the agent's frame.
 
     Attributes:
-      start_height: Of all rays above the agent's origin, m.
+      start_height: of all rays above the agent's origin, m.
       path: float64 [rays, 3], from start to end, m; equally long.
-      radius: Of the cast sphere, m; 0 for a point.
-      tags: How many there are.
+      radius: of the cast sphere, m; 0 for a point.
+      tags: how many there are.
     """
 
     start_height: float
@@ -140,9 +140,9 @@ def cast(rays: Rays, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int
     1 if nothing was hit. Shapes that the sphere overlaps at its start are not hit.
 
     Args:
-      rays: Of one sensor.
-      shapes: In all areas.
-      origins: Of the whole batch.
+      rays: of one sensor.
+      shapes: in all areas.
+      origins: of the whole batch.
       agents: int64 [n], rows of `origins`.
 
     Returns: float32 [n, rays * (tags + 2)].
@@ -253,13 +253,13 @@ def sphere_cast(
     crosses a plane of a face; the pieces are searched in order.
 
     Args:
-      start: Centre of the sphere.
-      path: To its farthest point.
-      radius: Of the sphere; 0 for a point.
-      center: Of the box.
+      start: centre of the sphere.
+      path: to its farthest point.
+      radius: of the sphere; 0 for a point.
+      center: of the box.
       rotation: [3, 3] of the box.
-      half_size: Of the box.
-      limit: Fraction beyond which nothing is looked for.
+      half_size: of the box.
+      limit: fraction beyond which nothing is looked for.
 
     Returns: The fraction of the path; 2.0 if the sphere does not meet the box up to the limit, overlaps it at
       the start, or only grazes it.

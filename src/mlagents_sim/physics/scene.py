@@ -27,7 +27,7 @@ def compose(build_area: BuildArea, origins: NDArray[np.float64], substeps: int) 
     many small areas both save time.
 
     Args:
-      build_area: Adds one area. Collisions between areas must be excluded by explicit contact pairs or
+      build_area: adds one area. Collisions between areas must be excluded by explicit contact pairs or
         by distance.
       origins: float64 [areas, 3], m.
       substeps: MuJoCo steps per 0.02 s.
@@ -76,8 +76,8 @@ class Scene:
     Attributes:
       model: mujoco.MjModel.
       data: mujoco.MjData.
-      model_address: For `mj_step` in compiled functions.
-      data_address: As `model_address`.
+      model_address: for `mj_step` in compiled functions.
+      data_address: as `model_address`.
     """
 
     def __init__(self, model: Any) -> None:

@@ -20,10 +20,10 @@ class ImageSensor:
     """Pictures that the agents' own code has drawn.
 
     Args:
-      height: In pixels.
-      width: In pixels.
+      height: in pixels.
+      width: in pixels.
       channels: 3 for colours, 1 for grey.
-      name: Of the observation; several images of one agent need different ones.
+      name: of the observation; several images of one agent need different ones.
 
     Attributes:
       spec: float32 [channels, height, width].
@@ -36,12 +36,12 @@ class ImageSensor:
         """Return one picture per agent.
 
         Args:
-          rows: Of the batch.
+          rows: of the batch.
           frame: uint8 [rows, height, width, channels], first row at the top; or the observation ready-made, a new
             array.
 
         Raises:
-          ValueError: Pictures of another shape or type.
+          ValueError: pictures of another shape or type.
         """
         pictures = np.asarray(frame)
         channels, height, width = self.spec.shape

@@ -22,7 +22,7 @@ class Sensor(Protocol):
         """Return the observation of the agents `rows` after they perceived `frame`.
 
         Args:
-          rows: Of the batch.
+          rows: of the batch.
           frame: [rows, ...], one entry per agent in `rows`.
 
         Returns: float32 [rows, *spec.shape], a new array.
@@ -36,7 +36,7 @@ class PassingSensor:
     """Passes frames on as they are: what is seen is made elsewhere, all at once for many agents.
 
     Attributes:
-      spec: Name and shape of the observation.
+      spec: name and shape of the observation.
     """
 
     spec: ObservationSpec

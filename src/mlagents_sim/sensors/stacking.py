@@ -13,9 +13,9 @@ class StackingSensor:
     """Joins the last frames along the first axis, oldest first; zeros where an episode has no frame yet.
 
     Args:
-      sensor: Where the frames come from.
-      frames: How many.
-      agents: Agents in the batch.
+      sensor: where the frames come from.
+      frames: how many.
+      agents: agents in the batch.
 
     Attributes:
       stack: float32 [agents, *shape], what each agent perceived last.

@@ -10,7 +10,7 @@ class VectorSensor(PassingSensor):
     """Passes `size` numbers on as they are.
 
     Args:
-      size: Numbers per agent.
+      size: numbers per agent.
     """
 
     def __init__(self, size: int) -> None:

@@ -58,13 +58,13 @@ class FaultReport:
         self._faults.setdefault(f"{place}: {problem}", place)
 
     def warn(self, place: Place, text: str) -> None:
-        """Note what works, but not as its author may think."""
+        """Note what is accepted, but may not do what its author expects."""
         line = f"{place}: {text}"
         if line not in self.warnings:
             self.warnings.append(line)
 
     def tolerate(self, place: Place, problem: str, reading: str) -> None:
-        """Note what is wrong, and how it is read all the same; a fault if the report is strict."""
+        """Note what is wrong but can be read, and how it is read; a fault if the report is strict."""
         if self.strict:
             self.fault(place, problem)
         else:

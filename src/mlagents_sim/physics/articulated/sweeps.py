@@ -31,10 +31,10 @@ def sweep(bodies: Bodies, scratch: Scratch, aim: int, with_friction: bool) -> No
     """Go once through the rows of all joints and contacts of one copy.
 
     Args:
-      bodies: Their velocities change.
-      scratch: The rows.
-      aim: The column of what rows want: `AIM` or `VELOCITY_AIM`.
-      with_friction: Whether tangents count.
+      bodies: their velocities change.
+      scratch: the rows.
+      aim: the column of what rows want: `AIM` or `VELOCITY_AIM`.
+      with_friction: whether tangents count.
     """
     v, w, mass = bodies.velocity, bodies.angular_velocity, bodies.inverse_mass
     _sweep_joints(scratch.row, scratch.span, v, w, mass, aim)

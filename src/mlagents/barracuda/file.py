@@ -30,6 +30,10 @@ FloatArray = NDArray[np.float32]
 Shape = tuple[int, ...]
 
 
+class BarracudaError(Exception):
+    """A file is damaged or not a Barracuda model, or its layers cannot be evaluated; the message names the layer."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """A weight, or a constant.

@@ -35,9 +35,8 @@ from pettingzoo.utils.conversions import (
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
-from mlagents_envs.envs.local_env import LocalEnv
+from mlagents_envs.envs.local_env import LocalEnv, import_module
 from mlagents_envs.envs.masks import MASK_KEY, forbidden, has_mask, join_rows
-from mlagents_envs.envs.modules import import_module
 from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.stepped_env import Report

@@ -1,9 +1,13 @@
-"""What environments of other libraries share in this process: resets, steps, side channels without effect."""
+"""What environments of other libraries share in this process: imports, resets, steps, side channels without effect."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, TypeVar
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, DecisionSteps, TerminalSteps
@@ -111,3 +115,15 @@ class LocalEnv(SteppedEnv):
             name: reports.get(name) or (DecisionSteps.empty(spec), TerminalSteps.empty(spec))
             for name, spec in self._specs.items()
         }
+
+
+def import_module(name: str) -> ModuleType:
+    """Import a module, also from the current folder, which is not on the path of an installed command.
+
+    Raises:
+      ImportError: there is no such module, or one that it needs.
+    """
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)  # at the end: nothing installed is hidden by it
+    return importlib.import_module(name)

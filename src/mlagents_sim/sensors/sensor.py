@@ -1,4 +1,4 @@
-"""What every sensor can do."""
+"""What every sensor can do, and the sensors that only pass on what they are given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlagents_envs.base_env import ObservationSpec
+from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
 from mlagents_sim.row_index import RowIndex
 
 
@@ -47,3 +47,16 @@ class PassingSensor:
 
     def clear(self, rows: RowIndex) -> None:
         """Do nothing: nothing is remembered."""
+
+
+class VectorSensor(PassingSensor):
+    """Passes `size` numbers on as they are.
+
+    Args:
+      size: numbers per agent.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.spec = ObservationSpec(
+            (size,), (DimensionProperty.NONE,), ObservationType.DEFAULT, f"VectorSensor_size{size}"
+        )

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mlagents.export.errors import ExportError
-from mlagents.export.net import Net
 from mlagents.export.onnx.body_graph import MEMORY, MEMORY_AFTER, Observed, add_body
 from mlagents.export.onnx.graph import ArgMax, Concat, Graph, Identity, Noise, Sample, Softmax
+from mlagents.export.onnx.net import Net
+from mlagents.export.parity.report import ExportError
 from mlagents.nn import distributions, layers, normalizer
 from mlagents.nn.observations import ObservationLayout, layout_of
 from mlagents.nn.policy import ActionHead, Policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,40 @@ from numpy.typing import NDArray
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, DEPENETRATION_SPEED
 
-if TYPE_CHECKING:
-    from mlagents_sim.physics.boxes import Boxes
-
 MAX_ITERATIONS: Final = 20
 TOLERANCE: Final = 1e-9  # m/s
 
 Vector = NDArray[np.float64]
+
+
+class Boxes(NamedTuple):
+    """The boxes of all areas, one row per area, in the area's coordinates; those that move come first.
+
+    Attributes:
+      position: float64 [areas, boxes, 3], centres, m.
+      yaw: float64 [areas, boxes], rad; positive turns to the right.
+      velocity: float64 [areas, boxes, 3], m/s.
+      spin: float64 [areas, boxes], change of the yaw, rad/s.
+      half_size: float64 [areas, boxes, 3], m.
+      inverse_mass: float64 [areas, boxes, 3], 1/kg; 0 along an axis on which the box is held.
+      inverse_inertia: float64 [areas, boxes], 1/(kg m^2), about the vertical; 0 if contacts cannot turn the box.
+      drag: float64 [areas, boxes], 1/s.
+      angular_drag: float64 [areas, boxes], 1/s.
+      friction: float64 [areas, boxes, 2], of the surface: static, dynamic. Two surfaces have their mean.
+      touches: uint8 [areas, movers, boxes], whether a mover touched a box that comes after it in the last step.
+    """
+
+    position: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    spin: NDArray[np.float64]
+    half_size: NDArray[np.float64]
+    inverse_mass: NDArray[np.float64]
+    inverse_inertia: NDArray[np.float64]
+    drag: NDArray[np.float64]
+    angular_drag: NDArray[np.float64]
+    friction: NDArray[np.float64]
+    touches: NDArray[np.uint8]
 
 
 class Contacts(NamedTuple):

@@ -15,8 +15,9 @@ from mlagents_envs.exception import UnityActionException, UnityEnvironmentExcept
 from mlagents_sim.academy import join_terminal_steps
 from mlagents_sim.agent import AgentBatch
 from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
-from mlagents_sim.authoring.agent import Agent, Place
+from mlagents_sim.authoring.agent import Agent
 from mlagents_sim.authoring.observations import ObservationWriter
+from mlagents_sim.authoring.place import Place
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
 

@@ -55,7 +55,7 @@ def _padded(action: np.ndarray, length: int) -> np.ndarray:
 
 
 def soccer_rows() -> list[Row]:
-    """A shot of the ball, and a player who runs."""
+    """Return a shot of the ball, and a player who runs."""
     from mlagents_sim.examples.soccer import PARAMETERS, _soccer_twos
 
     parameters = EnvironmentParameters("SoccerTwos", PARAMETERS)

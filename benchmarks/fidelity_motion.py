@@ -129,7 +129,7 @@ class Runner:
 
 
 def cube_rows(cube: Cube) -> list[Row]:
-    """Turning, friction and top speed of a cube."""
+    """Measure turning, friction and top speed of a cube."""
     runner, name = Runner(cube), cube.environment
     runner.place()
     for _ in range(runner.world.decision_period):
@@ -148,7 +148,7 @@ def cube_rows(cube: Cube) -> list[Row]:
 
 
 def hallway_rows(cube: Cube) -> list[Row]:
-    """A line through the distances of each decision of running ahead and of the next."""
+    """Fit a line through the distances of each decision of running ahead and of the next."""
     runner = Runner(cube)
     runner.place()
     covered = []
@@ -192,7 +192,7 @@ def wall_jump_rows(cube: Cube) -> list[Row]:
 
 
 def ball_rows(world: Ball3DWorld) -> list[Row]:
-    """A ball that falls, and a platform that turns."""
+    """Measure a ball that falls, and a platform that turns."""
     areas, agents = world.areas, world.agents[0]
     areas.quat[0] = (1.0, 0.0, 0.0, 0.0)
     areas.position[0, :3] = areas.origin[0] + (0.0, 4.0, 0.0)

@@ -80,7 +80,7 @@ def basic_rows(path: Path) -> list[Row]:
 
 
 def pyramids_rows(path: Path) -> list[Row]:
-    """The velocity, as the agent feels it, after one decision from each recorded velocity.
+    """Return the velocity, as the agent feels it, after one decision from each recorded velocity.
 
     Where everything was is not recorded, so a cube on an empty floor plays it again: collisions are errors here.
     Apart from them are the decisions before and after which the level rays met nothing near.
@@ -178,7 +178,7 @@ class Confused:
         return self._does(self._model.act(changed, deterministic, rng))
 
     def forget(self, agent_ids: Iterable[int]) -> None:
-        """The model forgets them."""
+        """Let the model forget them."""
         self._model.forget(agent_ids)
 
 

@@ -22,7 +22,7 @@ def gae(
     gamma: Float[Array, " signals"],
     lam: float | Float[Array, ""],
 ) -> Float[Array, "rows signals"]:
-    """Generalised advantage estimation, arXiv:1506.02438 eq. 16, for several reward signals at once.
+    """Return generalised advantage estimates, arXiv:1506.02438 eq. 16, for several reward signals at once.
 
     With delta_t = r_t + gamma V(o_{t+1}) - V(o_t), the advantage is A_t = delta_t + gamma lambda A_{t+1}: a linear
     recurrence, solved for all rows at once by an associative scan.

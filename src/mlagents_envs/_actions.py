@@ -85,8 +85,8 @@ class ActionSpec(NamedTuple):
     """The actions of a behavior.
 
     Attributes:
-      continuous_size: How many numbers, each in [-1, 1] as policies give them.
-      discrete_branches: The number of choices of each branch.
+      continuous_size: how many numbers, each in [-1, 1] as policies give them.
+      discrete_branches: the number of choices of each branch.
     """
 
     continuous_size: int
@@ -101,22 +101,22 @@ class ActionSpec(NamedTuple):
         return len(self.discrete_branches)
 
     def is_discrete(self) -> bool:
-        """True if there are branches and nothing continuous."""
+        """Return True if there are branches and nothing continuous."""
         return self.continuous_size == 0 and len(self.discrete_branches) > 0
 
     def is_continuous(self) -> bool:
-        """True if there is a continuous part and no branch."""
+        """Return True if there is a continuous part and no branch."""
         return self.continuous_size > 0 and len(self.discrete_branches) == 0
 
     def empty_action(self, n_agents: int) -> ActionTuple:
-        """Zeros for n agents."""
+        """Return zeros for n agents."""
         return ActionTuple(
             np.zeros((n_agents, self.continuous_size), np.float32),
             np.zeros((n_agents, len(self.discrete_branches)), np.int32),
         )
 
     def random_action(self, n_agents: int) -> ActionTuple:
-        """Uniform actions for n agents, drawn from numpy's global generator: continuous ones in [-1, 1)."""
+        """Return uniform actions for n agents, drawn from numpy's global generator: continuous ones in [-1, 1)."""
         continuous = np.random.uniform(-1.0, 1.0, (n_agents, self.continuous_size))
         discrete = np.zeros((n_agents, len(self.discrete_branches)), np.int32)
         for branch, size in enumerate(self.discrete_branches):
@@ -129,7 +129,7 @@ class ActionSpec(NamedTuple):
         A bare array, as user code of 2020 passes it, is taken as the only side that the spec has.
 
         Raises:
-          UnityActionException: The shapes are not [n, continuous size] and [n, branches].
+          UnityActionException: the shapes are not [n, continuous size] and [n, branches].
         """
         if isinstance(actions, np.ndarray):
             actions = self._from_array(actions, n_agents, name)
@@ -163,15 +163,15 @@ class ActionSpec(NamedTuple):
 
     @staticmethod
     def create_continuous(continuous_size: int) -> ActionSpec:
-        """A spec without branches."""
+        """Return a spec without branches."""
         return ActionSpec(continuous_size, ())
 
     @staticmethod
     def create_discrete(discrete_branches: tuple[int, ...]) -> ActionSpec:
-        """A spec of branches alone."""
+        """Return a spec of branches alone."""
         return ActionSpec(0, discrete_branches)
 
     @staticmethod
     def create_hybrid(continuous_size: int, discrete_branches: tuple[int, ...]) -> ActionSpec:
-        """A spec of both kinds."""
+        """Return a spec of both kinds."""
         return ActionSpec(continuous_size, discrete_branches)

@@ -31,7 +31,7 @@ def fail(where: str, expected: str, found: object) -> NoReturn:
 
 
 def check_spec(name: object, spec: BehaviorSpec) -> None:
-    """A behavior's name and spec are of the types and ranges they should be."""
+    """Check that a behavior's name and spec are of the types and ranges they should be."""
     where = f"behavior_specs[{name!r}]"
     if not isinstance(name, str) or not name:
         fail("behavior_specs", "names such as '3DBall?team=0'", repr(name))
@@ -73,7 +73,7 @@ def _are_positive_ints(values: object) -> bool:
 
 
 def check_batch(where: str, batch: DecisionSteps | TerminalSteps, spec: BehaviorSpec) -> None:
-    """All columns have the dtype and shape of the spec, and values that are possible."""
+    """Check that all columns have the dtype and shape of the spec, and values that are possible."""
     ids = batch.agent_id
     if not isinstance(ids, np.ndarray) or ids.ndim != 1:
         fail(f"{where}.agent_id", "an int32 array [n]", repr(ids))
@@ -124,7 +124,7 @@ def _check_masks(where: str, masks: list[NDArray[np.bool_]] | None, n: int, spec
 
 
 def _check_numbers(where: str, column: object, shape: tuple[int, ...], ids: NDArray[np.int32]) -> None:
-    """As `_check_column` for float32; also finite, or the agents are named."""
+    """Check as `_check_column` for float32; also that all are finite, or name the agents."""
     numbers = _check_column(where, column, np.float32, shape)
     if not np.isfinite(numbers).all():
         broken = ~np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
@@ -141,7 +141,7 @@ def _check_column(where: str, column: object, dtype: type[np.generic], shape: tu
 
 
 def columns_of(where: str, batch: DecisionSteps | TerminalSteps) -> Columns:
-    """All arrays of a batch."""
+    """Return all arrays of a batch."""
     columns: Columns = [(f"{where}.obs[{position}]", obs) for position, obs in enumerate(batch.obs)]
     names = ["reward", "agent_id", "group_id", "group_reward"]
     if isinstance(batch, TerminalSteps):
@@ -152,7 +152,7 @@ def columns_of(where: str, batch: DecisionSteps | TerminalSteps) -> Columns:
 
 
 def check_same(first: Columns, second: Columns, expected: str) -> None:
-    """Two lists of columns have the same labels and contents."""
+    """Check that two lists of columns have the same labels and contents."""
     for (label, one), (other_label, other) in zip(first, second, strict=False):
         if label != other_label:
             fail(label, expected, other_label)

@@ -37,10 +37,10 @@ class ObservationSpec(NamedTuple):
     """One observation of a behavior.
 
     Attributes:
-      shape: Without the batch axis; images are (channels, height, width).
-      dimension_property: One per axis.
-      observation_type: A goal conditions the policy instead of being one more input.
-      name: As the environment's author called it; may be empty.
+      shape: without the batch axis; images are (channels, height, width).
+      dimension_property: one per axis.
+      observation_type: a goal conditions the policy instead of being one more input.
+      name: as the environment's author called it; may be empty.
     """
 
     shape: tuple[int, ...]
@@ -68,7 +68,7 @@ class BehaviorSpec(NamedTuple):
         """The only kind of action there is.
 
         Raises:
-          UnityActionException: There are both kinds, or none; ask `action_spec`.
+          UnityActionException: there are both kinds, or none; ask `action_spec`.
         """
         if self.action_spec.is_discrete():
             return ActionType.DISCRETE
@@ -96,20 +96,20 @@ class BehaviorSpec(NamedTuple):
         return self.action_spec.discrete_branches if self.is_action_discrete() else None
 
     def is_action_discrete(self) -> bool:
-        """Now `action_spec.is_discrete()`."""
+        """Return what is now `action_spec.is_discrete()`."""
         return self.action_spec.is_discrete()
 
     def is_action_continuous(self) -> bool:
-        """Now `action_spec.is_continuous()`."""
+        """Return what is now `action_spec.is_continuous()`."""
         return self.action_spec.is_continuous()
 
     def create_empty_action(self, n_agents: int) -> NDArray[Any]:
-        """Zeros, float32 [n, continuous size] or int32 [n, branches]; now `action_spec.empty_action(n)`."""
+        """Return zeros, float32 [n, continuous size] or int32 [n, branches]; now `action_spec.empty_action(n)`."""
         actions = self.action_spec.empty_action(n_agents)
         return actions.discrete if self.action_type is ActionType.DISCRETE else actions.continuous
 
     def create_random_action(self, n_agents: int) -> NDArray[Any]:
-        """Uniform actions, float32 [n, continuous size] or int32 [n, branches]; now `action_spec.random_action(n)`."""
+        """Return uniform actions, float32 [n, size] or int32 [n, branches]; now `action_spec.random_action(n)`."""
         actions = self.action_spec.random_action(n_agents)
         return actions.discrete if self.action_type is ActionType.DISCRETE else actions.continuous
 

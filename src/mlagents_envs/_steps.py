@@ -16,12 +16,12 @@ class DecisionStep(NamedTuple):
     """What one agent reports when it asks for an action.
 
     Attributes:
-      obs: One float32 array per observation spec, of the spec's shape.
-      reward: Gathered since the agent's last report.
-      agent_id: Stays with the agent for its whole life.
-      action_mask: One bool array [branch size] per discrete branch, True = forbidden; None if none.
+      obs: one float32 array per observation spec, of the spec's shape.
+      reward: gathered since the agent's last report.
+      agent_id: stays with the agent for its whole life.
+      action_mask: one bool array [branch size] per discrete branch, True = forbidden; None if none.
       group_id: 0 = no group.
-      group_reward: Gathered by the agent's group since the agent's last report.
+      group_reward: gathered by the agent's group since the agent's last report.
     """
 
     obs: list[NDArray[np.float32]]
@@ -36,7 +36,7 @@ class TerminalStep(NamedTuple):
     """The last report of one agent's episode; fields as in `DecisionStep`.
 
     Attributes:
-      interrupted: The episode was cut (step limit), not finished: its last state still has a value.
+      interrupted: the episode was cut (step limit), not finished: its last state still has a value.
     """
 
     obs: list[NDArray[np.float32]]
@@ -60,7 +60,7 @@ _SHOWN = 8  # agents in a `repr`
 
 
 def _column(values: NDArray[_Number], dtype: type[_Number]) -> NDArray[_Number]:
-    """An array as it is; a list, which programs of users may pass, as an array."""
+    """Return an array as it is; a list, which programs of users may pass, as an array."""
     return values if isinstance(values, np.ndarray) else np.asarray(values, dtype)
 
 
@@ -82,7 +82,7 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
     __hash__ = None  # type: ignore[assignment]  # as for all that compare by what may change
 
     def __eq__(self, other: object) -> bool:
-        """Whether another batch holds the same numbers."""
+        """Return whether another batch holds the same numbers."""
         if not isinstance(other, type(self)):
             return NotImplemented
         ours, theirs = self._columns(), other._columns()
@@ -90,7 +90,7 @@ class _Steps(Mapping[AgentId, _Step], Generic[_Step]):
 
     @abstractmethod
     def _columns(self) -> list[NDArray[Any]]:
-        """All arrays."""
+        """Return all arrays."""
 
     def _described(self, doing: str, reward: NDArray[np.float32], rest: str = "") -> str:
         ids = np.asarray(self.agent_id).tolist()
@@ -124,10 +124,10 @@ class DecisionSteps(_Steps[DecisionStep]):
     """The agents of one behavior that ask for an action: columns, and a mapping agent id -> `DecisionStep`.
 
     Args:
-      obs: One float32 array [n, *shape] per observation spec.
+      obs: one float32 array [n, *shape] per observation spec.
       reward: float32 [n].
       agent_id: int32 [n].
-      action_mask: One bool array [n, branch size] per discrete branch, True = forbidden; None if
+      action_mask: one bool array [n, branch size] per discrete branch, True = forbidden; None if
         there are no branches, or no agents.
       group_id: int32 [n], 0 = no group; zeros if left out.
       group_reward: float32 [n]; zeros if left out.
@@ -173,7 +173,7 @@ class DecisionSteps(_Steps[DecisionStep]):
 
     @staticmethod
     def empty(spec: BehaviorSpec) -> DecisionSteps:
-        """A batch of no agents."""
+        """Return a batch of no agents."""
         return DecisionSteps(spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.int32), None)
 
 
@@ -181,7 +181,7 @@ class TerminalSteps(_Steps[TerminalStep]):
     """The agents of one behavior whose episode ended: columns, and a mapping agent id -> `TerminalStep`.
 
     Args:
-      obs: One float32 array [n, *shape] per observation spec: the last observation of the episode.
+      obs: one float32 array [n, *shape] per observation spec: the last observation of the episode.
       reward: float32 [n].
       interrupted: bool [n].
       agent_id: int32 [n].
@@ -232,5 +232,5 @@ class TerminalSteps(_Steps[TerminalStep]):
 
     @staticmethod
     def empty(spec: BehaviorSpec) -> TerminalSteps:
-        """A batch of no agents."""
+        """Return a batch of no agents."""
         return TerminalSteps(spec._empty_obs(), np.zeros(0, np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int32))

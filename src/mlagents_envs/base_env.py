@@ -92,7 +92,7 @@ class BaseEnv(ABC):
         """Set what all agents of the last DecisionSteps do in the next step, in the order of its rows.
 
         Raises:
-          UnityActionException: Unknown behavior, or shapes other than [n, continuous size] and [n, branches].
+          UnityActionException: unknown behavior, or shapes other than [n, continuous size] and [n, branches].
         """
 
     @abstractmethod
@@ -100,23 +100,23 @@ class BaseEnv(ABC):
         """Set what one agent does in the next step; the others of its behavior get zeros unless set too.
 
         Args:
-          behavior_name: The agent's behavior.
-          agent_id: An agent in the last DecisionSteps.
-          action: Arrays [1, continuous size] and [1, branches].
+          behavior_name: the agent's behavior.
+          agent_id: an agent in the last DecisionSteps.
+          action: arrays [1, continuous size] and [1, branches].
 
         Raises:
-          UnityActionException: Unknown behavior, or other shapes.
-          IndexError: The agent has no pending decision.
+          UnityActionException: unknown behavior, or other shapes.
+          IndexError: the agent has no pending decision.
         """
 
     @abstractmethod
     def get_steps(self, behavior_name: BehaviorName) -> tuple[DecisionSteps, TerminalSteps]:
-        """What the agents of a behavior reported in the last `step()` or `reset()`.
+        """Return what the agents of a behavior reported in the last `step()` or `reset()`.
 
         The arrays are the caller's: a later step does not write into them.
 
         Raises:
-          UnityActionException: Unknown behavior.
+          UnityActionException: unknown behavior.
         """
 
     def __repr__(self) -> str:
@@ -133,11 +133,11 @@ class BaseEnv(ABC):
         self.close()
 
     def get_behavior_names(self) -> list[BehaviorName]:
-        """Older name of `list(behavior_specs)`."""
+        """Return `list(behavior_specs)`."""
         return list(self.behavior_specs)
 
     def get_behavior_spec(self, behavior_name: BehaviorName) -> BehaviorSpec:
-        """Older name of `behavior_specs[behavior_name]`."""
+        """Return `behavior_specs[behavior_name]`."""
         return self.behavior_specs[behavior_name]
 
     get_agent_groups = get_behavior_names

@@ -13,8 +13,8 @@ class BehaviorId(NamedTuple):
     """A behavior and a team; `str()` gives the fully qualified name `Striker?team=1`.
 
     Attributes:
-      name: What settings, model files and statistics call the behavior; all its teams share it.
-      team: Which side its agents are on, in games that are trained against themselves.
+      name: what settings, model files and statistics call the behavior; all its teams share it.
+      team: which side its agents are on, in games that are trained against themselves.
     """
 
     name: str
@@ -25,7 +25,7 @@ class BehaviorId(NamedTuple):
         """Return the behavior and team of a fully qualified name; without `?team=` the team is 0.
 
         Raises:
-          ValueError: What follows `?team=` is not a whole number.
+          ValueError: what follows `?team=` is not a whole number.
         """
         name, separator, team = full_name.partition(_TEAM)
         if separator and not _NUMBER.fullmatch(team):

@@ -20,11 +20,11 @@ class Communicator:
     """The interface, to be subclassed; `RpcCommunicator` is the real one, `MockCommunicator` one for tests.
 
     Args:
-      worker_id: Added to `base_port`.
-      base_port: First port of a range.
+      worker_id: added to `base_port`.
+      base_port: first port of a range.
 
     Attributes:
-      environment_version: Version of the environment's Unity package, once it has said so.
+      environment_version: version of the environment's Unity package, once it has said so.
     """
 
     environment_version: str | None = None
@@ -34,23 +34,23 @@ class Communicator:
         self.port = base_port + worker_id
 
     def initialize(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """Waits for the environment and shakes hands: `UnityOutputProto` of its first message.
+        """Wait for the environment and shake hands: `UnityOutputProto` of its first message.
 
         Args:
-          inputs: Our part, in `rl_initialization_input`.
-          poll_callback: Called now and then; raises to interrupt the waiting.
+          inputs: our part, in `rl_initialization_input`.
+          poll_callback: called now and then; raises to interrupt the waiting.
         """
         raise NotImplementedError
 
     def exchange(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """Sends a command, gets what comes of it: `UnityOutputProto`, or None if the environment left."""
+        """Send a command, get what comes of it: `UnityOutputProto`, or None if the environment left."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Tells the environment to leave."""
+        """Tell the environment to leave."""
         raise NotImplementedError
 
     def exchange_envelope(self, inputs: Any, poll_callback: PollCallback | None = None) -> Any:
-        """`exchange` for `EnvelopeProto.Input` and `.Output`, which leave the agents in bytes."""
+        """Do as `exchange` for `EnvelopeProto.Input` and `.Output`, which leave the agents in bytes."""
         output = self.exchange(UnityInputProto.FromString(inputs.SerializeToString()), poll_callback)
         return None if output is None else EnvelopeProto.Output.FromString(output.SerializeToString())

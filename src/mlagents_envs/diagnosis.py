@@ -21,15 +21,15 @@ def silence(
     variables: Mapping[str, str] = os.environ,
     platform: str = sys.platform,
 ) -> str:
-    """What to say when nothing came from a running environment.
+    """Return what to say when nothing came from a running environment.
 
     Args:
-      waited_s: How long.
-      connected_to: The Unity package version the environment reported; None if it never connected.
-      from_editor: We did not start it ourselves.
-      no_graphics: It was started without graphics.
-      variables: The environment variables.
-      platform: As `sys.platform`.
+      waited_s: how long.
+      connected_to: the Unity package version the environment reported; None if it never connected.
+      from_editor: we did not start it ourselves.
+      no_graphics: it was started without graphics.
+      variables: the environment variables.
+      platform: as `sys.platform`.
     """
     if connected_to is None:
         head = f"The environment did not connect within {waited_s:g} seconds."
@@ -66,13 +66,13 @@ def early_exit(
     variables: Mapping[str, str] = os.environ,
     platform: str = sys.platform,
 ) -> str:
-    """What to say of a program that ended before it connected.
+    """Return what to say of a program that ended before it connected.
 
     Args:
-      program: What was started.
-      no_graphics: It was started without graphics.
-      variables: The environment variables.
-      platform: As `sys.platform`.
+      program: what was started.
+      no_graphics: it was started without graphics.
+      variables: the environment variables.
+      platform: as `sys.platform`.
     """
     causes = [
         "It is no environment: a build with the com.unity.ml-agents package connects, and so does a program that uses "
@@ -103,13 +103,13 @@ def _after_connection(package_version: str, from_editor: bool) -> list[str]:
 
 
 def tail(text: str, source: str) -> str:
-    """The last lines of a log, with a headline; empty if there are none."""
+    """Return the last lines of a log, with a headline; empty if there are none."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()][-_TAIL_LINES:]
     return "\n".join([f"Last lines of {source}:", *(f"  {line}" for line in lines)]) if lines else ""
 
 
 def read_end(path: Path) -> str:
-    """The end of a text file; empty if it cannot be read."""
+    """Return the end of a text file; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))

@@ -30,15 +30,15 @@ _ENVIRONMENT_LOGGER = "mlagents_envs.environment"
 
 
 def get_platform() -> str:
-    """`sys.platform`: linux, darwin or win32."""
+    """Return `sys.platform`: linux, darwin or win32."""
     return sys.platform
 
 
 def validate_environment_path(env_path: str) -> str | None:
-    """The file to start for an environment, as an absolute path; None if there is none.
+    """Return the file to start for an environment, as an absolute path; None if there is none.
 
     Args:
-      env_path: With or without the platform's extension (`.x86_64`, `.x86`, `.app`, `.exe`), relative to the
+      env_path: with or without the platform's extension (`.x86_64`, `.x86`, `.app`, `.exe`), relative to the
         working directory or absolute; also a folder with one build in it, or a script that starts one (on Windows
         `.cmd` or `.bat`).
     """
@@ -50,7 +50,7 @@ def validate_environment_path(env_path: str) -> str | None:
 
 
 def _candidates(path: Path) -> Iterator[Path]:
-    """The executables that `path`, without extension, may mean, best first."""
+    """Return the executables that `path`, without extension, may mean, best first."""
     match get_platform():
         case "darwin":
             for bundle in (Path(f"{path}.app"), *sorted(path.glob("*.app"))):
@@ -68,16 +68,16 @@ def _candidates(path: Path) -> Iterator[Path]:
 
 
 def launch_executable(file_name: str, args: list[str], output: int | None = None) -> subprocess.Popen[bytes]:
-    """Starts an environment in a session of its own, so that Ctrl-C in the terminal does not reach it.
+    """Start an environment in a session of its own, so that Ctrl-C in the terminal does not reach it.
 
     Args:
-      file_name: See `validate_environment_path`.
-      args: Command line arguments.
-      output: Where its stdout and stderr go, as `subprocess.Popen` takes it. None: nowhere if the logger
+      file_name: see `validate_environment_path`.
+      args: command line arguments.
+      output: where its stdout and stderr go, as `subprocess.Popen` takes it. None: nowhere if the logger
         `mlagents_envs.environment` has a level above DEBUG, otherwise where ours go.
 
     Raises:
-      UnityEnvironmentException: There is no such environment, or the system refuses to start it.
+      UnityEnvironmentException: there is no such environment, or the system refuses to start it.
     """
     path = validate_environment_path(file_name)
     if path is None:
@@ -103,7 +103,7 @@ def launch_executable(file_name: str, args: list[str], output: int | None = None
 
 
 def _is_program(path: Path) -> bool:
-    """Whether a file begins as programs do on any system (ELF, Mach-O, PE, scripts), or cannot be read."""
+    """Return whether a file begins as programs do on any system (ELF, Mach-O, PE, scripts), or cannot be read."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -113,7 +113,7 @@ def _is_program(path: Path) -> bool:
 
 
 def hides_output() -> bool:
-    """Whether the output of environments is kept from ours: the environment logger is set above DEBUG."""
+    """Return whether the output of environments is kept from ours: the environment logger is set above DEBUG."""
     return logging.getLogger(_ENVIRONMENT_LOGGER).level > logging.DEBUG
 
 

@@ -78,30 +78,30 @@ class UnityEnvironment(SteppedEnv):
     ```
 
     Args:
-      file_name: The executable, with or without extension; None to wait for Play in the editor.
-      worker_id: Added to the port: environments at one time need different ones. 0 for the editor.
+      file_name: the executable, with or without extension; None to wait for Play in the editor.
+      worker_id: added to the port: environments at one time need different ones. 0 for the editor.
       base_port: None for 5005, or 5004 with the editor.
-      seed: Of the environment's random numbers.
-      no_graphics: Start without a window. Cameras then see nothing.
-      no_graphics_monitor: The same, for all workers but worker 0.
-      timeout_wait: How long the environment may take for each of its messages, in seconds.
-      additional_args: More command line arguments for the executable.
-      side_channels: A channel for the editor's usage statistics is appended if there is none.
-      log_folder: The player writes `Player-<worker_id>.log` there.
-      num_areas: How many copies the environment's area replicator makes.
-      args: Older name of `additional_args`.
-      docker_training: Has no meaning any more.
-      bind: The network address to listen on; by default only this machine can connect.
-      check_finite: Raise UnityNotFiniteException where an observation or reward is NaN or infinite, rather than hand
+      seed: of the environment's random numbers.
+      no_graphics: start without a window. Cameras then see nothing.
+      no_graphics_monitor: the same, for all workers but worker 0.
+      timeout_wait: how long the environment may take for each of its messages, in seconds.
+      additional_args: more command line arguments for the executable.
+      side_channels: a channel for the editor's usage statistics is appended if there is none.
+      log_folder: the player writes `Player-<worker_id>.log` there.
+      num_areas: how many copies the environment's area replicator makes.
+      args: older name of `additional_args`.
+      docker_training: has no meaning any more.
+      bind: the network address to listen on; by default only this machine can connect.
+      check_finite: raise UnityNotFiniteException where an observation or reward is NaN or infinite, rather than hand
         it on.
 
     Attributes:
       academy_capabilities: `UnityRLCapabilitiesProto` of the environment.
 
     Raises:
-      UnityEnvironmentException: There is no such executable; it ended, or speaks another version.
-      UnityTimeOutException: It did not connect in time.
-      UnityWorkerInUseException: The port is taken.
+      UnityEnvironmentException: there is no such executable; it ended, or speaks another version.
+      UnityTimeOutException: it did not connect in time.
+      UnityWorkerInUseException: the port is taken.
     """
 
     API_VERSION = API_VERSION
@@ -170,9 +170,9 @@ class UnityEnvironment(SteppedEnv):
         """See `BaseEnv.reset`.
 
         Raises:
-          UnityEnvironmentException: The environment is closed, ended, or broke the protocol.
-          UnityCommunicatorStoppedException: It left, because somebody closed its window.
-          UnityTimeOutException: It did not answer in time.
+          UnityEnvironmentException: the environment is closed, ended, or broke the protocol.
+          UnityCommunicatorStoppedException: it left, because somebody closed its window.
+          UnityTimeOutException: it did not answer in time.
         """
         self._check_loaded()
         command = EnvelopeProto.Input()
@@ -194,10 +194,10 @@ class UnityEnvironment(SteppedEnv):
         self._exchange(command)
 
     def close(self) -> None:
-        """Asks the environment to leave, and kills a player that does not within `timeout_wait` seconds.
+        """Ask the environment to leave, and kill a player that does not within `timeout_wait` seconds.
 
         Raises:
-          UnityEnvironmentException: It is closed already.
+          UnityEnvironmentException: it is closed already.
         """
         self._check_loaded()
         self._close()
@@ -217,7 +217,7 @@ class UnityEnvironment(SteppedEnv):
         return SideChannelManager(side_channels)
 
     def _executable_args(self) -> list[str]:
-        """The command line without the executable."""
+        """Return the command line without the executable."""
         args = ["-nographics", "-batchmode"] if self._no_graphics else []
         args += ["--mlagents-port", str(self._port)]
         has_log = any(argument.lower() == "-logfile" for argument in self._additional_args)
@@ -236,7 +236,7 @@ class UnityEnvironment(SteppedEnv):
         self._player = PlayerProcess(self._file_name, self._executable_args())
 
     def _connect(self, seed: int, num_areas: int) -> None:
-        """The handshake: who are you, do we speak the same version, what do you have."""
+        """Return the handshake: who are you, do we speak the same version, what do you have."""
         inputs = UnityInputProto()
         hello = inputs.rl_initialization_input
         hello.seed, hello.num_areas = seed, num_areas
@@ -266,7 +266,7 @@ class UnityEnvironment(SteppedEnv):
             )
 
     def _exchange(self, command: Any) -> None:
-        """Sends a command (`EnvelopeProto.Input`) and takes in what comes of it."""
+        """Send a command (`EnvelopeProto.Input`) and take in what comes of it."""
         command.rl_input.side_channel = bytes(self._side_channel_manager.generate_side_channel_messages())
         self._pending.clear()
         with hierarchical_timer("communicator.exchange"):
@@ -285,7 +285,7 @@ class UnityEnvironment(SteppedEnv):
         self._side_channel_manager.process_side_channel_message(output.rl_output.side_channel)
 
     def _learn_behaviors(self, output: Any) -> None:
-        """Takes in what `EnvelopeProto.Output` announces; a behavior is known when its first agents come."""
+        """Take in what `EnvelopeProto.Output` announces; a behavior is known when its first agents come."""
         infos = output.rl_output.agentInfos
         if output.HasField("rl_initialization_output"):
             announced = output.rl_initialization_output.brain_parameters
@@ -321,7 +321,7 @@ class UnityEnvironment(SteppedEnv):
             raise UnityEnvironmentException("No environment loaded: it was closed. Make a new one.")
 
     def _close(self, timeout_s: float | None = None) -> None:
-        """Closes without complaint, giving the player `timeout_s` seconds, by default `timeout_wait`."""
+        """Close without complaint, giving the player `timeout_s` seconds, by default `timeout_wait`."""
         if not self._loaded:
             return
         self._loaded = False
@@ -338,7 +338,7 @@ class UnityEnvironment(SteppedEnv):
             raise UnityEnvironmentException(self._exit_report())
 
     def _ask(self, method: Callable[[Any, PollCallback], Any], inputs: Any) -> Any:
-        """Calls a method of the communicator, and says more about a player that does not answer."""
+        """Call a method of the communicator, and say more about a player that does not answer."""
         try:
             return method(inputs, self._poll_process)
         except UnityTimeOutException:
@@ -369,7 +369,7 @@ class UnityEnvironment(SteppedEnv):
         return "\n".join([silence, *self._last_words()])
 
     def _last_words(self) -> list[str]:
-        """The ends of the player's log and output, as far as there are any."""
+        """Return the ends of the player's log and output, as far as there are any."""
         if self._player is None:
             return []
         args = self._executable_args()
@@ -384,7 +384,7 @@ def _shapes(spec: BehaviorSpec) -> str:
 
 
 def _is_compatible(ours: str, theirs: str) -> bool:
-    """Whether two versions `x.y[.z]` of the protocol work together: the same x, and for x = 0 the same y."""
+    """Return whether two versions `x.y[.z]` of the protocol work together: the same x, and for x = 0 the same y."""
     form = re.compile(r"0*(\d{1,9})\.0*(\d{1,9})(\.|$)", re.ASCII)
     we, they = form.match(ours), form.match(theirs)
     if we is None or they is None or we[1] != they[1]:

@@ -80,7 +80,7 @@ _level = NOTSET
 
 
 def get_logger(name: str) -> logging.Logger:
-    """The logger of that name, printing to stdout, at the level of `set_log_level` if that was called."""
+    """Return the logger of that name, printing to stdout, at the level of `set_log_level` if that was called."""
     logger = logging.getLogger(name)
     logger.addHandler(_handler)
     if _level != NOTSET:

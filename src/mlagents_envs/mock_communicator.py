@@ -33,11 +33,11 @@ class MockCommunicator(Communicator):
     """One behavior whose agents always say the same: reward 1, vector 1, 2, 3, ..., black images; the last one is done.
 
     Args:
-      discrete_action: Branches (3, 2), otherwise 2 continuous actions.
-      visual_inputs: The number of images.
-      num_agents: The number of agents.
-      brain_name: Name of the behavior.
-      vec_obs_size: Length of the vector.
+      discrete_action: branches (3, 2), otherwise 2 continuous actions.
+      visual_inputs: the number of images.
+      num_agents: the number of agents.
+      brain_name: name of the behavior.
+      vec_obs_size: length of the vector.
 
     Attributes:
       has_been_closed: `close()` was called.
@@ -69,7 +69,7 @@ class MockCommunicator(Communicator):
         self._infos = encode_agents(steps, specs, png=range(visual_inputs))
 
     def initialize(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """The handshake, with the behavior in it."""
+        """Return the handshake, with the behavior in it."""
         output = self._report()
         hello = output.rl_initialization_output
         hello.name = self._brain_name
@@ -79,7 +79,7 @@ class MockCommunicator(Communicator):
         return output
 
     def exchange(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """The same report, whatever the command."""
+        """Return the same report, whatever the command."""
         return self._report()
 
     def close(self) -> None:

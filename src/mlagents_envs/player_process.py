@@ -28,15 +28,15 @@ class PlayerProcess:
     """Starts an environment.
 
     Args:
-      file_name: As `validate_environment_path` takes it.
-      args: Command line arguments.
+      file_name: as `validate_environment_path` takes it.
+      args: command line arguments.
 
     Attributes:
-      process: Of the player.
-      program: The file that was started.
+      process: of the player.
+      program: the file that was started.
 
     Raises:
-      UnityEnvironmentException: It cannot be started.
+      UnityEnvironmentException: it cannot be started.
     """
 
     def __init__(self, file_name: str, args: list[str]) -> None:
@@ -54,17 +54,17 @@ class PlayerProcess:
         self._guard = _start_guard(self.process.pid) if is_real else None
 
     def output_tail(self) -> str:
-        """The end of what the player printed; empty if that was shown."""
+        """Return the end of what the player printed; empty if that was shown."""
         if self.wait(0) is not None:
             self._reader.join(_DRAIN_S)
         return b"".join(self._captured).decode(errors="replace")[-_TAIL_BYTES:]
 
     def describe_exit(self) -> str:
-        """How the player ended: its return code, with the name of the signal that it stands for."""
+        """Return how the player ended: its return code, with the name of the signal that it stands for."""
         return describe_exit(self.process.returncode) if self._guard is not None else "no return code"
 
     def wait(self, timeout_s: float) -> int | None:
-        """The exit code; None if the player still runs after `timeout_s` seconds."""
+        """Return the exit code; None if the player still runs after `timeout_s` seconds."""
         if self._guard is None:
             return None
         try:
@@ -73,7 +73,7 @@ class PlayerProcess:
             return None
 
     def stop(self, timeout_s: float) -> bool:
-        """Waits for the player to end by itself, and kills it if it does not: True if it had to be killed."""
+        """Wait for the player to end by itself, and kill it if it does not: True if it had to be killed."""
         if self._guard is None:
             return False
         killed = self.wait(timeout_s) is None
@@ -91,7 +91,7 @@ class PlayerProcess:
         self.process.wait(_KILL_S)
 
     def _capture(self, pipe: IO[bytes] | None) -> None:
-        """Reads what the player prints and keeps the end of it."""
+        """Read what the player prints and keep the end of it."""
         if pipe is None:
             return
         size = 0
@@ -119,7 +119,7 @@ def _start_guard(pid: int) -> subprocess.Popen[bytes]:
 
 
 def describe_exit(code: int) -> str:
-    """A process's return code, with the name of the signal that it stands for."""
+    """Return a process's return code, with the name of the signal that it stands for."""
     if code < 0:
         try:
             return f"return code {code} ({signal.Signals(-code).name})"

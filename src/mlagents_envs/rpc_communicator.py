@@ -29,16 +29,16 @@ class RpcCommunicator(Communicator):
     """Listens on `base_port + worker_id`.
 
     Args:
-      worker_id: Added to `base_port`.
-      base_port: First port of a range.
-      timeout_wait: How long a player may take for each of its messages, in seconds.
-      bind: Address to listen on; `localhost` is both loopback addresses.
+      worker_id: added to `base_port`.
+      base_port: first port of a range.
+      timeout_wait: how long a player may take for each of its messages, in seconds.
+      bind: address to listen on; `localhost` is both loopback addresses.
 
     Attributes:
       is_open: False after `close()`.
 
     Raises:
-      UnityWorkerInUseException: The port is taken.
+      UnityWorkerInUseException: the port is taken.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class RpcCommunicator(Communicator):
         self.is_open = True
 
     def initialize(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
-        """Takes the player's first message, answers it, waits for the call that the first command answers.
+        """Take the player's first message, answer it, wait for the call that the first command answers.
 
         Raises:
-          UnityTimeOutException: One of the two messages did not come in time.
-          UnityEnvironmentException: The first message is not a handshake.
-          UnityCommunicatorStoppedException: The player left.
+          UnityTimeOutException: one of the two messages did not come in time.
+          UnityEnvironmentException: the first message is not a handshake.
+          UnityCommunicatorStoppedException: the player left.
         """
         first = self._read(self.server.receive(self.timeout_wait, poll_callback))
         if first is None:
@@ -87,13 +87,13 @@ class RpcCommunicator(Communicator):
         return self._read(self.server.exchange(_message(inputs), self.timeout_wait, poll_callback))
 
     def close(self) -> None:
-        """Tells the player to leave, and frees the port."""
+        """Tell the player to leave, and free the port."""
         if self.is_open:
             self.is_open = False
             self.server.close(EnvelopeProto(header={"status": LEAVING}).SerializeToString())
 
     def _read(self, data: bytes) -> Any:
-        """`EnvelopeProto.Output` of a request; None if it says that the player leaves."""
+        """Return the `EnvelopeProto.Output` of a request; None if it says that the player leaves."""
         message = parse_message(EnvelopeProto, data)
         if message.header.status == GOING_ON:
             return message.unity_output
@@ -102,7 +102,7 @@ class RpcCommunicator(Communicator):
 
 
 def parse_message(kind: Any, data: bytes) -> Any:
-    """The message of class `kind` in `data`; `UnityEnvironmentException` if there is none."""
+    """Return the message of class `kind` in `data`; `UnityEnvironmentException` if there is none."""
     try:
         return kind.FromString(data)
     except DecodeError as error:
@@ -112,6 +112,6 @@ def parse_message(kind: Any, data: bytes) -> Any:
 
 
 def _message(inputs: Any) -> bytes:
-    """`EnvelopeProto` with `inputs`; put together from its parts, since a message is copied into another one."""
+    """Return an `EnvelopeProto` with `inputs`, put together from its parts, since messages are copied into others."""
     data = inputs.SerializeToString()
     return bytes(_START + head(EnvelopeProto.UNITY_INPUT_FIELD_NUMBER, len(data)) + data)

@@ -62,18 +62,18 @@ def serve(
     environment, its statistics to the trainer.
 
     Args:
-      make: Makes the environment, once a trainer is there.
-      port: On which the trainer listens, or will.
-      name: Of the environment.
-      png: Images to compress; all others are sent as floats.
-      timeout_s: How long to wait for the trainer, in seconds.
+      make: makes the environment, once a trainer is there.
+      port: on which the trainer listens, or will.
+      name: of the environment.
+      png: images to compress; all others are sent as floats.
+      timeout_s: how long to wait for the trainer, in seconds.
 
     Raises:
-      UnityTimeOutException: No trainer came in time.
-      UnityCommunicatorStoppedException: What listens on the port wants no environment.
-      UnityEnvironmentException: The trainer speaks another version of the protocol.
-      UnityActionException: Its actions do not fit the environment.
-      UnitySideChannelException: Nor do its environment parameters.
+      UnityTimeOutException: no trainer came in time.
+      UnityCommunicatorStoppedException: what listens on the port wants no environment.
+      UnityEnvironmentException: the trainer speaks another version of the protocol.
+      UnityActionException: its actions do not fit the environment.
+      UnitySideChannelException: nor do its environment parameters.
     """
     with Player(port, name=name, png=png) as player:
         player.connect(timeout_s)
@@ -155,7 +155,7 @@ class _Relays:
     """The side channels between a trainer and an environment of this process.
 
     Attributes:
-      channels: For the environment.
+      channels: for the environment.
     """
 
     def __init__(self) -> None:

@@ -72,11 +72,11 @@ class SteppedEnv(BaseEnv):
         return report
 
     def _checked(self, action: ActionTuple, behavior_name: BehaviorName, agent_id: NDArray[np.int32]) -> ActionTuple:
-        """The actions of these agents, if they are what the spec demands; a subclass may look at more than shapes."""
+        """Return the actions of these agents if the spec allows them; a subclass may look at more than shapes."""
         return self._spec(behavior_name).action_spec._validate_action(action, len(agent_id), behavior_name)
 
     def _take_actions(self) -> dict[BehaviorName, ActionTuple]:
-        """What all who wait do in the next step, zeros unless set; to be called once per step."""
+        """Return what all who wait do in the next step, zeros unless set; to be called once per step."""
         chosen, self._pending = self._pending, {}
         return {
             name: chosen.get(name) or self._specs[name].action_spec.empty_action(len(decision_steps))

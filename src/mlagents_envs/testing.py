@@ -33,13 +33,13 @@ def check_env(make_env: Callable[[], BaseEnv], *, steps: int = 200, seed: int = 
     """Hold an environment against the contract of `BaseEnv`.
 
     Args:
-      make_env: Makes a fresh environment; called two or four times, and one environment lives at a time.
-      steps: How long to play; enough for some episodes to end, or nothing can be said about ends.
-      seed: Of the actions.
-      deterministic: Ask also that two environments report the same when they are given the same actions.
+      make_env: makes a fresh environment; called two or four times, and one environment lives at a time.
+      steps: how long to play; enough for some episodes to end, or nothing can be said about ends.
+      seed: of the actions.
+      deterministic: ask also that two environments report the same when they are given the same actions.
 
     Raises:
-      AssertionError: The environment breaks the contract: where, what was expected, what was found.
+      AssertionError: the environment breaks the contract: where, what was expected, what was found.
     """
     with _made(make_env) as env:
         _check_play(env, steps, np.random.default_rng(seed))
@@ -100,7 +100,7 @@ def _act(env: BaseEnv, reports: _Reports, step: int, rng: np.random.Generator) -
 
 
 def _random_actions(spec: ActionSpec, decisions: DecisionSteps, rng: np.random.Generator) -> ActionTuple:
-    """Uniform among what is allowed."""
+    """Draw uniformly from what is allowed."""
     n = len(decisions)
     discrete = np.zeros((n, spec.discrete_size), np.int32)
     for branch, size in enumerate(spec.discrete_branches):
@@ -112,7 +112,7 @@ def _random_actions(spec: ActionSpec, decisions: DecisionSteps, rng: np.random.G
 
 
 def _play(env: BaseEnv, steps: int, rng: np.random.Generator) -> Columns:
-    """Everything that is reported in a number of steps."""
+    """Return everything that is reported in a number of steps."""
     env.reset()
     columns: Columns = []
     for step in range(steps):
@@ -143,7 +143,7 @@ class _Watch:
         self._ended: set[tuple[str, int]] = set()  # agents between two episodes
 
     def look_after_reset(self, where: str) -> _Reports:
-        """Agents begin, and are the ones known before."""
+        """Check that agents begin, and are the ones known before."""
         reports = self._look(where)
         for name, (decisions, terminals) in reports.items():
             here, before = set(decisions.agent_id.tolist()), self._seen.get(name, set())
@@ -163,7 +163,7 @@ class _Watch:
         return reports
 
     def look_after_step(self, step: int) -> _Reports:
-        """Some agent reports, and nobody ends twice."""
+        """Check that some agent reports, and that nobody ends twice."""
         where = f"step {step}"
         reports = self._look(where)
         if not any(len(batch) for pair in reports.values() for batch in pair):
@@ -172,7 +172,7 @@ class _Watch:
         return reports
 
     def check_none_lost(self, begin: int, end: int) -> None:
-        """Nobody fell silent without an end while agents under new ids came: that is one agent, renamed."""
+        """Check that nobody fell silent without an end while agents under new ids came: that is one agent, renamed."""
         for (name, agent), last in self._waiting.items():
             if last < (begin + end) / 2 and self._newest[name] > max(last, begin):
                 fail(
@@ -235,7 +235,7 @@ def _check_owners(where: str, reports: _Reports) -> None:
 
 
 def _check_errors(env: BaseEnv) -> None:
-    """Wrong calls are refused, and the environment works on."""
+    """Check that wrong calls are refused, and that the environment works on."""
     env.reset()
     for name, spec in env.behavior_specs.items():
         decisions, _ = env.get_steps(name)
@@ -288,7 +288,7 @@ def _check_raises(what: str, expected: type[Exception], call: Callable[..., obje
 
 
 def _check_step_first(env: BaseEnv, rng: np.random.Generator) -> None:
-    """The first step() ever acts as reset()."""
+    """Check that the first step() ever acts as reset()."""
     env.step()
     watch = _Watch(env)
     reports = watch.look_after_reset("step() before any reset()")

@@ -35,10 +35,10 @@ class TimerNode:
     """One timer in its place in the tree.
 
     Attributes:
-      children: Name -> timers that ran inside this one.
-      total: Seconds, summed over the runs.
-      count: The number of runs.
-      is_parallel: Some of the time passed in other processes or threads, so children may exceed the total.
+      children: name -> timers that ran inside this one.
+      total: seconds, summed over the runs.
+      count: the number of runs.
+      is_parallel: some of the time passed in other processes or threads, so children may exceed the total.
     """
 
     __slots__ = ("children", "count", "is_parallel", "total")
@@ -50,7 +50,7 @@ class TimerNode:
         self.is_parallel = False
 
     def get_child(self, name: str) -> TimerNode:
-        """The child of that name, made if it is not there."""
+        """Return the child of that name, made if it is not there."""
         child = self.children.get(name)
         if child is None:
             child = self.children[name] = TimerNode()
@@ -65,9 +65,9 @@ class TimerNode:
         """Add another tree to this one.
 
         Args:
-          other: The tree; it stays as it is.
-          root_name: Add it to the child of this name instead.
-          is_parallel: The other's time passed beside ours.
+          other: the tree; it stays as it is.
+          root_name: add it to the child of this name instead.
+          is_parallel: the other's time passed beside ours.
         """
         node = self if root_name is None else self.get_child(root_name)
         node.total += other.total
@@ -101,7 +101,7 @@ class GaugeNode:
         self.count += other.count
 
     def as_dict(self) -> dict[str, float]:
-        """As in the timers file: `value`, `min`, `max`, `count`."""
+        """Return the gauge as in the timers file: `value`, `min`, `max`, `count`."""
         return {"value": self.value, "min": self.min_value, "max": self.max_value, "count": self.count}
 
 
@@ -109,11 +109,11 @@ class TimerStack:
     """The tree of one thread, and the path from its root to the timer that runs now.
 
     Attributes:
-      root: The tree.
-      stack: The running timers, outermost first; begins with the root.
-      start_time: When the tree was begun, in seconds of `time.perf_counter()`.
-      gauges: Name -> gauge.
-      metadata: Name -> text about the run.
+      root: the tree.
+      stack: the running timers, outermost first; begins with the root.
+      start_time: when the tree was begun, in seconds of `time.perf_counter()`.
+      gauges: name -> gauge.
+      metadata: name -> text about the run.
     """
 
     def __init__(self) -> None:
@@ -143,13 +143,13 @@ class TimerStack:
         self.stack.pop()
 
     def get_root(self) -> TimerNode:
-        """The tree; the root's total is the time since it was begun."""
+        """Return the tree; the root's total is the time since it was begun."""
         self.root.total = time.perf_counter() - self.start_time
         self.root.count = 1
         return self.root
 
     def get_timing_tree(self) -> dict[str, Any]:
-        """The tree as the timers file holds it, with gauges and metadata."""
+        """Return the tree as the timers file holds it, with gauges and metadata."""
         tree: dict[str, Any] = {"name": "root"}
         if self.gauges:
             tree["gauges"] = {name: gauge.as_dict() for name, gauge in self.gauges.items()}
@@ -194,7 +194,7 @@ def _own_stack() -> TimerStack:
 
 
 def get_timer_stack_for_thread(thread: threading.Thread) -> TimerStack | None:
-    """The timers of another thread; None if it has not been started."""
+    """Return the timers of another thread; None if it has not been started."""
     if thread.ident is None:
         return None
     return _stacks.setdefault(thread.ident, TimerStack())
@@ -225,14 +225,14 @@ def hierarchical_timer(name: str, timer_stack: TimerStack | None = None) -> _Tim
     """Time a `with` block as a child of the running timer; yields its `TimerNode`.
 
     Args:
-      name: The timer's; the same name below the same parent is the same timer.
-      timer_stack: Of the calling thread if None, as in all functions of this module.
+      name: the timer's; the same name below the same parent is the same timer.
+      timer_stack: of the calling thread if None, as in all functions of this module.
     """
     return _Timing(name, _own_stack() if timer_stack is None else timer_stack)
 
 
 def timed(func: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Decorator: time each call under the function's qualified name."""
+    """Time each call under the function's qualified name; a decorator."""
     name = func.__qualname__
 
     @functools.wraps(func)
@@ -264,12 +264,12 @@ def add_metadata(key: str, value: str, timer_stack: TimerStack | None = None) ->
 
 
 def get_timer_tree(timer_stack: TimerStack | None = None) -> dict[str, Any]:
-    """The tree as the timers file holds it, with gauges and metadata."""
+    """Return the tree as the timers file holds it, with gauges and metadata."""
     return (timer_stack or _own_stack()).get_timing_tree()
 
 
 def get_timer_root(timer_stack: TimerStack | None = None) -> TimerNode:
-    """The tree; the root's total is the time since it was begun."""
+    """Return the tree; the root's total is the time since it was begun."""
     return (timer_stack or _own_stack()).get_root()
 
 

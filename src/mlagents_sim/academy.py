@@ -53,14 +53,14 @@ class World:
     compiled call that does the same as the loop here.
 
     Args:
-      agents: One batch per behavior.
-      decision_period: Physics steps from one decision to the next.
-      parameters: What trainers may change.
+      agents: one batch per behavior.
+      decision_period: physics steps from one decision to the next.
+      parameters: what trainers may change.
 
     Attributes:
-      step_seconds: How long a physics step takes for spectators.
-      turn_based: Whether time stands still until a person who plays has decided.
-      view: From where they look at bodies in space; None for the usual place.
+      step_seconds: how long a physics step takes for spectators.
+      turn_based: whether time stands still until a person who plays has decided.
+      view: from where they look at bodies in space; None for the usual place.
     """
 
     step_seconds: float = 0.02
@@ -79,7 +79,7 @@ class World:
             first_id += len(batch)
 
     def on_reset(self) -> None:
-        """All episodes are about to begin anew; before the agents' own resets."""
+        """Prepare for all episodes to begin anew; called before the agents' own resets."""
 
     def integrate(self) -> None:
         """Run 0.02 s of physics and its callbacks, which may reward agents and end episodes."""
@@ -88,7 +88,7 @@ class World:
         """Run physics steps, phases 2 to 5, until an episode ends.
 
         Args:
-          steps: At most so many, until the next decision.
+          steps: at most so many, until the next decision.
 
         Returns: how many whole steps were run, and whether an episode ended in phase 3 or 4 of a further
           one, whose physics is then still to run.
@@ -108,16 +108,16 @@ class World:
         self.stats.append((key, value, aggregation))
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """What a spectator sees now: the world's `bodies`. A world that is no place in space overrides this.
+        """Return what a spectator sees now: the world's `bodies`. A world that is no place in space overrides this.
 
         Args:
-          width: Of the picture, pixels.
-          height: Likewise.
+          width: of the picture, pixels.
+          height: likewise.
 
         Returns: uint8 [height, width, 3], first row at the top.
 
         Raises:
-          RenderingError: There is nothing to be seen, or there is no OpenGL on this machine.
+          RenderingError: there is nothing to be seen, or there is no OpenGL on this machine.
         """
         from mlagents_sim.rendering import RenderingError, Spectator
 
@@ -132,7 +132,7 @@ class World:
         return self._spectator.picture(bodies)
 
     def bodies(self) -> VisualGeoms | Scene | None:
-        """What spectators see, as it is now: the attribute `scene` if there is one; a subclass may know better."""
+        """Return what spectators see now: the attribute `scene` if there is one; a subclass may know better."""
         scene: Scene | None = getattr(self, "scene", None)
         return scene
 
@@ -166,7 +166,7 @@ class Academy:
         """Begin a new episode for every agent, and advance until one waits for a decision: usually all do at once.
 
         Raises:
-          UnityEnvironmentException: As `step`.
+          UnityEnvironmentException: as `step`.
         """
         self._step_count = 0
         self._world.on_reset()
@@ -181,7 +181,7 @@ class Academy:
         """Advance until at least one agent reports; once if none of them ever does.
 
         Raises:
-          UnityEnvironmentException: Nobody has reported for too long.
+          UnityEnvironmentException: nobody has reported for too long.
         """
         for _ in range(PATIENCE):
             if self._report(decisions=self._advance()):
@@ -247,7 +247,7 @@ def _act_alone(batch: AgentBatch, controller: Controller, decision: DecisionStep
 
 
 def join_terminal_steps(parts: Sequence[TerminalSteps]) -> TerminalSteps:
-    """One batch of all parts, in order."""
+    """Return one batch of all parts, in order."""
     if len(parts) == 1:
         return parts[0]
     return TerminalSteps(

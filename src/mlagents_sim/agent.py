@@ -68,21 +68,21 @@ class AgentBatch(ABC):
     `add_group_reward` and `set_group_reward`.
 
     Args:
-      behavior: Fully qualified name, `3DBall?team=0`.
-      count: Number of agents.
-      sensors: In the order of their names, as observations are reported.
-      action_spec: Continuous size and branches.
-      max_step: Physics steps after which an episode is interrupted; 0 for no limit.
+      behavior: fully qualified name, `3DBall?team=0`.
+      count: number of agents.
+      sensors: in the order of their names, as observations are reported.
+      action_spec: continuous size and branches.
+      max_step: physics steps after which an episode is interrupted; 0 for no limit.
 
     Attributes:
-      spec: Observations and actions.
-      actions: What every agent does now.
+      spec: observations and actions.
+      actions: what every agent does now.
       agent_id: int32 [agents].
-      arrays: The memory of the batch, the same arrays for its whole life.
+      arrays: the memory of the batch, the same arrays for its whole life.
       groups: None as long as `assign_groups` was not called.
-      controller: Decides for agents that act by themselves and that no trainer sees; None for all others.
-      keys: What the keys of people mean who play; a subclass says so.
-      held_keys: Names of the keys that the player holds now, the newest last.
+      controller: decides for agents that act by themselves and that no trainer sees; None for all others.
+      keys: what the keys of people mean who play; a subclass says so.
+      held_keys: names of the keys that the player holds now, the newest last.
 
     Raises:
       ValueError: `sensors` are not in the order of their names.
@@ -127,11 +127,11 @@ class AgentBatch(ABC):
 
     @abstractmethod
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """One frame [rows, ...] per sensor, in their order."""
+        """Return one frame [rows, ...] per sensor, in their order."""
 
     @abstractmethod
     def act(self) -> None:
-        """All agents do what `actions` says: once per physics step, before the physics."""
+        """Do what `actions` says for all agents: once per physics step, before the physics."""
 
     def deciding(self) -> RowIndex:
         """Return which agents ask for a decision now: all, unless a subclass says otherwise.
@@ -144,15 +144,15 @@ class AgentBatch(ABC):
         return ALL
 
     def action_mask(self) -> list[NDArray[np.bool_]]:
-        """Bool [agents, branch size] per branch, True = forbidden. Nothing is, unless a subclass says so."""
+        """Return bool [agents, branch size] per branch, True = forbidden. Nothing is, unless a subclass says so."""
         branches = self.spec.action_spec.discrete_branches
         return [np.zeros((len(self), size), np.bool_) for size in branches]
 
     def heuristic(self) -> ActionTuple:
-        """What the agents that reported last would do by a rule of the author's, a row for each; here the player's.
+        """Return what the agents that reported last would do by a rule of the author's, a row each; here the player's.
 
         Raises:
-          UnityPolicyException: The subclass has neither a rule nor keys.
+          UnityPolicyException: the subclass has neither a rule nor keys.
         """
         if not self.keys:
             raise UnityPolicyException(
@@ -164,7 +164,7 @@ class AgentBatch(ABC):
         return action
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]] | None:
-        """The subclass's own arrays that outlive a physics step, to be read and written in place.
+        """Return the subclass's own arrays that outlive a physics step, to be read and written in place.
 
         Physics and sensors included, all that decides what happens next besides `arrays`. None: they are not known,
         and a training run that is resumed begins new episodes instead of going on.
@@ -185,8 +185,8 @@ class AgentBatch(ABC):
         """End the episode of the agents `rows`, now. The next begins before anything else happens.
 
         Args:
-          rows: Of the batch.
-          interrupted: The episode is cut, not finished: its last state still has a value.
+          rows: of the batch.
+          interrupted: the episode is cut, not finished: its last state still has a value.
         """
         self._end[rows] = INTERRUPTED if interrupted else ENDED
 
@@ -217,7 +217,7 @@ class AgentBatch(ABC):
     # What the academy calls
 
     def all_state_arrays(self) -> dict[str, NDArray[Any]] | None:
-        """`state_arrays` and the arrays of every batch; None if the subclass does not tell its own."""
+        """Return `state_arrays` and the arrays of every batch; None if the subclass does not tell its own."""
         own = self.state_arrays()
         if own is None:
             return None
@@ -238,7 +238,7 @@ class AgentBatch(ABC):
             sensor.clear(rows)
 
     def begin_all_episodes(self) -> None:
-        """As `begin_episodes` for everybody, and nothing earned or reported before counts."""
+        """Do as `begin_episodes` for everybody; nothing earned or reported before counts."""
         self._reward[:] = 0.0
         if self.groups is not None:
             self.groups.reward[:] = 0.0
@@ -271,7 +271,7 @@ class AgentBatch(ABC):
         return self.has_ended()
 
     def has_ended(self) -> bool:
-        """Whether any episode is over and not yet reported."""
+        """Return whether any episode is over and not yet reported."""
         return bool(np.count_nonzero(self._end))
 
     def finish_episodes(self) -> TerminalSteps | None:
@@ -307,7 +307,7 @@ class AgentBatch(ABC):
         return steps
 
     def decision_steps(self) -> DecisionSteps:
-        """What the agents report that ask for a decision now."""
+        """Return what the agents report that ask for a decision now."""
         rows = self.deciding()
         self._waits[:] = False
         self._waits[rows] = True

@@ -26,7 +26,7 @@ class Controller(Protocol):
         """Return a row of actions for each of the agents, of which there is at least one."""
 
     def reset(self, agent_ids: Iterable[int]) -> None:
-        """All episodes begin anew, without an end: forget the ones that went on."""
+        """Forget the episodes that went on: all begin anew, without an end."""
 
 
 class Model(Protocol):
@@ -43,30 +43,30 @@ class HeuristicController:
     """The author's own rule.
 
     Args:
-      heuristic: Returns the actions of the agents that reported last.
+      heuristic: returns the actions of the agents that reported last.
     """
 
     def __init__(self, heuristic: Callable[[], ActionTuple]) -> None:
         self._heuristic = heuristic
 
     def end(self, terminal_steps: TerminalSteps) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
     def decide(self, decision_steps: DecisionSteps) -> ActionTuple:
         """Ask the rule; it needs no reports."""
         return self._heuristic()
 
     def reset(self, agent_ids: Iterable[int]) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
 
 class ModelController:
     """A trained model.
 
     Args:
-      model: Of the behavior.
-      deterministic: Take the most likely actions instead of samples.
-      rng: Source of the samples.
+      model: of the behavior.
+      deterministic: take the most likely actions instead of samples.
+      rng: source of the samples.
     """
 
     def __init__(self, model: Model, *, deterministic: bool, rng: np.random.Generator) -> None:
@@ -88,10 +88,10 @@ class ModelController:
 
 
 def load_model(path: Path, spec: BehaviorSpec) -> Model:
-    """A model from a file, by what an installed package offers for files of its kind.
+    """Return a model from a file, by what an installed package offers for files of its kind.
 
     Raises:
-      UnityPolicyException: No package does.
+      UnityPolicyException: no package does.
     """
     suffix = path.suffix.removeprefix(".")
     offers = {point.name: point for point in entry_points(group=MODEL_LOADERS)}

@@ -23,13 +23,13 @@ class SimEntry(BaseRegistryEntry):
     """An environment of this package, by name.
 
     Args:
-      identifier: The name in the registry.
-      expected_reward: The mean episode reward of a well-trained agent.
-      description: What the agents do, in a sentence.
-      make_world: Makes the world; the place to import what is heavy.
-      num_areas: How many areas there are if `make` is not told.
-      parameters: What trainers may change.
-      model: Where an .onnx model lies if one is shipped; a folder with one <behavior>.onnx each for several behaviors.
+      identifier: the name in the registry.
+      expected_reward: the mean episode reward of a well-trained agent.
+      description: what the agents do, in a sentence.
+      make_world: makes the world; the place to import what is heavy.
+      num_areas: how many areas there are if `make` is not told.
+      parameters: what trainers may change.
+      model: where an .onnx model lies if one is shipped; a folder with one <behavior>.onnx each for several behaviors.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class SimEntry(BaseRegistryEntry):
         """Make the environment.
 
         Args:
-          seed: The same seed and the same actions give the same observations, bit for bit.
-          num_areas: Copies of the training area; None for as many as usual.
-          side_channels: As for `UnityEnvironment`.
-          worker_id: Not used: there is no port to choose.
+          seed: the same seed and the same actions give the same observations, bit for bit.
+          num_areas: copies of the training area; None for as many as usual.
+          side_channels: as for `UnityEnvironment`.
+          worker_id: not used: there is no port to choose.
 
         Raises:
           ValueError: `num_areas` is less than 1.

@@ -43,10 +43,10 @@ class SimEnvironment(SteppedEnv):
     does not have.
 
     Args:
-      world: What is simulated.
-      side_channels: Parameters take effect at the next `reset()` or `step()`, before anything moves;
+      world: what is simulated.
+      side_channels: parameters take effect at the next `reset()` or `step()`, before anything moves;
         engine configuration is accepted and has no effect; statistics arrive on a `StatsSideChannel`.
-      rng: The source of the world's randomness; without it there is no `state_dict`.
+      rng: the source of the world's randomness; without it there is no `state_dict`.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class SimEnvironment(SteppedEnv):
         """Begin a new episode for every agent.
 
         Raises:
-          UnityEnvironmentException: The environment is closed.
-          UnitySideChannelException: A parameter that is out of its range.
+          UnityEnvironmentException: the environment is closed.
+          UnitySideChannelException: a parameter that is out of its range.
         """
         self._receive()
         self._pending.clear()
@@ -83,8 +83,8 @@ class SimEnvironment(SteppedEnv):
         """Advance until at least one agent reports; the first step ever resets.
 
         Raises:
-          UnityEnvironmentException: The environment is closed.
-          UnitySideChannelException: A parameter that is out of its range.
+          UnityEnvironmentException: the environment is closed.
+          UnitySideChannelException: a parameter that is out of its range.
         """
         if not self._has_begun:
             self.reset()
@@ -97,7 +97,7 @@ class SimEnvironment(SteppedEnv):
         self._send()
 
     def state_dict(self) -> dict[str, Any] | None:
-        """All that decides how the environment goes on: arrays and plain values; None if the world does not tell.
+        """Return what decides how the environment goes on: arrays and plain values; None if the world does not tell.
 
         Parameters that were sent but not yet heard are heard first.
         """
@@ -112,7 +112,7 @@ class SimEnvironment(SteppedEnv):
         """Go on from what `state_dict` returned in an environment of the same make and number of areas.
 
         Raises:
-          ValueError: The state is of another environment.
+          ValueError: the state is of another environment.
         """
         memory = {name: batch.all_state_arrays() for name, batch in self._batches.items()}
         if self._rng is None or None in memory.values():
@@ -128,10 +128,10 @@ class SimEnvironment(SteppedEnv):
         return self._world.step_seconds
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """What a spectator sees now: uint8 [height, width, 3], first row at the top.
+        """Return what a spectator sees now: uint8 [height, width, 3], first row at the top.
 
         Raises:
-          RenderingError: There is nothing to be seen, or there is no OpenGL on this machine.
+          RenderingError: there is nothing to be seen, or there is no OpenGL on this machine.
         """
         return self._world.picture(width, height)
 
@@ -140,7 +140,7 @@ class SimEnvironment(SteppedEnv):
         self._academy.watch(watcher, every)
 
     def close(self) -> None:
-        """No more steps; may be called again."""
+        """End all stepping; may be called again."""
         self._closed = True
 
     def _checked(self, action: ActionTuple, behavior_name: BehaviorName, agent_id: NDArray[np.int32]) -> ActionTuple:
@@ -149,11 +149,11 @@ class SimEnvironment(SteppedEnv):
         return action
 
     def heuristic(self, behavior_name: BehaviorName) -> ActionTuple:
-        """What the agents of the last DecisionSteps would do by their author's own rule, in the order of its rows.
+        """Return what the agents of the last DecisionSteps would do by their author's rule, in the order of its rows.
 
         Raises:
-          UnityActionException: Unknown behavior.
-          UnityPolicyException: The agents have no heuristic.
+          UnityActionException: unknown behavior.
+          UnityPolicyException: the agents have no heuristic.
         """
         spec = self._spec(behavior_name).action_spec
         waiting = len(self._reports[behavior_name][0]) if self._reports else 0

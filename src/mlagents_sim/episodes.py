@@ -8,14 +8,14 @@ from mlagents_sim.physics.compiled import compiled
 
 @compiled
 def count_step(agents: AgentArrays) -> None:
-    """Phase 2: every agent's step counter goes up."""
+    """Count one more step of every agent: phase 2."""
     for i in range(len(agents.step_count)):
         agents.step_count[i] += 1
 
 
 @compiled
 def interrupt(agents: AgentArrays, max_step: int) -> bool:
-    """Phase 4: interrupt who has reached `max_step`. Returns whether any episode is over."""
+    """Interrupt who has reached `max_step`, phase 4; return whether any episode is over."""
     any_over = False
     for i in range(len(agents.end)):
         if agents.end[i] == PLAYING and agents.step_count[i] >= max_step:

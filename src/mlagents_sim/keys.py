@@ -14,9 +14,9 @@ class Keys(NamedTuple):
 
     Attributes:
       names: `up`, `down`, `left`, `right`, `space`, or what stands on the key: `w`, `1`.
-      meaning: For people, in a few words.
-      choice: A branch and what is chosen in it; None for keys that choose nothing.
-      number: A continuous action and its value; None for keys that set none.
+      meaning: for people, in a few words.
+      choice: a branch and what is chosen in it; None for keys that choose nothing.
+      number: a continuous action and its value; None for keys that set none.
     """
 
     names: tuple[str, ...]
@@ -40,8 +40,8 @@ def write_actions(
     """Write what the held keys mean.
 
     Args:
-      keys: All that mean something.
-      held: Names of keys. Of two that contradict each other the later one counts.
+      keys: all that mean something.
+      held: names of keys. Of two that contradict each other the later one counts.
       continuous: float32 [..., continuous size], written in place.
       discrete: int32 [..., branches], likewise.
     """

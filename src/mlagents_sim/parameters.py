@@ -28,10 +28,10 @@ class Parameter:
     """One number that trainers may change.
 
     Attributes:
-      doc: What it is, with its unit.
-      default: Its value until a trainer says otherwise.
-      low: Smallest value allowed.
-      high: Largest value allowed.
+      doc: what it is, with its unit.
+      default: its value until a trainer says otherwise.
+      low: smallest value allowed.
+      high: largest value allowed.
     """
 
     doc: str
@@ -43,7 +43,7 @@ class Parameter:
         return f"{self.doc}; default {self.default:g}, {self.low:g} to {self.high:g}"
 
     def contains(self, value: float) -> bool:
-        """Whether `value` is allowed; compared as float32, in which it travels."""
+        """Return whether `value` is allowed; compared as float32, in which it travels."""
         return bool(np.float32(self.low) <= np.float32(value) <= np.float32(self.high))
 
 
@@ -51,8 +51,8 @@ class EnvironmentParameters:
     """The parameters of one environment and their present values.
 
     Args:
-      environment: Named in errors.
-      parameters: Name -> parameter.
+      environment: named in errors.
+      parameters: name -> parameter.
     """
 
     def __init__(self, environment: str, parameters: Mapping[str, Parameter]) -> None:
@@ -70,7 +70,7 @@ class EnvironmentParameters:
         Draws of a normal distribution that fall outside the parameter's range are moved to its bounds.
 
         Raises:
-          UnitySideChannelException: A value or bound outside the parameter's range.
+          UnitySideChannelException: a value or bound outside the parameter's range.
         """
         parameter = self._parameters.get(name)
         if parameter is None:
@@ -86,17 +86,17 @@ class EnvironmentParameters:
         self._value[name] = value
 
     def read(self, name: str, count: int) -> NDArray[np.float64]:
-        """float64 [count], one value for each of so many readers.
+        """Return float64 [count], one value for each of so many readers.
 
         Raises:
-          UnitySideChannelException: Unknown name.
+          UnitySideChannelException: unknown name.
         """
         if name not in self._draw:
             raise UnitySideChannelException(f"{self._lacks(name)}.{self._known(name)}")
         return self._draw[name](count)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the parameters were set to, and how far their samplers are: plain values by name."""
+        """Return what the parameters were set to, and how far their samplers are: plain values by name."""
         state: dict[str, Any] = {}
         for name, value in self._value.items():
             if isinstance(value, ParameterSampler):
@@ -161,7 +161,7 @@ def _constant(value: float) -> Draw:
 
 
 def _uniform(rng: np.random.Generator, low: NDArray[np.float64], high: NDArray[np.float64]) -> Draw:
-    """Uniform over a union of ranges: each is chosen with a probability proportional to its width."""
+    """Draw uniformly from a union of ranges: each is chosen with a probability proportional to its width."""
     ends = np.cumsum(high - low)
     shift = high - ends  # from the ranges laid end to end to where they are
 

@@ -20,8 +20,8 @@ class RecordedController:
     """A controller whose decisions are recorded.
 
     Args:
-      controller: Decides.
-      recorder: Is told; closed by the caller.
+      controller: decides.
+      recorder: is told; closed by the caller.
     """
 
     def __init__(self, controller: Controller, recorder: EpisodeRecorder) -> None:
@@ -40,7 +40,7 @@ class RecordedController:
         return action
 
     def reset(self, agent_ids: Iterable[int]) -> None:
-        """Episodes that went on are not recorded."""
+        """Forget the open episodes: those that went on are not recorded."""
         self._recorder.forget()
         self._controller.reset(agent_ids)
 
@@ -56,12 +56,12 @@ def record(world: World, path: Path | str, behavior: str | None = None) -> Itera
     ```
 
     Args:
-      world: What is played; its environment is made and stepped by the caller.
-      path: Of the file, ends in `.demo`; it is whole when the block has ended, after an error too.
-      behavior: Which, fully qualified, like `3DBall?team=0`; None for the only one.
+      world: what is played; its environment is made and stepped by the caller.
+      path: of the file, ends in `.demo`; it is whole when the block has ended, after an error too.
+      behavior: which, fully qualified, like `3DBall?team=0`; None for the only one.
 
     Raises:
-      ValueError: No such behavior acts by itself, or several do and none was named.
+      ValueError: no such behavior acts by itself, or several do and none was named.
     """
     batch = _batch(world, behavior)
     controller = batch.controller

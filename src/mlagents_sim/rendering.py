@@ -59,17 +59,17 @@ class Renderer:
     """Draws pictures of one size. All renderers of a process must be used by one thread.
 
     Args:
-      bodies: What will be drawn: this scene at any time, or any solids.
-      width: Of the pictures.
-      height: Of the pictures.
-      fov_deg: Field of view from bottom to top.
-      near_m: Nothing closer is drawn.
-      far_m: Nothing farther is drawn.
+      bodies: what will be drawn: this scene at any time, or any solids.
+      width: of the pictures.
+      height: of the pictures.
+      fov_deg: field of view from bottom to top.
+      near_m: nothing closer is drawn.
+      far_m: nothing farther is drawn.
       background: uint8, broadcastable to [height, width, 3], where there is nothing; None for black.
-      shadows: Centre, float64 [3], and radius, m, of where the sun casts shadows; None for no shadows.
+      shadows: centre, float64 [3], and radius, m, of where the sun casts shadows; None for no shadows.
 
     Raises:
-      RenderingError: There is no OpenGL on this machine.
+      RenderingError: there is no OpenGL on this machine.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Renderer:
         self._shadows = shadows
 
     def picture(self, bodies: Bodies, pose: Pose) -> NDArray[np.uint8]:
-        """What a camera sees now: uint8 [height, width, 3], a view of memory that the next picture overwrites."""
+        """Return what a camera sees now: uint8 [height, width, 3], a view that the next picture overwrites."""
         self._gl.make_current()
         if isinstance(bodies, Scene):
             self._show_scene(bodies)
@@ -143,7 +143,7 @@ class Renderer:
             mujoco.mjv_initGeom(geom, _GEOM_TYPE[shape], size, center, rotation.ravel(), rgba)
 
     def _shine(self) -> None:
-        """Light from everywhere, and the sun; lights of the model are not used."""
+        """Add light from everywhere, and the sun; lights of the model are not used."""
         self._visual.nlight = 2
         for light, is_sun in zip(self._visual.lights, (False, True), strict=False):
             light.headlight = not is_sun
@@ -180,16 +180,16 @@ class Spectator:
     """A camera that stands where it has all bodies in view as they are now, before a sky.
 
     Args:
-      bodies: What it will look at.
-      view: From where; None for the usual place.
-      width: Of the pictures.
-      height: Of the pictures.
+      bodies: what it will look at.
+      view: from where; None for the usual place.
+      width: of the pictures.
+      height: of the pictures.
 
     Attributes:
-      size: Width and height.
+      size: width and height.
 
     Raises:
-      RenderingError: There is no OpenGL on this machine.
+      RenderingError: there is no OpenGL on this machine.
     """
 
     def __init__(self, bodies: Bodies, view: View | None, width: int, height: int) -> None:
@@ -214,7 +214,7 @@ class Spectator:
         self._drawn: tuple[list[NDArray[Any]], NDArray[np.uint8]] | None = None
 
     def picture(self, bodies: Bodies) -> NDArray[np.uint8]:
-        """What the spectator sees: uint8 [height, width, 3]."""
+        """Return what the spectator sees: uint8 [height, width, 3]."""
         where = _positions(bodies)
         if self._drawn is not None and all(map(np.array_equal, where, self._drawn[0])):
             return self._drawn[1].copy()  # nothing has moved
@@ -273,14 +273,14 @@ def check_opengl() -> None:
     """See whether pictures can be drawn here.
 
     Raises:
-      RenderingError: They cannot; the message says what to install.
+      RenderingError: they cannot; the message says what to install.
     """
     _gl_context()
 
 
 @functools.cache
 def _gl_context() -> Any:
-    """The OpenGL context of this process."""
+    """Return the OpenGL context of this process."""
     try:
         context = _context_class()(640, 480)
         context.make_current()
@@ -296,14 +296,14 @@ def _gl_context() -> Any:
 
 
 def _free(gl: Any) -> None:
-    """Before the drivers are unloaded."""
+    """Free the context before the drivers are unloaded."""
     for key in list(_contexts):
         _forget(gl, key)
     gl.free()
 
 
 def _context_class() -> Any:
-    """MuJoCo's own choice where the user has made one or the system has only one; else what needs no screen."""
+    """Return MuJoCo's own choice where the user has made one or the system has only one; else what needs no screen."""
     # Small pictures are drawn fastest by the calling thread alone, and the other cores have work of their own.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     if sys.platform.startswith("linux") and not os.environ.get("MUJOCO_GL"):

@@ -30,7 +30,7 @@ class Pose:
 
     @classmethod
     def of_rotations(cls, position: NDArray[np.float64], quat: NDArray[np.float64]) -> list[Pose]:
-        """From positions [n, 3] and rotations (w, x, y, z) [n, 4]."""
+        """Make the view from positions [n, 3] and rotations (w, x, y, z) [n, 4]."""
         turned = quat_rotations(quat)
         return [cls(*vectors) for vectors in zip(position, turned[:, :, 2], turned[:, :, 1], strict=True)]
 
@@ -40,9 +40,9 @@ class View:
     """From where a spectator looks at a whole scene.
 
     Attributes:
-      pitch_deg: Downwards.
-      yaw_deg: To which side of forward, +Z; positive to the right.
-      fov_deg: Field of view from bottom to top.
+      pitch_deg: downwards.
+      yaw_deg: to which side of forward, +Z; positive to the right.
+      fov_deg: field of view from bottom to top.
     """
 
     pitch_deg: float = 35.0
@@ -50,12 +50,12 @@ class View:
     fov_deg: float = 30.0
 
     def place(self, center: NDArray[np.float64], half_size: NDArray[np.float64], aspect: float) -> Pose:
-        """The nearest place from which a box is wholly in view.
+        """Return the nearest place from which a box is wholly in view.
 
         Args:
           center: float64 [3], of the box.
           half_size: float64 [3], of the box.
-          aspect: Width of the picture over its height.
+          aspect: width of the picture over its height.
         """
         pitch, yaw = np.radians(self.pitch_deg), np.radians(self.yaw_deg)
         forward = np.array((np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)))

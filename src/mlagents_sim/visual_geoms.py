@@ -51,7 +51,7 @@ class VisualGeoms(NamedTuple):
 def make_boxes(
     center: ArrayLike, half_size: ArrayLike, color: ArrayLike, rotation: ArrayLike | None = None
 ) -> VisualGeoms:
-    """Boxes, in any arrangement; the other arguments are broadcast to it.
+    """Return boxes, in any arrangement; the other arguments are broadcast to it.
 
     Args:
       center: [..., 3], m.
@@ -66,12 +66,12 @@ def make_boxes(
 
 
 def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64], edge_m: float = 1.0) -> VisualGeoms:
-    """Eyes and headbands of agents that are cubes and look along their own +Z.
+    """Return eyes and headbands of agents that are cubes and look along their own +Z.
 
     Args:
       center: float64 [n, 3], of the cubes.
       rotation: float64 [n, 3, 3], of the cubes.
-      edge_m: Of the cubes.
+      edge_m: of the cubes.
     """
     return join(
         *(
@@ -82,7 +82,7 @@ def make_faces(center: NDArray[np.float64], rotation: NDArray[np.float64], edge_
 
 
 def make_spheres(center: ArrayLike, radius: ArrayLike, color: ArrayLike) -> VisualGeoms:
-    """Spheres.
+    """Return spheres.
 
     Args:
       center: [n, 3], m.
@@ -115,12 +115,12 @@ def make_capsules(ends: ArrayLike, radius: ArrayLike, color: ArrayLike) -> Visua
 
 
 def join(*parts: VisualGeoms) -> VisualGeoms:
-    """All bodies of the parts."""
+    """Return all bodies of the parts."""
     return VisualGeoms(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def quat_rotations(quat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quaternions (w, x, y, z) [..., 4] -> float64 [..., 3, 3]."""
+    """Return rotation matrices, float64 [..., 3, 3], of quaternions (w, x, y, z) [..., 4]."""
     w, x, y, z = np.moveaxis(quat, -1, 0)
     rows = (
         (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)),
@@ -131,13 +131,13 @@ def quat_rotations(quat: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def side_by_side(areas: int, apart_m: float) -> NDArray[np.float64]:
-    """float64 [areas, 3]: where spectators see areas that have no place of their own, in a square on the ground."""
+    """Return float64 [areas, 3]: where spectators see areas without a place of their own, in a square on the ground."""
     columns = math.ceil(math.sqrt(areas))
     index = np.arange(areas)
     return np.stack((apart_m * (index % columns), np.zeros(areas), apart_m * (index // columns)), axis=1)
 
 
 def yaw_rotations(yaw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turns about Y: rad [...] -> float64 [..., 3, 3]; positive turns +Z towards +X."""
+    """Return turns about Y: rad [...] -> float64 [..., 3, 3]; positive turns +Z towards +X."""
     cos, sin, zero, one = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw), np.ones_like(yaw)
     return np.stack((cos, zero, sin, zero, one, zero, -sin, zero, cos), axis=-1).reshape(*yaw.shape, 3, 3)

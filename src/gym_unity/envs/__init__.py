@@ -21,16 +21,16 @@ class UnityToGymWrapper(unity_gym_env.UnityToGymWrapper):
     """One agent of one behavior in the form of gym before 0.26.
 
     Args:
-      unity_env: The environment.
-      uint8_visual: Images are uint8 in [0, 255] instead of float32 in [0, 1].
-      flatten_branched: Several discrete branches become one `Discrete`.
-      allow_multiple_obs: Observe a list of all images, in order, then all vectors as one.
-      action_space_seed: Of `action_space`.
-      use_visual: Argument of 0.16, which has no effect: an image is taken if there is one.
-      allow_multiple_visual_obs: Older name of `allow_multiple_obs`.
+      unity_env: the environment.
+      uint8_visual: images are uint8 in [0, 255] instead of float32 in [0, 1].
+      flatten_branched: several discrete branches become one `Discrete`.
+      allow_multiple_obs: observe a list of all images, in order, then all vectors as one.
+      action_space_seed: of `action_space`.
+      use_visual: argument of 0.16, which has no effect: an image is taken if there is one.
+      allow_multiple_visual_obs: older name of `allow_multiple_obs`.
 
     Raises:
-      UnityGymException: See `mlagents_envs.envs.unity_gym_env.UnityToGymWrapper`.
+      UnityGymException: see `mlagents_envs.envs.unity_gym_env.UnityToGymWrapper`.
     """
 
     metadata = {"render.modes": ["rgb_array"], "render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
@@ -60,7 +60,7 @@ class UnityToGymWrapper(unity_gym_env.UnityToGymWrapper):
         Returns: observation, reward, whether the episode ended or was cut, `{"step": DecisionSteps or TerminalSteps}`.
 
         Raises:
-          UnityGymException: The episode is over.
+          UnityGymException: the episode is over.
         """
         observation, reward, terminated, truncated, info = super().step(action)
         return _as_list(observation), reward, terminated or truncated, info

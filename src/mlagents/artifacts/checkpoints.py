@@ -185,7 +185,7 @@ class Checkpoints:
         return [step for step in steps if self._state_file(behavior, step).is_file()]
 
     def _state_file(self, behavior: str, steps: int) -> Path:
-        """Found by step rather than by the listed path, so that a run may be moved to another folder."""
+        """Find the file by step rather than by the listed path, so that a run may be moved to another folder."""
         return self._layout.checkpoint(behavior, steps, ".safetensors")
 
 

@@ -99,11 +99,11 @@ class Layout:
         return self.run / "exports.json"
 
     def model(self, behavior: str, suffix: str = ".onnx") -> Path:
-        """The newest exported model of a behavior, `.onnx` or `.nn`."""
+        """Return the newest exported model of a behavior, `.onnx` or `.nn`."""
         return self.run / f"{safe_name(behavior)}{suffix}"
 
     def checkpoint(self, behavior: str, step: int, suffix: str) -> Path:
-        """A file of a checkpoint: `.safetensors` for the state, `.onnx` for the model."""
+        """Return a file of a checkpoint: `.safetensors` for the state, `.onnx` for the model."""
         name = safe_name(behavior)
         return self.run / name / f"{name}-{step}{suffix}"
 
@@ -128,13 +128,13 @@ class Layout:
         return unquote(folder.name)
 
     def events(self, behavior: str) -> Path:
-        """Folder of a behavior's TensorBoard files."""
+        """Return the folder of a behavior's TensorBoard files."""
         if self.results_dir:
             return self.run / safe_name(behavior)
         return Path("summaries") / f"{self.run_id}_{safe_name(behavior)}"
 
     def csv(self, behavior: str) -> Path:
-        """A behavior's statistics as CSV."""
+        """Return a behavior's statistics as CSV."""
         if self.results_dir:
             return self.run / safe_name(behavior) / "statistics.csv"
         return Path("summaries") / f"{self.run_id}_{safe_name(behavior)}.csv"

@@ -1,8 +1,7 @@
 """Barracuda models (`.nn`), the format of 2020: read, write, evaluate. Needs numpy only."""
 
-from mlagents.barracuda.errors import BarracudaError
 from mlagents.barracuda.evaluate import Evaluator
-from mlagents.barracuda.file import BarracudaFile, Input, Layer, Memory, Tensor
+from mlagents.barracuda.file import BarracudaError, BarracudaFile, Input, Layer, Memory, Tensor
 from mlagents.barracuda.layer_types import Activation, LayerType
 from mlagents.barracuda.reader import parse, read_barracuda
 from mlagents.barracuda.writer import serialized

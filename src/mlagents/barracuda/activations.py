@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import FloatArray
+from mlagents.barracuda.file import BarracudaError, FloatArray
 from mlagents.barracuda.layer_types import Activation
 
 Function = Callable[[FloatArray], FloatArray]

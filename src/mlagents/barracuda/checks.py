@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import RANK, BarracudaFile, Layer
+from mlagents.barracuda.file import RANK, BarracudaError, BarracudaFile, Layer
 from mlagents.barracuda.layer_types import LayerType
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import FloatArray, Layer
+from mlagents.barracuda.file import BarracudaError, FloatArray, Layer
 
 Function = Callable[[FloatArray], FloatArray]
 

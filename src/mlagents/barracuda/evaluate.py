@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlagents.barracuda.checks import check_model
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import BarracudaFile, FloatArray, Layer, Shape
+from mlagents.barracuda.file import BarracudaError, BarracudaFile, FloatArray, Layer, Shape
 from mlagents.barracuda.layer_types import LayerType, layer_type_name
 from mlagents.barracuda.operation import Operation
 from mlagents.barracuda.operations import RANDOM, operation_of

@@ -30,6 +30,10 @@ FloatArray = NDArray[np.float32]
 Shape = tuple[int, ...]
 
 
+class BarracudaError(Exception):
+    """A file is damaged or not a Barracuda model, or its layers cannot be evaluated; the message names the layer."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """A weight, or a constant.
@@ -56,7 +60,7 @@ class Tensor:
         return Tensor(name, matrix[:, np.newaxis, np.newaxis, :])
 
     def __eq__(self, other: object) -> bool:
-        """Equal name, shape and bits."""
+        """Return whether both have equal name, shape and bits."""
         if not isinstance(other, Tensor):
             return NotImplemented
         same_shape = self.name == other.name and self.values.shape == other.values.shape

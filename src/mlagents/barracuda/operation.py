@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import FloatArray, Layer
+from mlagents.barracuda.file import BarracudaError, FloatArray, Layer
 
 Operation = Callable[[Sequence[FloatArray], np.random.Generator | None], FloatArray]
 """(inputs, source of randomness) -> result; without a source, the most likely result."""

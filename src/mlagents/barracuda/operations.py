@@ -10,8 +10,7 @@ import numpy as np
 
 from mlagents.barracuda import convolution, noise, shapes
 from mlagents.barracuda.activations import activation_function
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import FloatArray, Layer
+from mlagents.barracuda.file import BarracudaError, FloatArray, Layer
 from mlagents.barracuda.layer_types import LayerType, layer_type_name
 from mlagents.barracuda.operation import Operation, unary
 

@@ -12,8 +12,17 @@ from typing import Any
 import numpy as np
 
 from mlagents.barracuda.checks import check_model
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import FORMAT_VERSION, RANK, BarracudaFile, FloatArray, Input, Layer, Memory, Tensor
+from mlagents.barracuda.file import (
+    FORMAT_VERSION,
+    RANK,
+    BarracudaError,
+    BarracudaFile,
+    FloatArray,
+    Input,
+    Layer,
+    Memory,
+    Tensor,
+)
 
 _ITEM_SIZE = 4
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import RANK, FloatArray, Layer
+from mlagents.barracuda.file import RANK, BarracudaError, FloatArray, Layer
 from mlagents.barracuda.operation import Operation, single, unary
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from mlagents.barracuda.checks import check_model
-from mlagents.barracuda.errors import BarracudaError
-from mlagents.barracuda.file import FORMAT_VERSION, BarracudaFile, Layer
+from mlagents.barracuda.file import FORMAT_VERSION, BarracudaError, BarracudaFile, Layer
 
 
 def serialized(file: BarracudaFile) -> bytes:

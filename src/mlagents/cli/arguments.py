@@ -124,7 +124,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
 
 
 def parser() -> ArgumentParser:
-    """The parser of `mlagents-learn`; but for `trainer_config_path` and `debug` it yields what was typed only."""
+    """Return the parser of `mlagents-learn`; but for `trainer_config_path` and `debug` it yields what was typed."""
     built = OneLineParser(
         prog="mlagents-learn",
         description="Train agents. Flags that are typed win over the trainer file.",
@@ -144,7 +144,7 @@ def parser() -> ArgumentParser:
 
 
 def typed_flags(namespace: Namespace) -> dict[str, object]:
-    """The flags that the user typed, by destination, without the trainer file."""
+    """Return the flags that the user typed, by destination, without the trainer file."""
     typed = {name: value for name, value in vars(namespace).items() if name != "trainer_config_path"}
     if not typed["debug"]:
         del typed["debug"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from mlagents.cli.numbers import whole_number
 from mlagents.cli.table import print_table
+from mlagents.cli.values import whole_number
 from mlagents.errors import UsageError
 from mlagents.viewing.recording import VIDEO_SUFFIXES, file_of_type
 

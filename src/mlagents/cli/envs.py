@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from mlagents.cli.environments import find_environment
 from mlagents.cli.table import print_table
+from mlagents.cli.values import find_environment
 
 if TYPE_CHECKING:
     from mlagents.viewing.keyboard import Keys

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlagents.cli.numbers import whole_number
-from mlagents.cli.runs import find_folder
+from mlagents.cli.values import find_folder, whole_number
 from mlagents.errors import UsageError
 
 if TYPE_CHECKING:

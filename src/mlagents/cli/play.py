@@ -11,11 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlagents.cli.environments import find_environment
 from mlagents.cli.errors import INTERRUPTED
-from mlagents.cli.numbers import whole_number
-from mlagents.cli.runs import find_folder
 from mlagents.cli.table import print_table
+from mlagents.cli.values import find_environment, find_folder, whole_number
 from mlagents.errors import UsageError
 from mlagents.viewing.players import heuristic_players, keyboard_playable, recorded
 from mlagents.viewing.recording import SECONDS, VIDEO_SUFFIXES, Recorder, Watchable, file_of_type

@@ -6,8 +6,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
-from mlagents.cli.environments import find_environment
-from mlagents.cli.numbers import whole_number
+from mlagents.cli.values import find_environment, whole_number
 
 if TYPE_CHECKING:
     from mlagents_envs.base_env import BaseEnv

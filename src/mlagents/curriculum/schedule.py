@@ -71,11 +71,11 @@ class ParameterSchedule:
         self._draws += 1
         drawn = {
             key: tuple(sampler.sample_parameter() for sampler in samplers) for key, samplers in self._samplers.items()
-        }  # all of them, in every lesson: so that the number of draws is all there is to remember
+        }  # also those of other lessons, so that the number of draws alone tells where every sampler stands
         return {name: self._value(name, drawn) for name in (*self._fixed, *self._curricula)}
 
     def advance(self, progress: Mapping[str, Progress], environment_steps: int) -> Changes:
-        """Take in a round, and return what changes by it.
+        """Count a round of the run, and return which parameters change by it.
 
         Args:
           progress: by behavior.

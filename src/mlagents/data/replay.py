@@ -44,7 +44,7 @@ class Replay:
         self._decisions = np.zeros(capacity, np.int64)  # likewise -> how many decisions
 
     def __len__(self) -> int:
-        """Number of decisions that can be sampled."""
+        """Return the number of decisions that can be sampled."""
         return 0 if self._oldest == self._newest else int(self._seen - self._number[self._oldest % self._capacity])
 
     def extend(self, segment: Segment) -> None:

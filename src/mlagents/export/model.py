@@ -7,10 +7,9 @@ from pathlib import Path
 
 from mlagents.export.barracuda.policy import export_barracuda
 from mlagents.export.barracuda.writer import barracuda_model
-from mlagents.export.errors import ExportError
-from mlagents.export.onnx.parity import ParityReport
 from mlagents.export.onnx.policy import export_policy
-from mlagents.export.profiles import DEFAULT, Profile
+from mlagents.export.onnx.profiles import DEFAULT, Profile
+from mlagents.export.parity.report import ExportError, ParityReport
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec
 

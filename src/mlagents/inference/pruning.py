@@ -1,4 +1,4 @@
-"""Models without what nobody asks for: a runtime computes every output, wanted or not."""
+"""Models reduced to the outputs that are wanted, since a runtime computes every output that a model has."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _References = Mapping[type[Settings], dict[str, Any]]
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the modern form, with the trainers, signals and samplers registered so far."""
+    """Return the JSON Schema (2020-12) of the modern form, with trainers, signals and samplers registered so far."""
     tables: tuple[_Table, ...] = (TRAINER_TYPES, REWARD_SIGNALS, SAMPLERS)
     classes: list[type[Settings]] = [RunSettings, *(cls for table in tables for cls in table.values())]
     keyed, schema = models_json_schema([(cls, "validation") for cls in classes])
@@ -92,7 +92,7 @@ class KeyDescription:
 
 
 def explain(key: str) -> tuple[KeyDescription, ...]:
-    """Every place of the schema where a key stands, by its name or the end of its dotted path.
+    """Return every place of the schema where a key stands, by its name or the end of its dotted path.
 
     Raises:
         SettingsError: no such key; with the nearest names.
@@ -106,7 +106,7 @@ def explain(key: str) -> tuple[KeyDescription, ...]:
 
 
 def expected_at(path: KeyPath, *, described: bool = False) -> str:
-    """In words what may stand at a path of the configuration."""
+    """Say in words what may stand at a path of the configuration."""
     if path[0] == "default_settings":
         path = ("behaviors", "", *path[1:])
     for entry in _index():
@@ -116,7 +116,7 @@ def expected_at(path: KeyPath, *, described: bool = False) -> str:
 
 
 def sections_with(key: str) -> list[str]:
-    """Names of the sections that have a key."""
+    """Return the names of the sections that have a key."""
     parents = (str(entry.path[-2]) for entry in _index() if entry.path[-1] == key and len(entry.path) > 1)
     return list(dict.fromkeys(parents))
 
@@ -150,7 +150,7 @@ def _walk(node: dict[str, Any], path: KeyPath, choice: str, defs: dict[str, Any]
 
 
 def _below(variant: dict[str, Any], path: KeyPath) -> Iterator[tuple[str | int, dict[str, Any]]]:
-    """Keys, named entries and items of one form of a value."""
+    """Return keys, named entries and items of one form of a value."""
     for key, below in variant.get("properties", {}).items():
         if key != "default_settings":  # the same keys as under a behavior
             yield key, below
@@ -161,7 +161,7 @@ def _below(variant: dict[str, Any], path: KeyPath) -> Iterator[tuple[str | int, 
 
 
 def _variants(node: dict[str, Any], defs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The forms that a value may have, without references."""
+    """Return the forms that a value may have, without references."""
     if "$ref" in node:
         target = {**defs[node["$ref"].removeprefix(_DEFS)]}
         if "title" in node:

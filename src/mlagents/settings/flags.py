@@ -74,7 +74,7 @@ _SHORT = {
 
 
 def place_of(flag: str) -> Place:
-    """The place of a flag in messages, by its destination."""
+    """Return the place of a flag in messages, by its destination."""
     return Place("command line", (f"--{_SHORT.get(flag, flag).replace('_', '-')}",))
 
 
@@ -107,7 +107,7 @@ def _set_in_behaviors(tree: Section, path: tuple[str, ...], value: object, at: P
 
 
 def _set_lesson(tree: Section, lesson: object, report: FaultReport) -> None:
-    """All curricula start at this lesson, or at their nearest one."""
+    """Let all curricula start at this lesson, or at their nearest one."""
     at = place_of("lesson")
     curricula = [
         parameter
@@ -138,7 +138,7 @@ def _set_device(tree: Section, flags: Mapping[str, object], report: FaultReport)
 
 
 def settle_start(settings: CheckpointSettings, flags: Mapping[str, object], report: FaultReport) -> CheckpointSettings:
-    """What the run starts from when file and flags say several things; deprecated switches are used up."""
+    """Return what the run starts from when file and flags say several things; deprecated switches are used up."""
     resume, initialize_from = settings.resume or settings.load_model, settings.initialize_from
     at = Place("checkpoint_settings", ())
     if settings.load_model:

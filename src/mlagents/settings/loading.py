@@ -46,7 +46,7 @@ _Representer.add_representer(str, _text)
 def load_run_settings(
     path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True, strict: bool = False
 ) -> RunSettings:
-    """The configuration of a run from its trainer file and the flags that were typed. Warnings are logged.
+    """Return the configuration of a run from its trainer file and the flags that were typed. Warnings are logged.
 
     Args:
         path: trainer file of any generation; None: every behavior gets the built-in defaults.
@@ -81,7 +81,7 @@ def parse_run_settings(
 
 
 def dump(settings: RunSettings) -> str:
-    """The effective configuration as modern YAML, every key written out; it parses back to equal settings."""
+    """Return the effective configuration as modern YAML, every key written out; it parses back to equal settings."""
     tree = settings.model_dump(mode="json")
     if settings.default_settings is None:
         del tree["default_settings"]
@@ -127,7 +127,7 @@ def check_parameters(path: Path, *, strict: bool = False) -> Kind | None:
 
 
 def missing_demonstrations(settings: RunSettings) -> Iterator[tuple[KeyPath, str]]:
-    """Where a `demo_path` names nothing that can be read, and what was expected there."""
+    """Return where a `demo_path` names nothing that can be read, and what was expected there."""
     behaviors: list[tuple[KeyPath, BehaviorSettings]] = [
         (("behaviors", name), behavior) for name, behavior in settings.behaviors.items()
     ]

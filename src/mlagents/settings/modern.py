@@ -20,7 +20,7 @@ def normalise(tree: Section, report: FaultReport) -> None:
 
 
 def normalise_behavior(behavior: Section, report: FaultReport) -> None:
-    """The same for one behavior."""
+    """Do the same for one behavior."""
     if "framework" in behavior:
         report.warn(behavior.keys_at["framework"], "ignored: there is only one framework")
         del behavior["framework"]
@@ -58,7 +58,7 @@ def inherit(tree: Section) -> None:
 
 
 def _relevant(default: Section, behavior: Section) -> Section:
-    """The defaults without hyperparameters that the behavior's own trainer does not have."""
+    """Return the defaults without hyperparameters that the behavior's own trainer does not have."""
     trainer = str(behavior.get("trainer_type", default.get("trainer_type", "ppo")))
     relevant: Section = copied(default)
     hyperparameters = relevant.get("hyperparameters")
@@ -87,7 +87,7 @@ def _completed(base: Section, over: Section) -> Section:
 
 
 def _take_back(signals: Section, inherited: Section) -> None:
-    """Null under a signal's name says that the behavior does without this signal of the defaults."""
+    """Take back signals of the defaults whose name stands over null: the behavior does without them."""
     for name in inherited:
         if signals[name] is None:
             del signals[name]

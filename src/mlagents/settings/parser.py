@@ -38,7 +38,7 @@ class _Finding:
 
 
 def validate(tree: Section, report: FaultReport) -> RunSettings | None:
-    """The settings in a modern mapping, or None when the report has faults."""
+    """Return the settings in a modern mapping, or None when the report has faults."""
     tree = copied(tree)
     while True:
         try:
@@ -107,7 +107,7 @@ def _related(path: KeyPath, other: KeyPath) -> bool:
 
 
 def _findings(detail: dict[str, Any], tree: Section) -> Iterator[_Finding]:
-    """One error of pydantic, in our words."""
+    """Put one error of pydantic into our words."""
     path: KeyPath = tuple(detail["loc"])
     context = detail.get("ctx", {})
     match detail["type"]:
@@ -156,7 +156,7 @@ def _unknown_value(path: KeyPath, allowed: list[str], value: object, near: list[
 
 
 def _unknown_trainer(path: KeyPath, context: dict[str, Any], name: str) -> _Finding:
-    """A name with a slip of the fingers is read as the one that was meant; any other is a plug-in's."""
+    """Read a name with a slip of the fingers as the one that was meant; any other is a plug-in's."""
     meant = next((other for other in context["allowed"] if _one_slip(name.lower(), other)), None)
     if meant is None:
         return _Finding(path, context["problem"])
@@ -164,7 +164,7 @@ def _unknown_trainer(path: KeyPath, context: dict[str, Any], name: str) -> _Find
 
 
 def _one_slip(typed: str, meant: str) -> bool:
-    """Whether one letter was added, left out or replaced, or two neighbours were swapped."""
+    """Return whether one letter was added, left out or replaced, or two neighbours were swapped."""
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(typed, meant, strict=False)))
     a, b = typed[same:], meant[same:]
     return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])

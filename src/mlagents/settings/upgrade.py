@@ -26,7 +26,7 @@ def upgrade(
     sampler: Mapping[str, Any] | None = None,
     report: FaultReport | None = None,
 ) -> Section:
-    """The modern mapping of a trainer file, with the curriculum and sampler files of 2020 merged in.
+    """Return the modern mapping of a trainer file, with the curriculum and sampler files of 2020 merged in.
 
     Args:
         trainer: the trainer file, of any generation; left as it is.
@@ -59,12 +59,12 @@ def upgrade(
 
 
 def is_of_2020(trainer: Mapping[str, Any]) -> bool:
-    """Whether a trainer file is a flat one, which often has sections of more behaviors than one run uses."""
+    """Return whether a trainer file is a flat one, which often has sections of more behaviors than one run uses."""
     return is_flat(trainer, {*RunSettings.model_fields, *_OLD_SECTIONS})
 
 
 def _taken(tree: Section, key: str, report: FaultReport) -> Section | None:
-    """A top-level section of the intermediate form, taken out of the tree."""
+    """Return a top-level section of the intermediate form, taken out of the tree."""
     section = tree.pop(key, None)
     if section is None or isinstance(section, Section):
         return section

@@ -63,7 +63,7 @@ class ConsoleWriter:
 
 
 def summary_line(behavior: str, step: int, elapsed_s: float, summaries: Mapping[str, Summary]) -> str:
-    """One line about a write, in the form of ML-Agents 1.x, which people's scripts read."""
+    """Return one line about a write, in the form of ML-Agents 1.x, which people's scripts read."""
     items = [behavior, f"Step: {step}", f"Time Elapsed: {elapsed_s:.3f} s"]
     is_training = IS_TRAINING in summaries and summaries[IS_TRAINING].value > 0
     training = "Training" if is_training else "Not Training"

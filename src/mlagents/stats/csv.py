@@ -55,10 +55,10 @@ class CsvWriter:
         append_line(path, _row([str(step), *cells]))
 
     def text(self, behavior: str, name: str, value: Text) -> None:
-        """A table has no place for texts."""
+        """Leave the text out: a table has no place for it."""
 
     def close(self) -> None:
-        """Every row is in its file already."""
+        """Do nothing: every row is in its file already."""
 
     def _start(self, behavior: str, path: Path, summaries: Mapping[str, Summary]) -> bool:
         if self._resumed_at is not None and path.exists() and start_file(path, keep=True):

@@ -22,7 +22,7 @@ class GaugeWriter:
                     set_gauge(f"{name}.{suffix}", value)
 
     def text(self, behavior: str, name: str, value: Text) -> None:
-        """Gauges are numbers."""
+        """Leave the text out: gauges are numbers."""
 
     def close(self) -> None:
-        """Gauges live in `mlagents_envs.timers`."""
+        """Do nothing: gauges live in `mlagents_envs.timers`."""

@@ -51,7 +51,7 @@ class JsonlWriter:
         self._append({"time": time.time(), "behavior": behavior, "text": {name: value}})
 
     def close(self) -> None:
-        """Every line is in its file already."""
+        """Do nothing: every line is in its file already."""
 
     def _append(self, record: Mapping[str, object]) -> None:
         if not self._is_started:

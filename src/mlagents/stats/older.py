@@ -145,4 +145,4 @@ class AdaptedWriter:
             self._writer.add_property(behavior, StatsPropertyType.HYPERPARAMETERS, value)
 
     def close(self) -> None:
-        """Nothing to close: these writers have no end."""
+        """Do nothing: these writers have no end."""

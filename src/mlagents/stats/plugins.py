@@ -35,7 +35,7 @@ class StatsWriterPluginError(Exception):
 
 
 def plugin_writers(run: RunInfo) -> list[Writer]:
-    """The writers of all installed plug-ins: functions `(run: RunInfo) -> list[writer]`.
+    """Return the writers of all installed plug-ins: functions `(run: RunInfo) -> list[writer]`.
 
     Raises:
       StatsWriterPluginError: naming the entry point that failed; the cause is chained.

@@ -143,7 +143,7 @@ class _EventFile:
 
 
 def _histogram(values: npt.NDArray[np.float64]) -> Any:
-    """Equal bins over the range of `values`, float64 [n >= 1]; a HistogramProto."""
+    """Return equal bins over the range of `values`, float64 [n >= 1]; a HistogramProto."""
     from tensorboardX.summary import make_histogram
 
     low, high = float(values.min()), float(values.max())

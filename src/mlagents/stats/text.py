@@ -8,7 +8,7 @@ Text = str | Mapping[str, object]
 
 
 def as_text(value: Text) -> str:
-    """A string as it is; a mapping as one tab-indented `key:<tab>value` line per entry.
+    """Return a string as it is; a mapping as one tab-indented `key:<tab>value` line per entry.
 
     Nested mappings are indented by two more spaces each. TensorBoard shows tab-indented lines as they are.
     """

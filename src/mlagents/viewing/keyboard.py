@@ -35,7 +35,7 @@ class Keys(Protocol):
 
 
 class Playable(Watchable, Protocol):
-    """An environment that people can play; those of `mlagents_sim` are if they have keys."""
+    """An environment that people can play; one of `mlagents_sim` is playable if it declares keys."""
 
     @property
     def behavior_specs(self) -> Mapping[str, BehaviorSpec]:
@@ -53,10 +53,10 @@ class Playable(Watchable, Protocol):
         """Tell which keys the player holds, the newest last."""
 
     def heuristic(self, behavior_name: str) -> ActionTuple:
-        """What these keys mean for the agents that wait."""
+        """Return what these keys mean for the agents that wait."""
 
     def get_steps(self, behavior_name: str) -> tuple[DecisionSteps, TerminalSteps]:
-        """What the agents reported last."""
+        """Return what the agents reported last."""
 
 
 class Game:
@@ -85,7 +85,7 @@ class Game:
         """Return the keys that decide now, the newest last.
 
         Raises:
-          Quit: The player has had enough.
+          Quit: the player has had enough.
         """
         if not self._has_begun:
             self._begin()
@@ -108,7 +108,7 @@ class Game:
         self._due = time.perf_counter()
 
     def _begin(self) -> None:
-        """A game in real time waits for the first key."""
+        """Wait for the first key if the game runs in real time."""
         self._has_begun = True
         if self._env.turn_based:
             return

@@ -36,7 +36,7 @@ class HeuristicPlayer:
         return self._heuristic(self._behavior)
 
     def forget(self, agent_ids: Iterable[int]) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Watchable(Protocol):
         """How long a physics step takes for spectators."""
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """What a spectator sees now: uint8 [height, width, 3]."""
+        """Return what a spectator sees now: uint8 [height, width, 3]."""
 
     def watch(self, watcher: Callable[[], None], every: int) -> None:
         """Call `watcher` at every reset and after every so many physics steps."""
@@ -42,7 +42,7 @@ class Video(Protocol):
     """A file that pictures are added to."""
 
     def add(self, picture: NDArray[np.uint8]) -> None:
-        """The next picture, uint8 [height, width, 3]."""
+        """Return the next picture, uint8 [height, width, 3]."""
 
     def close(self) -> None:
         """Write what is left."""
@@ -52,14 +52,14 @@ class Recorder:
     """Watches an environment, from its next reset on.
 
     Args:
-      env: What to watch.
-      video: An .mp4 or .gif file to write; None for no video.
-      screenshot: A .png file to write, of the play after one second or at its end; None for none.
-      seconds: Length of the video; what happens after it is not recorded.
-      progress: Told how many seconds are recorded, at each of them.
+      env: what to watch.
+      video: an .mp4 or .gif file to write; None for no video.
+      screenshot: a .png file to write, of the play after one second or at its end; None for none.
+      seconds: length of the video; what happens after it is not recorded.
+      progress: told how many seconds are recorded, at each of them.
 
     Raises:
-      UsageError: An .mp4 file is wanted, and what writes it is not installed.
+      UsageError: an .mp4 file is wanted, and what writes it is not installed.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Mp4:
         self._writer.send(None)  # starts it
 
     def add(self, picture: NDArray[np.uint8]) -> None:
-        """The next picture."""
+        """Return the next picture."""
         self._writer.send(picture.tobytes())
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class Mp4:
 
 
 def file_of_type(*suffixes: str) -> Callable[[str], Path]:
-    """For argparse: a file that can be written, with one of the suffixes."""
+    """Return, for argparse, the type of a file that can be written, with one of the suffixes."""
 
     def parse(text: str) -> Path:
         path = Path(text)

@@ -28,7 +28,7 @@ class Seat(Protocol):
         """Wait so long; return the keys that were pressed since the last call, in their order.
 
         Raises:
-          Quit: The player has had enough.
+          Quit: the player has had enough.
         """
 
     def held(self) -> list[str]:

@@ -47,8 +47,8 @@ class Terminal:
     """A `Seat`.
 
     Args:
-      console: What to draw on.
-      source: Where keys come from.
+      console: what to draw on.
+      source: where keys come from.
     """
 
     pictures_per_second = 10.0
@@ -114,7 +114,7 @@ def open_terminal() -> Iterator[Terminal]:
     """Take over the terminal for the block; afterwards it is as before, however the block ends.
 
     Raises:
-      UsageError: The terminal is too simple for pictures.
+      UsageError: the terminal is too simple for pictures.
     """
     console = Console()
     with _ending_orderly(), _reading_keys() as source, console.screen():
@@ -172,7 +172,7 @@ else:
         """Keys of a terminal that hands over every byte at once.
 
         Args:
-          descriptor: Of the terminal.
+          descriptor: of the terminal.
         """
 
         def __init__(self, descriptor: int) -> None:
@@ -182,7 +182,7 @@ else:
             """Wait at most so long for keys, and return those that came; none if none did.
 
             Raises:
-              Quit: The terminal is gone.
+              Quit: the terminal is gone.
             """
             data = self._bytes(seconds)
             if _BEGUN_KEY.search(data):

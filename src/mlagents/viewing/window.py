@@ -26,8 +26,8 @@ class Window:
     """A `Seat`.
 
     Args:
-      root: The `tkinter.Tk` to fill.
-      title: Of the window.
+      root: the `tkinter.Tk` to fill.
+      title: of the window.
     """
 
     pictures_per_second = 25.0
@@ -119,7 +119,7 @@ def open_window(title: str) -> Window:
     """Open a window.
 
     Raises:
-      NoWindow: There is no display, or Python came without tkinter.
+      NoWindow: there is no display, or Python came without tkinter.
     """
     try:
         import tkinter

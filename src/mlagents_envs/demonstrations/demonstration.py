@@ -32,11 +32,11 @@ class Episode:
         the next began (files of before 2020 do not tell the two apart), or the recording stopped.
       action: T rows.
       action_mask: bool [T, branch size] per branch, True = forbidden; None without branches.
-      first_reward: What came with the first observation, from before the first decision; usually 0.
+      first_reward: what came with the first observation, from before the first decision; usually 0.
       reward: float32 [T], what decision t earned.
       group_reward: float32 [T], what the agent's group earned meanwhile.
-      terminated: The episode was finished: nothing followed.
-      truncated: The episode was cut by a limit.
+      terminated: the episode was finished: nothing followed.
+      truncated: the episode was cut by a limit.
     """
 
     obs: list[NDArray[np.float32]]
@@ -67,11 +67,11 @@ class Demonstration:
     """The episodes of one file, or of several of the same behavior.
 
     Attributes:
-      name: As the recorder was told, or of the folder.
-      behavior: Of the agent, usually with its team.
-      spec: What the agent observed and did.
-      episodes: In the order of recording; the last of a file may be unfinished.
-      notes: What whoever learns from it should know, one sentence each, with the file: which action was taken to answer
+      name: as the recorder was told, or of the folder.
+      behavior: of the agent, usually with its team.
+      spec: what the agent observed and did.
+      episodes: in the order of recording; the last of a file may be unfinished.
+      notes: what whoever learns from it should know, one sentence each, with the file: which action was taken to answer
         which observation and why, and what is missing where a file was cut short.
     """
 
@@ -134,8 +134,8 @@ def load_demonstration(path: Path | str, pairing: PairingChoice = "auto") -> Dem
     not a decision, unless the file is from before 2020: then its observation begins the next episode.
 
     Args:
-      path: Of the file or folder.
-      pairing: Which action answers observation i: that of pair i (`same`) or i + 1 (`next`); `auto` finds out for each
+      path: of the file or folder.
+      pairing: which action answers observation i: that of pair i (`same`) or i + 1 (`next`); `auto` finds out for each
         file (see `pairing`), and says so in the notes.
 
     Raises:

@@ -44,10 +44,10 @@ def cut(
     """Return a part of a demonstration.
 
     Args:
-      demonstration: To take from.
-      first: Number of the first episode to keep, counted from 1.
-      last: Number of the last one; None for all that follow.
-      decisions: How many to keep at most; the episode in which they run out is cut there, and then unfinished.
+      demonstration: to take from.
+      first: number of the first episode to keep, counted from 1.
+      last: number of the last one; None for all that follow.
+      decisions: how many to keep at most; the episode in which they run out is cut there, and then unfinished.
     """
     kept = []
     left = demonstration.decisions if decisions is None else decisions

@@ -48,8 +48,8 @@ class FoundPairing:
 
     Attributes:
       pairing: `same` or `next`.
-      reason: One clause, for people.
-      is_certain: Nothing speaks against it; otherwise it is a default, because the recording does not tell.
+      reason: one clause, for people.
+      is_certain: nothing speaks against it; otherwise it is a default, because the recording does not tell.
     """
 
     pairing: Pairing
@@ -62,9 +62,9 @@ class HeldOutLosses:
     """How well actions of held-out pairs are predicted, as the share of their variance that is left.
 
     Attributes:
-      same: From the observations of pairs i and i + 1.
-      next: From those of pairs i - 1 and i.
-      standard_errors: How far the logarithm of the errors is above under `same`, in standard errors of the difference.
+      same: from the observations of pairs i and i + 1.
+      next: from those of pairs i - 1 and i.
+      standard_errors: how far the logarithm of the errors is above under `same`, in standard errors of the difference.
     """
 
     same: float
@@ -167,7 +167,7 @@ def _is_of_2019(recording: Recording) -> bool:
 
 
 def _targets(pairs: Pairs) -> NDArray[np.float64]:
-    """[n, numbers of the action]: standardised, choices as one-hot vectors."""
+    """Return [n, numbers of the action]: standardised, choices as one-hot vectors."""
     branches = pairs.spec.action_spec.discrete_branches
     one_hot = [np.eye(size)[choice] for size, choice in zip(branches, pairs.action.discrete.T, strict=True)]
     continuous = pairs.action.continuous.astype(np.float64)
@@ -177,7 +177,7 @@ def _targets(pairs: Pairs) -> NDArray[np.float64]:
 
 
 def _features(columns: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """[n, at most `_MOST_FEATURES`]: observations, images as means of large squares."""
+    """Return [n, at most `_MOST_FEATURES`]: observations, images as means of large squares."""
     flat = [(_pooled(column) if column.ndim == 4 else column).reshape(len(column), -1) for column in columns]
     features: NDArray[np.float64] = np.hstack(flat).astype(np.float64)
     scale = features.std(axis=0)

@@ -25,7 +25,7 @@ class Pairs:
     """n pairs of an observation and an action, in the order of the file; which belong together is said elsewhere.
 
     Attributes:
-      spec: What the agent observed and did.
+      spec: what the agent observed and did.
       obs: float32 [n, *shape] per observation.
       action: n rows; zeros where there is none.
       has_action: bool [n]. Recorders leave it out where nobody was asked for one any more.

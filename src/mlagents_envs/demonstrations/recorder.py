@@ -121,12 +121,12 @@ class RecordedEnv(SteppedEnv):
                 recorder.close()
 
     def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
-        """As the environment's own; what it refuses is not recorded."""
+        """Do as the environment's own method; what it refuses is not recorded."""
         self._env.set_actions(behavior_name, action)
         super().set_actions(behavior_name, action)
 
     def set_action_for_agent(self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple) -> None:
-        """As the environment's own; what it refuses is not recorded."""
+        """Do as the environment's own method; what it refuses is not recorded."""
         self._env.set_action_for_agent(behavior_name, agent_id, action)
         super().set_action_for_agent(behavior_name, agent_id, action)
 

@@ -51,11 +51,11 @@ class Recording:
 
     Attributes:
       meta: `DemonstrationMetaProto`.
-      padding: What the reserved bytes hold behind the meta.
+      padding: what the reserved bytes hold behind the meta.
       brain: `BrainParametersProto`.
       pairs: `AgentInfoActionPairProto` in their order, terminal ones included.
-      tail: What follows the pairs.
-      is_cut: The file ends before the recording did: in the middle of a pair, or without saying how many it has.
+      tail: what follows the pairs.
+      is_cut: the file ends before the recording did: in the middle of a pair, or without saying how many it has.
     """
 
     meta: Any
@@ -73,7 +73,7 @@ class Recording:
         return found[-1].decode("ascii", "replace") if found else None
 
     def serialize(self) -> bytes:
-        """The bytes of the file."""
+        """Return the bytes of the file."""
         return b"".join(
             (
                 _with_length(self.meta.SerializeToString()),
@@ -190,7 +190,7 @@ def _place(number: int, count: int) -> str:
 
 
 def _in_order(message: bytes) -> bytes:
-    """The fields by number: protobuf puts those that it does not know, as in old brain parameters, last."""
+    """Return the fields by number: protobuf puts those that it does not know, as in old brain parameters, last."""
     fields, start = [], 0
     for number, _, _, end in scan(message, 0, len(message)):
         fields.append((number, message[start:end]))

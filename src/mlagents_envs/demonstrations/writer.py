@@ -74,7 +74,7 @@ class DemonstrationWriter:
         self._file.write(varint(len(data)) + data)
 
     def decisions(self, steps: DecisionSteps, action: ActionTuple) -> list[bytes]:
-        """A pair per agent that decides, to be handed to `write` when their turn comes."""
+        """Return a pair per agent that decides, to be handed to `write` when their turn comes."""
         infos = self._infos(steps, TerminalSteps.empty(self._spec))
         return [
             _pair(info, continuous, discrete)
@@ -84,7 +84,7 @@ class DemonstrationWriter:
         ]
 
     def ends(self, steps: TerminalSteps) -> list[bytes]:
-        """A pair per agent whose episode ended."""
+        """Return a pair per agent whose episode ended."""
         infos = self._infos(DecisionSteps.empty(self._spec), steps)
         zeros = self._spec.action_spec.empty_action(1)
         return [_pair(info, zeros.continuous[0].tolist(), zeros.discrete[0].tolist()) for info in infos]
@@ -170,7 +170,7 @@ class DemonstrationWriter:
         return encode_agents((decisions, ends), self._spec.observation_specs, png=png)
 
     def _meta(self) -> Any:
-        """Counts and means as Unity's recorder: closing the file counts as one more episode."""
+        """Return counts and means as Unity's recorder: closing the file counts as one more episode."""
         episodes = self._ends + 1
         name = re.sub("[^a-zA-Z0-9 -]", "", self.path.stem)[:_LONGEST_NAME]
         meta = DemonstrationMetaProto(
@@ -195,7 +195,7 @@ def _with_zeros(action: ActionTuple, count: int) -> ActionTuple:
 
 
 def _fits_png(column: NDArray[np.float32]) -> bool:
-    """Whether these are images, [n, channels, height, width], that bytes hold without loss."""
+    """Return whether these are images, [n, channels, height, width], that bytes hold without loss."""
     if column.ndim != 4 or not all(0 < side <= LARGEST_SIDE for side in column.shape[1:]):
         return False
     if not (column.min(initial=0.0) >= 0.0 and column.max(initial=0.0) <= 1.0):

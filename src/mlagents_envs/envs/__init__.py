@@ -25,7 +25,7 @@ from mlagents_envs.registry import default_registry
 
 
 def _attribute(name: str) -> str:
-    """The Python name of a registered environment."""
+    """Return the Python name of a registered environment."""
     return f"Three{name[1:]}" if name.startswith("3") else name
 
 

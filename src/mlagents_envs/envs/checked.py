@@ -15,8 +15,8 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """An environment whose wrong returns are told with its name and both shapes, not found later in numpy.
 
     Args:
-      env: The environment.
-      title: What messages call it.
+      env: the environment.
+      title: what messages call it.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], title: str) -> None:
@@ -25,10 +25,10 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._shape = env.observation_space.shape
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """As the environment's own.
+        """Do as the environment's own method.
 
         Raises:
-          UnityObservationException: What it returns is not an observation of its space and an info.
+          UnityObservationException: what it returns is not an observation of its space and an info.
         """
         returned: Any = super().reset(seed=seed, options=options)
         self._check("reset()", returned, "observation, info")
@@ -36,10 +36,10 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """As the environment's own.
+        """Do as the environment's own method.
 
         Raises:
-          UnityObservationException: What it returns is not of the five parts of a step, or one has another form.
+          UnityObservationException: what it returns is not of the five parts of a step, or one has another form.
         """
         returned: Any = self.env.step(action)
         if type(returned) is tuple and len(returned) == 5:

@@ -66,14 +66,14 @@ class ObservationEncoder:
     """Observations of one space as arrays.
 
     Args:
-      space: Of one agent's observations.
-      masked: A `Dict` has the key `action_mask`, which is no observation.
+      space: of one agent's observations.
+      masked: a `Dict` has the key `action_mask`, which is no observation.
 
     Attributes:
-      specs: One per observation.
+      specs: one per observation.
 
     Raises:
-      UnityObservationException: The space, or one inside it, has no fixed size.
+      UnityObservationException: the space, or one inside it, has no fixed size.
     """
 
     def __init__(self, space: spaces.Space[Any], *, masked: bool = False) -> None:
@@ -86,11 +86,11 @@ class ObservationEncoder:
         self.specs = [leaf.spec for leaf in leaves]
 
     def encode_batch(self, batch: Any) -> list[NDArray[np.float32]]:
-        """One float32 [n, *shape] per spec from a value of the space's batched form, which is copied."""
+        """Return one float32 [n, *shape] per spec from a value of the space's batched form, which is copied."""
         return [self._encode(leaf, leaf.value(batch)) for leaf in self._leaves]
 
     def encode(self, observations: Sequence[Any]) -> list[NDArray[np.float32]]:
-        """As `encode_batch`, from n values of the space."""
+        """Do as `encode_batch`, from n values of the space."""
         return [
             self._encode(leaf, [leaf.value(one) for one in observations])
             if observations
@@ -123,7 +123,7 @@ def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[_Leaf]:
 
 
 def _encoding(space: spaces.Space[Any], path: _Path) -> tuple[tuple[int, ...], Callable[[_Array], _Array]]:
-    """The shape of the observation, and the function from [n, ...] values to [n, *shape] numbers."""
+    """Return the shape of the observation, and the function from [n, ...] values to [n, *shape] numbers."""
     if isinstance(space, spaces.Box):
         return _box_encoding(space)
     if isinstance(space, spaces.Discrete):
@@ -164,13 +164,13 @@ class ActionDecoder:
     """Actions of a behavior in the form of a space.
 
     Args:
-      space: Of one agent's actions.
+      space: of one agent's actions.
 
     Attributes:
-      spec: Continuous size, or branches.
+      spec: continuous size, or branches.
 
     Raises:
-      UnityActionException: The space is no `Box`, `Discrete`, `MultiDiscrete` or `MultiBinary`.
+      UnityActionException: the space is no `Box`, `Discrete`, `MultiDiscrete` or `MultiBinary`.
     """
 
     def __init__(self, space: spaces.Space[Any]) -> None:
@@ -197,10 +197,10 @@ class ActionDecoder:
             )
 
     def decode(self, actions: ActionTuple) -> _Array:
-        """The actions of n agents as an array [n, *shape] of the space.
+        """Return the actions of n agents as an array [n, *shape] of the space.
 
         Raises:
-          UnityActionException: A number is not finite, or a choice is not among those of its branch.
+          UnityActionException: a number is not finite, or a choice is not among those of its branch.
         """
         values = self._branches(actions.discrete) if self.spec.discrete_size else self._numbers(actions.continuous)
         return np.asarray(values, self._dtype).reshape(len(values), *self._shape)

@@ -9,12 +9,12 @@ _AGENT = "?agent_id="
 
 
 def _behavior_to_agent_id(behavior_name: str, unique_id: int) -> str:
-    """The name of an agent."""
+    """Return the name of an agent."""
     return f"{behavior_name}{_AGENT}{unique_id}"
 
 
 def _agent_id_to_behavior(agent_id: str) -> str:
-    """The behavior in the name of an agent."""
+    """Return the behavior in the name of an agent."""
     return agent_id.partition(_AGENT)[0]
 
 
@@ -26,7 +26,7 @@ def _parse_behavior(full_behavior: str) -> tuple[str, int]:
 def _unwrap_batch_steps(
     batch_steps: tuple[DecisionSteps, TerminalSteps], behavior_name: str
 ) -> tuple[dict[str, DecisionStep], dict[str, TerminalStep]]:
-    """What `get_steps` returns, by name of the agent."""
+    """Return what `get_steps` returns, by name of the agent."""
     decisions, terminals = batch_steps
     return (
         {_behavior_to_agent_id(behavior_name, int(agent)): step for agent, step in decisions.items()},

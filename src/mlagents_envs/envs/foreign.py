@@ -20,7 +20,7 @@ def make_foreign(
     """Make an environment of another library; see `make_gymnasium`, which alone draws, and `make_pettingzoo`.
 
     Raises:
-      UnityException: The library is not installed, has no such environment, or it cannot be learned.
+      UnityException: the library is not installed, has no such environment, or it cannot be learned.
       ValueError: `num_areas` is less than 1.
     """
     kind, _, inner = name.partition(":")

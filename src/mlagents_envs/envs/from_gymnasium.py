@@ -25,9 +25,8 @@ from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, Deci
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.envs.checked import CheckedEnv
 from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
-from mlagents_envs.envs.local_env import LocalEnv
+from mlagents_envs.envs.local_env import LocalEnv, import_module
 from mlagents_envs.envs.masks import MASK_KEY, forbidden, has_mask, join_columns, join_rows
-from mlagents_envs.envs.modules import import_module
 from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.stepped_env import Report
@@ -43,15 +42,15 @@ class GymnasiumEnvironment(LocalEnv):
     autoreset in the next step, as vectors written by hand mostly have it, it begins one step later.
 
     Args:
-      vector_env: The copies. Autoreset must not be disabled.
-      behavior: Fully qualified name of the agents' behavior.
-      seed: Of the first `reset()`; the same seed and the same actions give the same observations.
-      side_channels: See `LocalEnv`.
-      title: What messages call the environment; `behavior` if None.
+      vector_env: the copies. Autoreset must not be disabled.
+      behavior: fully qualified name of the agents' behavior.
+      seed: of the first `reset()`; the same seed and the same actions give the same observations.
+      side_channels: see `LocalEnv`.
+      title: what messages call the environment; `behavior` if None.
 
     Raises:
-      UnityObservationException, UnityActionException: Its spaces cannot be learned, see `encoding`.
-      UnityEnvironmentException: Autoreset is disabled.
+      UnityObservationException, UnityActionException: its spaces cannot be learned, see `encoding`.
+      UnityEnvironmentException: autoreset is disabled.
     """
 
     def __init__(
@@ -117,7 +116,7 @@ class GymnasiumEnvironment(LocalEnv):
         """Return what the first copy shows now: uint8 [height, width, 3], black beside it.
 
         Raises:
-          UnityEnvironmentException: It draws nothing: it was not made with `render_mode="rgb_array"`, or has none.
+          UnityEnvironmentException: it draws nothing: it was not made with `render_mode="rgb_array"`, or has none.
         """
         try:
             frames: Any = self._vector_env.render()
@@ -141,7 +140,7 @@ class GymnasiumEnvironment(LocalEnv):
         self._steps += 1
 
     def _for_everybody(self, actions: ActionTuple) -> ActionTuple:
-        """The actions of all copies: a copy that is about to reset ignores its action."""
+        """Return the actions of all copies: a copy that is about to reset ignores its action."""
         if len(self._waiting) == len(self._ids):
             return actions
         everybody = self._decoder.spec.empty_action(len(self._ids))
@@ -149,7 +148,7 @@ class GymnasiumEnvironment(LocalEnv):
         return everybody
 
     def _allowed(self, observations: Any, infos: Mapping[str, Any]) -> NDArray[np.bool_] | None:
-        """Bool [copies, sum of branches]; None if no copy says what is allowed."""
+        """Return bool [copies, sum of branches]; None if no copy says what is allowed."""
         if self._mask_in_obs:
             return join_columns(observations[MASK_KEY])
         if MASK_KEY not in infos:
@@ -185,19 +184,19 @@ def make_gymnasium(
     side_channels: list[SideChannel] | None = None,
     render_mode: str | None = None,
 ) -> GymnasiumEnvironment:
-    """Copies of a registered Gymnasium environment, by its own vectorised form if it has one.
+    """Return copies of a registered Gymnasium environment, by its own vectorised form if it has one.
 
     Args:
-      env_id: As for `gymnasium.make`, `module:Name-v0` included. The behavior is called `Name?team=0`: without
+      env_id: as for `gymnasium.make`, `module:Name-v0` included. The behavior is called `Name?team=0`: without
         module, namespace and version.
-      seed: Of the first reset.
-      num_areas: The number of copies; None for 8.
-      side_channels: See `LocalEnv`.
+      seed: of the first reset.
+      num_areas: the number of copies; None for 8.
+      side_channels: see `LocalEnv`.
       render_mode: `rgb_array` to have pictures of it.
 
     Raises:
-      UnityEnvironmentException: There is no such environment, or it cannot be made here.
-      UnityObservationException, UnityActionException: Its spaces cannot be learned.
+      UnityEnvironmentException: there is no such environment, or it cannot be made here.
+      UnityObservationException, UnityActionException: its spaces cannot be learned.
       ValueError: `num_areas` is less than 1.
     """
     copies = DEFAULT_NUM_AREAS if num_areas is None else num_areas
@@ -237,7 +236,7 @@ def _make_vector(registered: EnvSpec, copies: int, title: str, render_mode: str 
 
 
 def _advised(error: ImportError, env_id: str) -> str:
-    """The error, with the package to install where Gymnasium does not name it."""
+    """Return the error, with the package to install where Gymnasium does not name it."""
     text = str(error).rstrip(".")
     registered = gymnasium.registry.get(env_id)
     family = re.match(r"gymnasium\.envs\.(\w+)", str(registered.entry_point)) if registered else None

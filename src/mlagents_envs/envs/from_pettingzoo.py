@@ -35,9 +35,8 @@ from pettingzoo.utils.conversions import (
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
-from mlagents_envs.envs.local_env import LocalEnv
+from mlagents_envs.envs.local_env import LocalEnv, import_module
 from mlagents_envs.envs.masks import MASK_KEY, forbidden, has_mask, join_rows
-from mlagents_envs.envs.modules import import_module
 from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.stepped_env import Report
@@ -60,11 +59,11 @@ class _Game:
     """One copy of the environment.
 
     Attributes:
-      env: The copy.
-      kinds: Agent -> its kind; spaces may change from game to game, but not within one.
-      observations: Agent -> what it observed last.
-      earned: Agent -> its reward since it was last reported.
-      decided: Agents that acted in this game; the end of another is nobody's business.
+      env: the copy.
+      kinds: agent -> its kind; spaces may change from game to game, but not within one.
+      observations: agent -> what it observed last.
+      earned: agent -> its reward since it was last reported.
+      decided: agents that acted in this game; the end of another is nobody's business.
     """
 
     def __init__(self, env: ParallelEnv, seed: int) -> None:
@@ -96,13 +95,13 @@ class _Game:
         return {agent: bool(truncations.get(agent)) and not terminations.get(agent) for agent in ended}
 
     def deciding(self) -> list[Any]:
-        """Who acts next: the one whose turn it is, or everybody."""
+        """Return who acts next: the one whose turn it is, or everybody."""
         if isinstance(self.env, turn_based_aec_to_parallel_wrapper):
             return [self.env.aec_env.agent_selection] if self.env.agents else []
         return list(self.env.agents)
 
     def allowed(self, agent: Any) -> Any:
-        """The agent's mask in the form of the environment, or None."""
+        """Return the agent's mask in the form of the environment, or None."""
         if self.kinds[agent].mask_in_obs:
             return self.observations[agent][MASK_KEY]
         return self._infos.get(agent, {}).get(MASK_KEY)
@@ -124,13 +123,13 @@ class PettingZooEnvironment(LocalEnv):
     """Copies of a PettingZoo environment.
 
     Args:
-      envs: The copies. Those that take turns come from `turn_based_aec_to_parallel`; who is not at turn is silent.
-      name: Of the environment, for its behaviors.
-      seeds: One per copy, of its first `reset()`.
-      side_channels: See `LocalEnv`.
+      envs: the copies. Those that take turns come from `turn_based_aec_to_parallel`; who is not at turn is silent.
+      name: of the environment, for its behaviors.
+      seeds: one per copy, of its first `reset()`.
+      side_channels: see `LocalEnv`.
 
     Raises:
-      UnityObservationException, UnityActionException: Spaces cannot be learned, see `encoding`.
+      UnityObservationException, UnityActionException: spaces cannot be learned, see `encoding`.
     """
 
     def __init__(
@@ -241,18 +240,18 @@ def _mask(allowed: list[Any], spec: ActionSpec) -> list[NDArray[np.bool_]] | Non
 def make_pettingzoo(
     module: str, *, seed: int = 0, num_areas: int | None = None, side_channels: list[SideChannel] | None = None
 ) -> PettingZooEnvironment:
-    """Copies of the environment of a module.
+    """Return copies of the environment of a module.
 
     Args:
-      module: With a function or class `parallel_env`, or `env`, that needs no arguments. A module of PettingZoo may
+      module: with a function or class `parallel_env`, or `env`, that needs no arguments. A module of PettingZoo may
         be named without its package: `pistonball_v6`.
-      seed: Of the first reset.
-      num_areas: The number of copies; None for 1.
-      side_channels: See `LocalEnv`.
+      seed: of the first reset.
+      num_areas: the number of copies; None for 1.
+      side_channels: see `LocalEnv`.
 
     Raises:
-      UnityEnvironmentException: There is no such module, or it cannot be imported, or has no environment.
-      UnityObservationException, UnityActionException: Spaces cannot be learned.
+      UnityEnvironmentException: there is no such module, or it cannot be imported, or has no environment.
+      UnityObservationException, UnityActionException: spaces cannot be learned.
       ValueError: `num_areas` is less than 1.
     """
     copies = 1 if num_areas is None else num_areas
@@ -304,13 +303,13 @@ def _import(name: str) -> ModuleType:
 
 
 def _moved(name: str) -> str:
-    """Where the environments went that PettingZoo had once."""
+    """Return where the environments went that PettingZoo had once."""
     short = name.rpartition(".")[2]
     return f" Try: pip install mpe2, and pettingzoo:mpe2.{short}" if short.startswith("simple_") else ""
 
 
 def _known_modules() -> dict[str, str]:
-    """Short name -> full name of the environments that come with PettingZoo; none of them is imported."""
+    """Return short name -> full name of the environments that come with PettingZoo; none of them is imported."""
     families = [m.name for m in pkgutil.iter_modules(pettingzoo.__path__) if m.ispkg]
     folders = {family: [f"{path}/{family}" for path in pettingzoo.__path__] for family in families}
     return {

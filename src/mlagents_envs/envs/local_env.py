@@ -1,9 +1,13 @@
-"""What environments of other libraries share in this process: resets, steps, side channels without effect."""
+"""What environments of other libraries share in this process: imports, resets, steps, side channels without effect."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, TypeVar
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, DecisionSteps, TerminalSteps
@@ -25,9 +29,9 @@ class LocalEnv(SteppedEnv):
     """A `BaseEnv` but for three methods: how it resets, how it advances, how it closes.
 
     Args:
-      side_channels: Nothing here listens to them; an environment parameter is answered by a warning.
-      title: What messages call the environment.
-      spaces: What it should return, for messages.
+      side_channels: nothing here listens to them; an environment parameter is answered by a warning.
+      title: what messages call the environment.
+      spaces: what it should return, for messages.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class LocalEnv(SteppedEnv):
         """Begin a new episode for every agent.
 
         Raises:
-          UnityEnvironmentException: The environment is closed, or raised an exception.
+          UnityEnvironmentException: the environment is closed, or raised an exception.
         """
         self._check_open()
         self._pending.clear()
@@ -66,7 +70,7 @@ class LocalEnv(SteppedEnv):
         """Advance until at least one agent reports; the first step ever resets.
 
         Raises:
-          UnityEnvironmentException: The environment is closed, or raised an exception.
+          UnityEnvironmentException: the environment is closed, or raised an exception.
         """
         if not self._reports:
             self.reset()
@@ -81,7 +85,7 @@ class LocalEnv(SteppedEnv):
             self._close()
 
     def _guarded(self, doing: str, call: Callable[..., _Result], *args: Any) -> _Result:
-        """What the call returns; an exception from code of users becomes one sentence with its line."""
+        """Return what the call returns; an exception from code of users becomes one sentence with its line."""
         try:
             return call(*args)
         except UnityException as error:
@@ -111,3 +115,15 @@ class LocalEnv(SteppedEnv):
             name: reports.get(name) or (DecisionSteps.empty(spec), TerminalSteps.empty(spec))
             for name, spec in self._specs.items()
         }
+
+
+def import_module(name: str) -> ModuleType:
+    """Import a module, also from the current folder, which is not on the path of an installed command.
+
+    Raises:
+      ImportError: there is no such module, or one that it needs.
+    """
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)  # at the end: nothing installed is hidden by it
+    return importlib.import_module(name)

@@ -28,7 +28,7 @@ def has_mask(space: spaces.Space[Any], spec: ActionSpec) -> bool:
     """Return whether observations carry a mask of discrete actions, as those of PettingZoo's board games do.
 
     Raises:
-      UnityActionException: They carry something of that name that does not fit the branches.
+      UnityActionException: they carry something of that name that does not fit the branches.
     """
     if not (isinstance(space, spaces.Dict) and MASK_KEY in space.spaces and spec.discrete_size):
         return False
@@ -49,7 +49,7 @@ def join_rows(masks: Sequence[Any], spec: ActionSpec) -> _Allowed:
     """Return bool [n, sum of branches] from the mask of each agent.
 
     Raises:
-      UnityActionException: A mask does not fit the branches, or there are none.
+      UnityActionException: a mask does not fit the branches, or there are none.
     """
     size = sum(spec.discrete_branches)
     if isinstance(masks, np.ndarray) and masks.dtype != object and masks.shape[1:] == (size,):

@@ -226,7 +226,7 @@ def _parts(space: spaces.Space[Any], path: tuple[Any, ...]) -> Iterator[tuple[tu
 
 
 def _unscaled(rows: _Array, box: spaces.Box) -> _Array:
-    """Numbers of a box as policies give them: its bounds are -1 and 1; without bounds they stay what they are."""
+    """Return a box's numbers as policies give them: its bounds are -1 and 1; without bounds they stay what they are."""
     low, high = box.low.ravel().astype(np.float64), box.high.ravel().astype(np.float64)
     bounded = np.isfinite(low) & np.isfinite(high) & (high > low)
     middle = np.where(bounded, (np.where(bounded, low, 0) + np.where(bounded, high, 0)) / 2, 0.0)

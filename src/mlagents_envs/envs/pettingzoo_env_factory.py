@@ -26,7 +26,7 @@ class PettingZooEnvFactory:
     """Makes PettingZoo environments of one registered environment.
 
     Args:
-      env_id: Its name in the registry.
+      env_id: its name in the registry.
     """
 
     def __init__(self, env_id: str) -> None:
@@ -36,12 +36,12 @@ class PettingZooEnvFactory:
         """Make one.
 
         Args:
-          seed: Of the environment and of the action spaces.
-          **kwargs: As for `UnityEnvironment`. Without `side_channels` there are channels for the engine's
+          seed: of the environment and of the action spaces.
+          **kwargs: as for `UnityEnvironment`. Without `side_channels` there are channels for the engine's
             configuration, parameters and statistics; without `base_port` the first free one from 6000 on is used.
 
         Raises:
-          KeyError: No environment of that name is registered.
+          KeyError: no environment of that name is registered.
         """
         entry = default_registry[self.env_id]
         kwargs.setdefault(

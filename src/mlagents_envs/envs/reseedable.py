@@ -17,11 +17,11 @@ class Reseedable:
     """An environment that is made anew to get another seed, if it was given as a function of the seed.
 
     Args:
-      env: The environment, or a function that makes it.
-      seed: The first, for the function.
+      env: the environment, or a function that makes it.
+      seed: the first, for the function.
 
     Attributes:
-      env: The environment as it is now.
+      env: the environment as it is now.
     """
 
     def __init__(self, env: BaseEnv | MakeEnv, seed: int = 0) -> None:

@@ -30,8 +30,8 @@ class UnityAECEnv(parallel_to_aec_wrapper):  # type: ignore[misc]  # PettingZoo 
     ```
 
     Args:
-      env: The environment, or a function seed -> environment.
-      seed: Of the action spaces, and of the environment if it is made here.
+      env: the environment, or a function seed -> environment.
+      seed: of the action spaces, and of the environment if it is made here.
     """
 
     def __init__(self, env: BaseEnv | MakeEnv, seed: int | None = None) -> None:
@@ -63,8 +63,8 @@ class UnityAECEnv(parallel_to_aec_wrapper):  # type: ignore[misc]  # PettingZoo 
         """Let `agent_selection` act; None if it has ended.
 
         Raises:
-          gymnasium.error.ResetNeeded: All agents have ended.
-          gymnasium.error.InvalidAction: The action is not in the agent's space.
+          gymnasium.error.ResetNeeded: all agents have ended.
+          gymnasium.error.InvalidAction: the action is not in the agent's space.
         """
         if not self.agents:
             raise gymnasium.error.ResetNeeded("All agents have ended; call reset() before the next step().")

@@ -47,24 +47,24 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
     `DecisionSteps` or `TerminalSteps` of one row. Reports without the agent are stepped over.
 
     Args:
-      unity_env: The environment, or a function seed -> environment. Only with the function `reset(seed=...)` has an
+      unity_env: the environment, or a function seed -> environment. Only with the function `reset(seed=...)` has an
         effect: it makes the environment anew.
-      uint8_visual: Images are uint8 in [0, 255] instead of float32 in [0, 1].
-      flatten_branched: Several discrete branches become one `Discrete`, see `ActionFlattener`.
-      allow_multiple_obs: Observe a tuple of all images, in order, then all vectors as one, instead of the first image
+      uint8_visual: images are uint8 in [0, 255] instead of float32 in [0, 1].
+      flatten_branched: several discrete branches become one `Discrete`, see `ActionFlattener`.
+      allow_multiple_obs: observe a tuple of all images, in order, then all vectors as one, instead of the first image
         or, without images, all vectors as one.
-      action_space_seed: Of `action_space`.
+      action_space_seed: of `action_space`.
 
     Attributes:
-      name: Of the behavior.
-      group_spec: Its `BehaviorSpec`.
-      action_size: The continuous size, or the number of branches.
-      uint8_visual: As given.
-      visual_obs: The last first image as observed, or None.
-      game_over: The episode ended; call `reset()`.
+      name: of the behavior.
+      group_spec: its `BehaviorSpec`.
+      action_size: the continuous size, or the number of branches.
+      uint8_visual: as given.
+      visual_obs: the last first image as observed, or None.
+      game_over: the episode ended; call `reset()`.
 
     Raises:
-      UnityGymException: Not one behavior, not one agent, no observation of rank 1 or 3, or both kinds of actions.
+      UnityGymException: not one behavior, not one agent, no observation of rank 1 or 3, or both kinds of actions.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012  # declared so by the base class
@@ -103,8 +103,8 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
         """Begin an episode.
 
         Args:
-          seed: See `unity_env`.
-          options: Not used.
+          seed: see `unity_env`.
+          options: not used.
 
         Returns: the first observation, and `{"step": DecisionSteps}`.
         """
@@ -122,7 +122,7 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
         Returns: observation, reward, terminated, truncated, and `{"step": DecisionSteps or TerminalSteps}`.
 
         Raises:
-          UnityGymException: The episode is over.
+          UnityGymException: the episode is over.
         """
         if self.game_over:
             raise UnityGymException("The episode is over; call reset() before the next step().")
@@ -134,7 +134,7 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
         return self._observation(steps), reward, self.game_over and not interrupted, interrupted, {"step": steps}
 
     def render(self) -> _Array | None:
-        """The first image as uint8 [height, width, 3]; None if there is none."""
+        """Return the first image as uint8 [height, width, 3]; None if there is none."""
         if self.visual_obs is None:
             return None
         image = self.visual_obs if self.uint8_visual else np.rint(255 * self.visual_obs).astype(np.uint8)
@@ -204,7 +204,7 @@ class UnityToGymWrapper(gymnasium.Env[Any, Any]):
                 return steps
 
     def _report(self) -> _Steps | None:
-        """What the agent reports; its end, if it ended and began anew at once."""
+        """Return what the agent reports; its end, if it ended and began anew at once."""
         decisions, terminals = self._reported()
         if len(terminals):
             return terminals
@@ -233,11 +233,11 @@ class ActionFlattener:
     """All combinations of the choices of several branches as one list; the last branch varies fastest.
 
     Args:
-      branched_action_space: The number of choices of each branch.
+      branched_action_space: the number of choices of each branch.
 
     Attributes:
       action_space: `Discrete`, one number per combination.
-      action_lookup: Number -> one choice per branch.
+      action_lookup: number -> one choice per branch.
     """
 
     def __init__(self, branched_action_space: tuple[int, ...] | list[int] | _Array) -> None:
@@ -246,5 +246,5 @@ class ActionFlattener:
         self.action_space = spaces.Discrete(len(self.action_lookup))
 
     def lookup_action(self, action: int) -> list[int]:
-        """One choice per branch."""
+        """Return one choice per branch."""
         return self.action_lookup[action]

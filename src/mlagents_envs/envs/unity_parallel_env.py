@@ -32,8 +32,8 @@ class UnityParallelEnv(UnityPettingzooBaseEnv, ParallelEnv):  # type: ignore[mis
     their observation, get reward 0, and their action is not used.
 
     Args:
-      env: The environment, or a function seed -> environment.
-      seed: Of the action spaces, and of the environment if it is made here.
+      env: the environment, or a function seed -> environment.
+      seed: of the action spaces, and of the environment if it is made here.
     """
 
     def __init__(self, env: BaseEnv | MakeEnv, seed: int | None = None) -> None:
@@ -46,8 +46,8 @@ class UnityParallelEnv(UnityPettingzooBaseEnv, ParallelEnv):  # type: ignore[mis
         """Begin anew with all agents.
 
         Args:
-          seed: Of the environment, see `env`.
-          options: Not used.
+          seed: of the environment, see `env`.
+          options: not used.
 
         Returns: observations and infos by agent.
         """
@@ -69,13 +69,13 @@ class UnityParallelEnv(UnityPettingzooBaseEnv, ParallelEnv):  # type: ignore[mis
         """Let every agent act.
 
         Args:
-          actions: One for each of `agents`.
+          actions: one for each of `agents`.
 
         Returns: observations, rewards, terminations, truncations and infos, each by agent.
 
         Raises:
-          gymnasium.error.ResetNeeded: All agents have ended.
-          gymnasium.error.InvalidAction: One is missing, or not in its space.
+          gymnasium.error.ResetNeeded: all agents have ended.
+          gymnasium.error.InvalidAction: one is missing, or not in its space.
         """
         if not self.agents:
             raise gymnasium.error.ResetNeeded("All agents have ended; call reset() before the next step().")

@@ -40,14 +40,14 @@ class UnityPettingzooBaseEnv:
     """Agents of any environment under names such as `3DBall?team=0?agent_id=4`.
 
     Args:
-      env: The environment, or a function seed -> environment. Only with the function `reset(seed=...)` has an
+      env: the environment, or a function seed -> environment. Only with the function `reset(seed=...)` has an
         effect: it makes the environment anew.
-      seed: Of the action spaces, and of the environment if it is made here.
-      metadata: More entries for `metadata`.
+      seed: of the action spaces, and of the environment if it is made here.
+      metadata: more entries for `metadata`.
 
     Attributes:
-      agents: Those that play, sorted by name.
-      possible_agents: All seen so far.
+      agents: those that play, sorted by name.
+      possible_agents: all seen so far.
     """
 
     def __init__(self, env: BaseEnv | MakeEnv, seed: int | None = None, metadata: dict[str, Any] | None = None) -> None:
@@ -87,11 +87,11 @@ class UnityPettingzooBaseEnv:
         return {agent: self.action_space(agent) for agent in self.possible_agents}
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """The space of an agent's observations, the same object every time."""
+        """Return the space of an agent's observations, the same object every time."""
         return self._observation_spaces[_agent_id_to_behavior(agent)]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
-        """The space of an agent's actions, the same object every time; each agent has its own."""
+        """Return the space of an agent's actions, the same object every time; each agent has its own."""
         return self._action_spaces[agent]
 
     def seed(self, seed: int | None = None) -> None:
@@ -102,7 +102,7 @@ class UnityPettingzooBaseEnv:
                 self._action_spaces[agent].seed(seed + index)
 
     def render(self) -> None:
-        """Nothing: environments show themselves."""
+        """Do nothing: environments show themselves."""
 
     def close(self) -> None:
         """Close the environment; may be called again."""
@@ -122,7 +122,7 @@ class UnityPettingzooBaseEnv:
                 self._action_spaces[agent].seed(self._seed + len(self.possible_agents) - 1)
 
     def _observation(self, agent: str, step: DecisionStep | TerminalStep) -> Any:
-        """What the agent observes, as its space says; who ended may do anything."""
+        """Return what the agent observes, as its space says; who ended may do anything."""
         spec = self._spec(agent).action_spec
         plain = step.obs[0] if len(step.obs) == 1 else Observations(step.obs)
         return {"observation": plain, "action_mask": _allowed(spec, step)} if spec.is_discrete() else plain
@@ -177,7 +177,7 @@ def _action_space(spec: ActionSpec) -> spaces.Space[Any]:
 
 
 def _allowed(spec: ActionSpec, step: DecisionStep | TerminalStep) -> Any:
-    """What `sample(mask)` of the discrete space takes: int8, 1 = allowed, a tuple of these for several branches."""
+    """Return what `sample(mask)` of the discrete space takes: int8, 1 = allowed, a tuple for several branches."""
     forbidden = step.action_mask if isinstance(step, DecisionStep) else None
     if forbidden is None:
         forbidden = [np.zeros(size, np.bool_) for size in spec.discrete_branches]
@@ -186,7 +186,7 @@ def _allowed(spec: ActionSpec, step: DecisionStep | TerminalStep) -> Any:
 
 
 def _as_float32(action: Any) -> Any:
-    """The action with floats of the precision that spaces have, for policies that compute in double."""
+    """Return the action with floats of the precision that spaces have, for policies that compute in double."""
     if isinstance(action, tuple):
         return tuple(_as_float32(part) for part in action)
     is_float = isinstance(action, np.ndarray) and np.issubdtype(action.dtype, np.floating)

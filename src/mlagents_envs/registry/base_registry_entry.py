@@ -15,11 +15,11 @@ class BaseRegistryEntry(ABC):
     """An environment that can be made by name.
 
     Args:
-      identifier: The name in the registry.
-      expected_reward: The mean episode reward of a well-trained agent; None if unknown.
-      description: What the agents do, in a sentence.
-      pretrained: An .onnx model shipped with the environment.
-      parameters: Environment parameter -> one line that says what it does, with default and range.
+      identifier: the name in the registry.
+      expected_reward: the mean episode reward of a well-trained agent; None if unknown.
+      description: what the agents do, in a sentence.
+      pretrained: an .onnx model shipped with the environment.
+      parameters: environment parameter -> one line that says what it does, with default and range.
     """
 
     def __init__(
@@ -70,6 +70,6 @@ class BaseRegistryEntry(ABC):
         """Make the environment.
 
         Args:
-          **kwargs: Keyword arguments of `mlagents_envs.environment.UnityEnvironment`. Environments that run
+          **kwargs: keyword arguments of `mlagents_envs.environment.UnityEnvironment`. Environments that run
             in this process use `seed`, `num_areas`, `side_channels` and `worker_id`, and ignore the rest.
         """

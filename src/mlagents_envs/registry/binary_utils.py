@@ -41,17 +41,17 @@ _EXECUTABLES = {"linux": "*.x86_64", "darwin": "*.app", "win32": "*.exe"}
 
 
 def get_local_binary_path(name: str, url: str, tmp_dir: str | None = None, *, sha256: str | None = None) -> str:
-    """The path of an executable, fetched from `url` unless it is here already.
+    """Return the path of an executable, fetched from `url` unless it is here already.
 
     Args:
-      name: Of the environment; part of a folder name.
+      name: of the environment; part of a folder name.
       url: http(s) URL of a .zip.
-      tmp_dir: Where to keep it; the system's folder for temporary files if None.
-      sha256: What the .zip must hash to, in hex. A copy here that came from another .zip is replaced.
+      tmp_dir: where to keep it; the system's folder for temporary files if None.
+      sha256: what the .zip must hash to, in hex. A copy here that came from another .zip is replaced.
 
     Raises:
-      FileNotFoundError: The .zip holds no executable for this platform.
-      UnityEnvironmentException: The download failed, or the .zip is not what it should be.
+      FileNotFoundError: the .zip holds no executable for this platform.
+      UnityEnvironmentException: the download failed, or the .zip is not what it should be.
     """
     folder = _binary_folder(name, url, tmp_dir)
     if sha256 is not None and _digest_of(folder) != sha256.lower():
@@ -69,7 +69,7 @@ def get_local_binary_path(name: str, url: str, tmp_dir: str | None = None, *, sh
 
 
 def get_local_binary_path_if_exists(name: str, url: str, tmp_dir: str | None = None) -> str | None:
-    """The path of an executable that was fetched before; None if it was not."""
+    """Return the path of an executable that was fetched before; None if it was not."""
     folder = _binary_folder(name, url, tmp_dir)
     pattern = _EXECUTABLES.get(sys.platform)
     if pattern is None or not folder.is_dir():
@@ -79,10 +79,10 @@ def get_local_binary_path_if_exists(name: str, url: str, tmp_dir: str | None = N
 
 
 def get_tmp_dirs(tmp_dir: str | None = None) -> tuple[str, str]:
-    """The folders for downloads and for executables, made if they are not there.
+    """Return the folders for downloads and for executables, made if they are not there.
 
     Raises:
-      UnityEnvironmentException: They belong to another user, who could put anything there for us to run.
+      UnityEnvironmentException: they belong to another user, who could put anything there for us to run.
     """
     # macOS gives every process group its own temporary folder, which would be no cache
     base = tmp_dir or ("/tmp" if sys.platform == "darwin" else tempfile.gettempdir())
@@ -104,7 +104,7 @@ def download_and_extract_zip(url: str, name: str, tmp_dir: str | None = None, *,
     The folder appears whole or not at all, so processes that fetch one executable at once are safe.
 
     Raises:
-      UnityEnvironmentException: The download failed, or the .zip is not what it should be.
+      UnityEnvironmentException: the download failed, or the .zip is not what it should be.
     """
     folder = _binary_folder(name, url, tmp_dir)
     downloads, _ = get_tmp_dirs(tmp_dir)
@@ -133,21 +133,21 @@ def print_progress(prefix: str, percent: float) -> None:
 
 
 def load_local_manifest(path: str) -> Any:
-    """What a manifest file holds.
+    """Return what a manifest file holds.
 
     Raises:
-      FileNotFoundError: There is no such file.
-      ruamel.yaml.error.YAMLError: It is no YAML.
+      FileNotFoundError: there is no such file.
+      ruamel.yaml.error.YAMLError: it is no YAML.
     """
     return _parse_yaml(Path(path).read_bytes())
 
 
 def load_remote_manifest(url: str) -> Any:
-    """What the manifest behind an http(s) URL holds.
+    """Return what the manifest behind an http(s) URL holds.
 
     Raises:
-      UnityEnvironmentException: It could not be fetched.
-      ruamel.yaml.error.YAMLError: It is no YAML.
+      UnityEnvironmentException: it could not be fetched.
+      ruamel.yaml.error.YAMLError: it is no YAML.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "manifest.yaml"

@@ -12,7 +12,7 @@ LIBRARIES = {"gym": "Gymnasium", "pettingzoo": "PettingZoo"}
 
 
 def is_foreign(name: str) -> bool:
-    """Whether the name is one of an environment of another library."""
+    """Return whether the name is one of an environment of another library."""
     kind, colon, _ = name.partition(":")
     return bool(colon) and kind in LIBRARIES
 
@@ -39,7 +39,7 @@ class ForeignEntry(BaseRegistryEntry):
         """Make the environment; see `make_foreign`. Other arguments than `render_mode` are ignored.
 
         Raises:
-          UnityException: The library is not installed, has no such environment, or it cannot be learned.
+          UnityException: the library is not installed, has no such environment, or it cannot be learned.
         """
         from mlagents_envs.envs.foreign import make_foreign
 

@@ -15,7 +15,7 @@ _SUFFIX = ".py"
 
 
 def file_and_object(name: str) -> tuple[Path, str] | None:
-    """The file, and which object in it, that a name means; None if it is no name of a Python file that exists."""
+    """Return the file, and the object in it, that a name means; None if it names no Python file that exists."""
     if name.endswith(_SUFFIX):
         path, wanted = Path(name), DEFAULT_OBJECT
     else:

@@ -23,17 +23,17 @@ class RemoteRegistryEntry(BaseRegistryEntry):
     """An executable behind a URL for each platform; nothing is fetched before `make()`.
 
     Args:
-      identifier: The name in the registry.
-      expected_reward: The mean episode reward of a well-trained agent; None if unknown.
-      description: What the agents do.
+      identifier: the name in the registry.
+      expected_reward: the mean episode reward of a well-trained agent; None if unknown.
+      description: what the agents do.
       linux_url: http(s) URL of a .zip that holds the executable; None if there is none for the platform.
-      darwin_url: As `linux_url`, for macOS.
-      win_url: As `linux_url`, for Windows.
-      additional_args: Command-line arguments for the executable.
-      tmp_dir: Where downloads and executables are kept; the system's folder for temporary files if None.
-      linux_sha256: What the .zip of `linux_url` must hash to, in hex; not checked if None.
-      darwin_sha256: As `linux_sha256`, for macOS.
-      win_sha256: As `linux_sha256`, for Windows.
+      darwin_url: as `linux_url`, for macOS.
+      win_url: as `linux_url`, for Windows.
+      additional_args: command-line arguments for the executable.
+      tmp_dir: where downloads and executables are kept; the system's folder for temporary files if None.
+      linux_sha256: what the .zip of `linux_url` must hash to, in hex; not checked if None.
+      darwin_sha256: as `linux_sha256`, for macOS.
+      win_sha256: as `linux_sha256`, for Windows.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class RemoteRegistryEntry(BaseRegistryEntry):
         """Fetch the executable unless it is here already, and start it.
 
         Args:
-          **kwargs: Keyword arguments of `UnityEnvironment`; `file_name` does not count, `additional_args`
+          **kwargs: keyword arguments of `UnityEnvironment`; `file_name` does not count, `additional_args`
             come before those of the entry.
 
         Raises:
-          FileNotFoundError: There is no executable for this platform, or the .zip holds none.
-          UnityEnvironmentException: The download failed, or is not what the manifest says.
+          FileNotFoundError: there is no executable for this platform, or the .zip holds none.
+          UnityEnvironmentException: the download failed, or is not what the manifest says.
         """
         url, sha256 = self._downloads.get(sys.platform, (None, None))
         if url is None:
@@ -91,14 +91,14 @@ _OPTIONAL_KEYS = ("additional_args", "tmp_dir", "linux_sha256", "darwin_sha256",
 
 
 def entries_from_manifest(manifest: Any, where: str) -> dict[str, BaseRegistryEntry]:
-    """The entries of a manifest: `environments`, a list of maps from one identifier to its entry's keys.
+    """Return the entries of a manifest: `environments`, a list of maps from one identifier to its entry's keys.
 
     Args:
-      manifest: What the YAML holds.
-      where: Its path or address, for messages.
+      manifest: what the YAML holds.
+      where: its path or address, for messages.
 
     Raises:
-      TypeError: The manifest has another form, or an entry lacks a key or has an unknown one.
+      TypeError: the manifest has another form, or an entry lacks a key or has an unknown one.
     """
     listed = manifest.get("environments") if isinstance(manifest, Mapping) else None
     if not isinstance(listed, list):

@@ -59,7 +59,7 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         self._of_files.clear()
 
     def suggest(self, name: str) -> list[str]:
-        """The registered names nearest to a misspelt one, best first; case does not count."""
+        """Return the registered names nearest to a misspelt one, best first; case does not count."""
         by_lower = {known.lower(): known for known in self}
         return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower)]
 
@@ -70,11 +70,11 @@ class UnityEnvRegistry(Mapping[str, BaseRegistryEntry]):
         return self._known
 
     def __getitem__(self, identifier: str) -> BaseRegistryEntry:
-        """The entry of that name.
+        """Return the entry of that name.
 
         Raises:
-          KeyError: There is none.
-          ImportError, TypeError: Its entry point cannot be loaded, or is no `BaseRegistryEntry`.
+          KeyError: there is none.
+          ImportError, TypeError: its entry point cannot be loaded, or is no `BaseRegistryEntry`.
         """
         entries = self._entries()
         if identifier not in entries:

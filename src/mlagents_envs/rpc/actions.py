@@ -20,7 +20,7 @@ _LEGACY, _CONTINUOUS, _DISCRETE = 1, 6, 7  # fields of AgentActionProto
 
 
 def encode_actions(actions: ActionTuple) -> bytes:
-    """A serialized `ListAgentActionProto`, one entry per agent.
+    """Return a serialized `ListAgentActionProto`, one entry per agent.
 
     Every action is written twice: in `vector_actions_deprecated` (continuous, then discrete as floats), which
     Unity packages up to 1.6 read, and in the two fields that later ones read.
@@ -42,7 +42,7 @@ def encode_actions(actions: ActionTuple) -> bytes:
 
 @lru_cache
 def _template(size: int, branches: int) -> tuple[bytes, np.dtype[np.void]]:
-    """The entry of an agent whose actions are 0, and the same as a structure: names for the numbers in it."""
+    """Return the entry of an agent whose actions are 0, and the same as a structure: names for the numbers in it."""
     parts = ((_LEGACY, 4 * (size + branches)), (_CONTINUOUS, 4 * size), (_DISCRETE, branches))
     heads = [head(field, length) if length else b"" for field, length in parts]
     message = b"".join(start + bytes(length) for start, (_, length) in zip(heads, parts, strict=True))
@@ -73,7 +73,7 @@ def _encode_one_by_one(actions: ActionTuple) -> bytes:
 
 
 def decode_actions(data: bytes, spec: ActionSpec) -> ActionTuple:
-    """The actions in a serialized `ListAgentActionProto`; the legacy field counts where the others are empty.
+    """Return the actions in a serialized `ListAgentActionProto`; the legacy field counts where the others are empty.
 
     Raises:
       UnityActionException: `data` are not such a list, or an entry does not fit the spec.

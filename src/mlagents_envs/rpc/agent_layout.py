@@ -46,7 +46,7 @@ Span = tuple[int, int]
 
 
 def list_entries(messages: Sequence[bytes]) -> bytes:
-    """A serialized `ListAgentInfoProto` of messages of one length."""
+    """Return a serialized `ListAgentInfoProto` of messages of one length."""
     return _entry_head(len(messages[0])).join((b"", *messages))
 
 
@@ -60,16 +60,16 @@ class AgentLayout:
     A message stands in a row together with what precedes it in a list, uint8 [n, size].
 
     Args:
-      message: A valid message.
-      spans: Field number -> start and end of its value; absent fields are 0 or empty.
-      observations: Start and end of the floats of each observation.
+      message: a valid message.
+      spans: field number -> start and end of its value; absent fields are 0 or empty.
+      observations: start and end of the floats of each observation.
 
     Attributes:
-      size: Bytes per row.
-      done: Whether the episode ended.
-      interrupted: Whether it was cut.
-      record: A row as a structure.
-      columns: The fields of that: what differs between messages. `reward`, `group_reward`, `agent_id`,
+      size: bytes per row.
+      done: whether the episode ended.
+      interrupted: whether it was cut.
+      record: a row as a structure.
+      columns: the fields of that: what differs between messages. `reward`, `group_reward`, `agent_id`,
         `group_id`, `mask` as far as they are there, and the observations by their number, `0`, `1`, ...
     """
 
@@ -101,24 +101,24 @@ class AgentLayout:
         self._expected = self._fixed(np.frombuffer(entry, np.uint8)[np.newaxis]).tobytes()
 
     def fits_all(self, rows: NDArray[np.uint8]) -> bool:
-        """Whether all messages have this layout."""
+        """Return whether all messages have this layout."""
         return self._fixed(rows).tobytes() == self._expected * len(rows)
 
     def fits(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which messages have this layout, bool [n]."""
+        """Return which messages have this layout, bool [n]."""
         fits: NDArray[np.bool_] = (self._fixed(rows) == np.frombuffer(self._expected, np.uint8)).all(axis=1)
         return fits
 
     def records(self, rows: NDArray[np.uint8]) -> NDArray[np.void]:
-        """Contiguous rows with names for their columns: [n], without a copy."""
+        """Return contiguous rows with names for their columns: [n], without a copy."""
         return rows.reshape(-1).view(self.record)
 
     def floats(self, records: NDArray[np.void], name: str) -> NDArray[np.float32]:
-        """A column of rewards, float32 [n]; zeros if it is not there."""
+        """Return a column of rewards, float32 [n]; zeros if it is not there."""
         return records[name].copy() if name in self.columns else np.zeros(len(records), np.float32)
 
     def integers(self, records: NDArray[np.void], name: str) -> NDArray[np.int32]:
-        """A column of ids, int32 [n]; zeros if it is not there."""
+        """Return a column of ids, int32 [n]; zeros if it is not there."""
         if name not in self.columns:
             return np.zeros(len(records), np.int32)
         values = records[name]
@@ -129,7 +129,7 @@ class AgentLayout:
         return (values @ _PLACES[: values.shape[1]]).view(np.int32)
 
     def flags(self, records: NDArray[np.void], width: int) -> NDArray[np.bool_]:
-        """Who was interrupted, bool [n]; of agents that are not done the mask, bool [n, width]."""
+        """Return who was interrupted, bool [n]; of agents that are not done the mask, bool [n, width]."""
         if self.done:
             return np.full(len(records), self.interrupted)
         if "mask" in self.columns and records["mask"].shape[1] == width:
@@ -137,12 +137,12 @@ class AgentLayout:
         return np.zeros((len(records), width), np.bool_)
 
     def _fixed(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What must be the same in all rows, and is there 0 where numbers are."""
+        """Return what must be the same in all rows, and is there 0 where numbers are."""
         return (rows if self._picked is None else rows.take(self._picked, axis=1)) & self._bits
 
 
 def _format(name: str, span: Span) -> tuple[str, int] | str:
-    """How numpy reads a column."""
+    """Return how numpy reads a column."""
     size = span[1] - span[0]
     if name.endswith("id"):
         return f"({size},)u1"
@@ -152,7 +152,7 @@ def _format(name: str, span: Span) -> tuple[str, int] | str:
 
 
 def layout_of(message: bytes) -> AgentLayout | None:
-    """The layout of a valid message; None if it is unusual (compressed, unpacked or unknown fields)."""
+    """Return the layout of a valid message; None if it is unusual (compressed, unpacked or unknown fields)."""
     spans: dict[int, Span] = {}
     observations: list[Span] = []
     for number, kind, start, end in scan(message, 0, len(message)):

@@ -42,14 +42,14 @@ def encode_agents(
     png: Collection[int] = (),
     images_channels_last: bool = False,
 ) -> list[bytes]:
-    """A serialized `AgentInfoProto` per agent: terminal steps first, then decisions, as Unity sends them.
+    """Return a serialized `AgentInfoProto` per agent: terminal steps first, then decisions, as Unity sends them.
 
     Args:
-      steps: Of one behavior.
-      specs: Of its observations.
-      png: Which observations (by position) are images to compress: values from 0 to 1, with a loss of up to
+      steps: of one behavior.
+      specs: of its observations.
+      png: which observations (by position) are images to compress: values from 0 to 1, with a loss of up to
         1/510 of the range.
-      images_channels_last: Send images as (height, width, channels), which Python up to 0.30 expects.
+      images_channels_last: send images as (height, width, channels), which Python up to 0.30 expects.
     """
     decision_steps, terminal_steps = steps
     messages = []
@@ -64,7 +64,7 @@ def encode_agents(
 
 
 def _scalars(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
-    """Everything but observations, bytes [n]."""
+    """Return everything but observations, bytes [n]."""
     fixed = zip(
         np.asarray(batch.reward).tolist(),
         np.asarray(batch.group_reward).tolist(),
@@ -85,7 +85,7 @@ def _scalars(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
 
 
 def _flags(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
-    """What tells terminal steps from decisions, and the masks of decisions, bytes [n]."""
+    """Return what tells terminal steps from decisions, and the masks of decisions, bytes [n]."""
     if isinstance(batch, TerminalSteps):
         return [_ENDED + _CUT if cut else _ENDED for cut in batch.interrupted]
     if batch.action_mask is None:
@@ -97,7 +97,7 @@ def _flags(batch: DecisionSteps | TerminalSteps) -> list[bytes]:
 def _observations(
     column: NDArray[np.float32], spec: ObservationSpec, compress: bool, images_channels_last: bool
 ) -> list[bytes]:
-    """One observation of all agents, bytes [n]."""
+    """Return one observation of all agents, bytes [n]."""
     start = _observation_start(spec, compress, images_channels_last)
     if compress:
         return [_field(OBSERVATION, start + _field(COMPRESSED_DATA, encode_png(image))) for image in column]
@@ -117,7 +117,7 @@ def _field(number: int, value: bytes) -> bytes:
 
 @lru_cache
 def _observation_start(spec: ObservationSpec, compress: bool, images_channels_last: bool) -> bytes:
-    """An `ObservationProto` without its data."""
+    """Return an `ObservationProto` without its data."""
     shape, properties = wire_axes(spec, images_channels_last=images_channels_last)
     proto = ObservationProto(
         shape=shape,

@@ -48,7 +48,7 @@ _OPTIONS = [
 
 
 def all_capabilities() -> Any:
-    """`UnityRLCapabilitiesProto` of a side that understands everything up to API 1.5."""
+    """Return `UnityRLCapabilitiesProto` of a side that understands everything up to API 1.5."""
     return UnityRLCapabilitiesProto(
         **{descriptor.name: True for descriptor in UnityRLCapabilitiesProto.DESCRIPTOR.fields}
     )
@@ -58,10 +58,10 @@ class Command(NamedTuple):
     """What Python wants next.
 
     Attributes:
-      reset: Start all episodes anew; otherwise step.
-      actions: By behavior name, rows in the order of the last decisions; behaviors that are missing act with
+      reset: start all episodes anew; otherwise step.
+      actions: by behavior name, rows in the order of the last decisions; behaviors that are missing act with
         zeros.
-      side_channel: Frames for the environment's side channels, to be handled before anything else.
+      side_channel: frames for the environment's side channels, to be handled before anything else.
     """
 
     reset: bool
@@ -73,8 +73,8 @@ class Connection:
     """Calls a server with serialized messages, one call at a time.
 
     Args:
-      port: Of the server.
-      host: Of the server.
+      port: of the server.
+      host: of the server.
     """
 
     def __init__(self, port: int, host: str = "localhost") -> None:
@@ -83,16 +83,16 @@ class Connection:
         self._exchange = self._channel.unary_unary(METHOD)
 
     def exchange(self, message: bytes, connect_timeout_s: float | None = None) -> bytes:
-        """Sends `UnityMessageProto` bytes, returns those of the answer, which may take any time.
+        """Send `UnityMessageProto` bytes, return those of the answer, which may take any time.
 
         Args:
-          message: The request.
-          connect_timeout_s: Wait so long for the server to come up and answer; None if it is known to be up.
+          message: the request.
+          connect_timeout_s: wait so long for the server to come up and answer; None if it is known to be up.
 
         Raises:
-          UnityTimeOutException: The server did not come up.
-          UnityCommunicatorStoppedException: The server is gone, or wants no more calls.
-          UnityEnvironmentException: The message is larger than the server takes.
+          UnityTimeOutException: the server did not come up.
+          UnityCommunicatorStoppedException: the server is gone, or wants no more calls.
+          UnityEnvironmentException: the message is larger than the server takes.
         """
         waits = connect_timeout_s is not None
         try:
@@ -113,7 +113,7 @@ class Connection:
             ) from None
 
     def close(self) -> None:
-        """Cuts the connection."""
+        """Cut the connection."""
         self._channel.close()
 
 
@@ -121,13 +121,13 @@ class Player:
     """Plays Unity's part of the protocol for any environment.
 
     Args:
-      port: Of the Python program.
-      host: Of the Python program.
-      name: Of the environment.
-      png: By behavior name, which of its observations (by position) are images to compress.
+      port: of the Python program.
+      host: of the Python program.
+      name: of the environment.
+      png: by behavior name, which of its observations (by position) are images to compress.
 
     Attributes:
-      initialization: After `connect()`: `UnityRLInitializationInputProto` with the seed and `num_areas`.
+      initialization: after `connect()`: `UnityRLInitializationInputProto` with the seed and `num_areas`.
     """
 
     def __init__(
@@ -150,12 +150,12 @@ class Player:
         self.close()
 
     def connect(self, timeout_s: float = 60.0) -> None:
-        """Waits for the Python program and shakes hands.
+        """Wait for the Python program and shake hands.
 
         Raises:
-          UnityTimeOutException: Nobody answered in time.
-          UnityEnvironmentException: The program speaks another major version of the protocol.
-          UnityCommunicatorStoppedException: The program wants no environment.
+          UnityTimeOutException: nobody answered in time.
+          UnityEnvironmentException: the program speaks another major version of the protocol.
+          UnityCommunicatorStoppedException: the program wants no environment.
         """
         message = EnvelopeProto(header={"status": 200})
         hello = message.unity_output.rl_initialization_output
@@ -172,10 +172,10 @@ class Player:
             )
 
     def first_command(self) -> Command:
-        """Waits for the program's first command, a reset.
+        """Wait for the program's first command, a reset.
 
         Raises:
-          UnityCommunicatorStoppedException: The program left.
+          UnityCommunicatorStoppedException: the program left.
         """
         return self._command(self._call(EnvelopeProto(header={"status": 200})))
 
@@ -185,16 +185,16 @@ class Player:
         steps: Mapping[str, tuple[DecisionSteps, TerminalSteps]],
         side_channel: bytes | bytearray = b"",
     ) -> Command:
-        """Sends what the agents see, and waits for the next command.
+        """Send what the agents see, and wait for the next command.
 
         Args:
-          specs: Of all behaviors in `steps`; each is announced once.
-          steps: By behavior name, fully qualified (`3DBall?team=0`).
-          side_channel: Frames from the environment's side channels.
+          specs: of all behaviors in `steps`; each is announced once.
+          steps: by behavior name, fully qualified (`3DBall?team=0`).
+          side_channel: frames from the environment's side channels.
 
         Raises:
-          UnityCommunicatorStoppedException: The program is done.
-          UnityActionException: Its actions do not fit the specs.
+          UnityCommunicatorStoppedException: the program is done.
+          UnityActionException: its actions do not fit the specs.
         """
         message = EnvelopeProto(header={"status": 200})
         output = message.unity_output.rl_output
@@ -213,7 +213,7 @@ class Player:
         return self._command(self._call(message))
 
     def close(self) -> None:
-        """Tells the program that the environment leaves, if it still listens."""
+        """Tell the program that the environment leaves, if it still listens."""
         leaving = EnvelopeProto(header={"status": 400}).SerializeToString()
         try:
             if self.initialization is not None:

@@ -22,14 +22,14 @@ LARGEST_SIDE = 8192
 
 
 def png_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) that the head of a PNG file claims; None if `data` do not start like one."""
+    """Return (height, width), which the head of a PNG file claims; None if `data` do not start like one."""
     if len(data) < 24 or not data.startswith(PNG_HEADER):
         return None
     return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
 
 
 def split_pngs(data: bytes) -> list[bytes]:
-    """The PNG files that stand back to back in `data`.
+    """Return the PNG files that stand back to back in `data`.
 
     Raises:
       UnityObservationException: `data` do not start with one, or one is cut short.
@@ -61,7 +61,7 @@ def _png_end(data: bytes, start: int) -> int:
 
 
 def _pixels(file: bytes, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """The RGB values of one PNG file, uint8 [height, width, 3]."""
+    """Return the RGB values of one PNG file, uint8 [height, width, 3]."""
     claimed = png_size(file)
     if claimed is None or (size is not None and claimed != size) or max(claimed) > LARGEST_SIDE:
         raise UnityObservationException(
@@ -78,19 +78,19 @@ def _pixels(file: bytes, size: tuple[int, int] | None) -> NDArray[np.uint8]:
 def process_pixels(
     image_bytes: bytes, expected_channels: int, mappings: Sequence[int] | None = None
 ) -> NDArray[np.float32]:
-    """Decodes a compressed observation.
+    """Decode a compressed observation.
 
     Args:
       image_bytes: PNG files back to back, 3 channels each.
       expected_channels: C of the observation.
-      mappings: For each channel of the files the channel of the observation that it goes to, -1 for none;
+      mappings: for each channel of the files the channel of the observation that it goes to, -1 for none;
         channels with the same target are averaged. None or empty: the first C channels, and for C = 1 the
         mean of the first file.
 
     Returns: float32 [C, height, width], values from 0 to 1.
 
     Raises:
-      UnityObservationException: The files cannot be decoded or do not give C channels.
+      UnityObservationException: the files cannot be decoded or do not give C channels.
     """
     return decode_image(image_bytes, expected_channels, mappings or (), None)
 
@@ -98,7 +98,7 @@ def process_pixels(
 def decode_image(
     data: bytes, channels: int, mapping: Sequence[int], size: tuple[int, int] | None
 ) -> NDArray[np.float32]:
-    """`process_pixels` for images of (height, width) `size`, which is checked before decoding."""
+    """Do as `process_pixels` for images of (height, width) `size`, which is checked before decoding."""
     files = split_pngs(data)
     if not mapping:
         needed = max(1, -(-channels // 3))  # ceil: the rest is padding
@@ -127,7 +127,7 @@ def decode_image(
 
 
 def _mean(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The mean over the first axis; of equal bytes k exactly k / 255."""
+    """Return the mean over the first axis; of equal bytes k exactly k / 255."""
     mean: NDArray[np.float32] = np.divide(planes.mean(axis=0), 255, dtype=np.float32)
     return mean
 
@@ -143,7 +143,7 @@ def _map_channels(planes: NDArray[np.uint8], channels: int, mapping: Sequence[in
 
 
 def encode_png(image: NDArray[np.float32]) -> bytes:
-    """An image [C, height, width] with values from 0 to 1 as PNG files back to back, 3 channels each.
+    """Return an image [C, height, width] with values from 0 to 1 as PNG files back to back, 3 channels each.
 
     One channel becomes a gray RGB file, whose mean the reader takes; other counts are padded with zeros.
     """
@@ -166,13 +166,13 @@ def channels_last(
     package_version: str | None,
     png: bytes | None = None,
 ) -> bool:
-    """Whether a rank-3 observation comes as (height, width, channels).
+    """Return whether a rank-3 observation comes as (height, width, channels).
 
     Args:
-      shape: As sent.
+      shape: as sent.
       properties: `dimension_properties` as sent: translational equivariance (2) marks height and width.
-      package_version: Of the Unity package; None if unknown, as in .demo files.
-      png: The compressed data, if any.
+      package_version: of the Unity package; None if unknown, as in .demo files.
+      png: the compressed data, if any.
     """
     equivariant = [flags & 2 for flags in properties]
     if equivariant in ([2, 2, 0], [0, 2, 2]):

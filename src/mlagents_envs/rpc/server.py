@@ -48,12 +48,12 @@ class ExchangeServer:
 
     Args:
       port: TCP port.
-      worker_id: Named in the exception when the port is taken.
-      bind: Address to listen on; `localhost` is both loopback addresses, since players may try either.
+      worker_id: named in the exception when the port is taken.
+      bind: address to listen on; `localhost` is both loopback addresses, since players may try either.
 
     Raises:
-      UnityWorkerInUseException: The port is taken.
-      UnityEnvironmentException: The port or address cannot be used at all.
+      UnityWorkerInUseException: the port is taken.
+      UnityEnvironmentException: the port or address cannot be used at all.
     """
 
     def __init__(self, port: int, worker_id: int = 0, bind: str = "localhost") -> None:
@@ -72,15 +72,15 @@ class ExchangeServer:
         self._server.start()
 
     def receive(self, timeout_s: float, poll: PollCallback | None = None) -> bytes:
-        """The player's next request.
+        """Return the player's next request.
 
         Args:
-          timeout_s: How long to wait.
-          poll: Called now and then while waiting; what it raises ends the waiting.
+          timeout_s: how long to wait.
+          poll: called now and then while waiting; what it raises ends the waiting.
 
         Raises:
-          UnityTimeOutException: No request came in time.
-          UnityCommunicatorStoppedException: The player, which had called before, has closed its connection.
+          UnityTimeOutException: no request came in time.
+          UnityCommunicatorStoppedException: the player, which had called before, has closed its connection.
         """
         deadline = time.monotonic() + timeout_s
         connected = time.monotonic()
@@ -103,10 +103,10 @@ class ExchangeServer:
                 raise UnityTimeOutException(f"The environment sent nothing for {timeout_s:g} seconds.")
 
     def answer(self, data: bytes) -> None:
-        """Returns the open call.
+        """Return the open call.
 
         Raises:
-          UnityCommunicatorStoppedException: The player has dropped the call.
+          UnityCommunicatorStoppedException: the player has dropped the call.
         """
         call = self._open_call
         if call is None or not call.context.is_active():
@@ -117,12 +117,12 @@ class ExchangeServer:
         call.answer.put(data)
 
     def exchange(self, data: bytes, timeout_s: float, poll: PollCallback | None = None) -> bytes:
-        """Answers the open call with `data`, and waits for the next one; raises as `answer` and `receive`."""
+        """Answer the open call with `data`, and wait for the next one; raises as `answer` and `receive`."""
         self.answer(data)
         return self.receive(timeout_s, poll)
 
     def close(self, farewell: bytes) -> None:
-        """Answers the open call, if any, with `farewell`, and stops listening. May be called again."""
+        """Answer the open call, if any, with `farewell`, and stop listening. May be called again."""
         with self._lock:
             if self._closed:
                 return
@@ -197,7 +197,7 @@ class _DaemonWorkers(futures.Executor):
 
 
 def _is_connected(port: int) -> bool:
-    """Whether anybody has a connection to a port of this process; True where the system does not tell."""
+    """Return whether anybody has a connection to a port of this process; True where the system does not tell."""
     import psutil  # only who waits for long needs it
 
     try:
@@ -209,7 +209,7 @@ def _is_connected(port: int) -> bool:
 
 
 def _free_addresses(bind: str, port: int, worker_id: int) -> list[str]:
-    """The addresses of `bind` that exist here, as gRPC writes them; all must be free."""
+    """Return the addresses of `bind` that exist here, as gRPC writes them; all must be free."""
     if not 0 < port < 65536:
         raise UnityEnvironmentException(f"Port {port} is not between 1 and 65535; check base_port and worker_id.")
     hosts = ["127.0.0.1", "::1"] if bind == "localhost" else [bind.strip("[]")]
@@ -220,7 +220,7 @@ def _free_addresses(bind: str, port: int, worker_id: int) -> list[str]:
 
 
 def _is_free(host: str, port: int, worker_id: int) -> bool:
-    """True if one can listen there, False if the address does not exist."""
+    """Return True if one can listen there, False if the address does not exist."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -27,16 +27,16 @@ _TO_CHANNELS_FIRST = (2, 0, 1)
 def behavior_spec_from_proto(
     brain_param_proto: Any, agent_info: Any, package_version: str | None = None
 ) -> BehaviorSpec:
-    """The spec of a behavior.
+    """Return the spec of a behavior.
 
     Args:
       brain_param_proto: `BrainParametersProto`.
       agent_info: `AgentInfoProto` of any agent of the behavior: its observations tell the shapes.
-      package_version: Of the Unity package, which decides on the axis order of images when nothing else does.
+      package_version: of the Unity package, which decides on the axis order of images when nothing else does.
 
     Raises:
-      UnityObservationException: An observation has an impossible shape or type.
-      UnityActionException: A size of the actions is negative.
+      UnityObservationException: an observation has an impossible shape or type.
+      UnityActionException: a size of the actions is negative.
     """
     return BehaviorSpec(
         [observation_from_proto(proto, package_version)[0] for proto in agent_info.observations],
@@ -45,7 +45,7 @@ def behavior_spec_from_proto(
 
 
 def observation_from_proto(proto: Any, package_version: str | None) -> tuple[ObservationSpec, bool]:
-    """The spec in an `ObservationProto`, and whether it is an image sent as (height, width, channels)."""
+    """Return the spec in an `ObservationProto`, and whether it is an image sent as (height, width, channels)."""
     shape = tuple(proto.shape)
     if not shape or min(shape) < 0 or prod(shape) > _LARGEST_OBSERVATION:
         raise UnityObservationException(f"Observation {proto.name!r} has the impossible shape {shape}.")
@@ -69,7 +69,7 @@ def observation_from_proto(proto: Any, package_version: str | None) -> tuple[Obs
 
 
 def action_spec_from_proto(brain: Any) -> ActionSpec:
-    """The actions in a `BrainParametersProto`; raises as `behavior_spec_from_proto`."""
+    """Return the actions in a `BrainParametersProto`; raises as `behavior_spec_from_proto`."""
     spec = brain.action_spec
     if spec.num_continuous_actions or spec.num_discrete_actions:
         size, branches = spec.num_continuous_actions, tuple(spec.discrete_branch_sizes)
@@ -85,12 +85,12 @@ def action_spec_from_proto(brain: Any) -> ActionSpec:
 
 
 def brain_parameters(name: str, action_spec: ActionSpec, *, legacy: bool = False) -> Any:
-    """The `BrainParametersProto` that announces a behavior.
+    """Return the `BrainParametersProto` that announces a behavior.
 
     Args:
-      name: Fully qualified, like `3DBall?team=0`.
-      action_spec: What its agents do.
-      legacy: Also fill the fields that readers before API 1.3 (and .demo files) know; they have no room for
+      name: fully qualified, like `3DBall?team=0`.
+      action_spec: what its agents do.
+      legacy: also fill the fields that readers before API 1.3 (and .demo files) know; they have no room for
         continuous and discrete actions at once.
     """
     brain = BrainParametersProto(brain_name=name, is_training=True)
@@ -111,7 +111,7 @@ def brain_parameters(name: str, action_spec: ActionSpec, *, legacy: bool = False
 
 
 def wire_axes(spec: ObservationSpec, *, images_channels_last: bool) -> tuple[Sequence[int], Sequence[int]]:
-    """(shape, dimension properties) as they are sent."""
+    """Return (shape, dimension properties) as they are sent."""
     shape, properties = spec.shape, [int(flags) for flags in spec.dimension_property]
     if images_channels_last and len(shape) == 3:
         return (*shape[1:], shape[0]), [*properties[1:], properties[0]]

@@ -52,16 +52,16 @@ class _Group(NamedTuple):
 
 
 def steps_from_proto(agent_info_list: Iterable[Any], behavior_spec: BehaviorSpec) -> Steps:
-    """The steps of one behavior.
+    """Return the steps of one behavior.
 
     Args:
       agent_info_list: `AgentInfoProto` of each agent: `done` ones become terminal steps, the others
         decisions, in their order.
-      behavior_spec: Of the behavior. Images whose axes stand as (height, width, channels) are transposed.
+      behavior_spec: of the behavior. Images whose axes stand as (height, width, channels) are transposed.
 
     Raises:
-      UnityObservationException: An observation does not fit the spec or cannot be decoded.
-      UnityNotFiniteException: A reward or an observation of rank 1 or 2 is NaN or infinite.
+      UnityObservationException: an observation does not fit the spec or cannot be decoded.
+      UnityNotFiniteException: a reward or an observation of rank 1 or 2 is NaN or infinite.
     """
     infos = list(agent_info_list)
     first = infos[0].observations if infos else ()
@@ -78,9 +78,9 @@ class StepsDecoder:
     """Decodes the serialized agent infos of one behavior, learning the layouts that they have.
 
     Args:
-      spec: Of the behavior.
-      channels_last: For each observation whether it is an image sent as (height, width, channels).
-      check_finite: Raise UnityNotFiniteException for numbers that are NaN or infinite, rather than hand them on.
+      spec: of the behavior.
+      channels_last: for each observation whether it is an image sent as (height, width, channels).
+      check_finite: raise UnityNotFiniteException for numbers that are NaN or infinite, rather than hand them on.
     """
 
     def __init__(self, spec: BehaviorSpec, channels_last: Sequence[bool], check_finite: bool = True) -> None:
@@ -94,11 +94,11 @@ class StepsDecoder:
         self._nobody = _nobody(spec)
 
     def decode(self, messages: Sequence[bytes]) -> Steps:
-        """The steps in `messages`, each an `AgentInfoProto`; raises as `steps_from_proto`."""
+        """Return the steps in `messages`, each an `AgentInfoProto`; raises as `steps_from_proto`."""
         return self.decode_list(EnvelopeProto.ListAgentInfo(value=messages))
 
     def decode_list(self, agents: Any) -> Steps:
-        """The steps in an `EnvelopeProto.ListAgentInfo`; raises as `steps_from_proto`."""
+        """Return the steps in an `EnvelopeProto.ListAgentInfo`; raises as `steps_from_proto`."""
         batches: Sequence[_Agents] = ()
         if self._has_layouts:
             data = agents.SerializeToString()
@@ -113,7 +113,7 @@ class StepsDecoder:
         return _steps(batches, self.spec, self._nobody)
 
     def _by_sequence(self, data: bytes) -> Sequence[_Agents]:
-        """The agents of a list whose layouts follow each other as in an earlier one; else nothing."""
+        """Return the agents of a list whose layouts follow each other as in an earlier one; else nothing."""
         batches = []
         start = 0
         for layout, count in self._sequences.get(len(data), ()):
@@ -124,7 +124,7 @@ class StepsDecoder:
         return batches
 
     def _by_layout(self, messages: Sequence[bytes]) -> Sequence[_Group]:
-        """The agents of any list, those of one layout at a time; nothing if some are unusual."""
+        """Return the agents of any list, those of one layout at a time; nothing if some are unusual."""
         lengths = [len(message) for message in messages]
         if min(lengths, default=0) <= self._float_bytes:
             return ()  # compressed, or damaged: found out agent by agent, before anything is allocated
@@ -172,7 +172,7 @@ class StepsDecoder:
         self._sequences[length] = [(groups[group_of[start]].layout, end - start) for start, end in pairwise(bounds)]
 
     def _read(self, layout: AgentLayout, records: NDArray[np.void]) -> _Agents:
-        """The agents of messages that fit the layout, [n] of `layout.record`."""
+        """Return the agents of messages that fit the layout, [n] of `layout.record`."""
         return _Agents(
             layout.done,
             layout.floats(records, "reward"),
@@ -192,17 +192,17 @@ class StepsDecoder:
 def decoder_from_proto(
     brain_param_proto: Any, first_message: bytes, package_version: str | None, check_finite: bool = True
 ) -> StepsDecoder:
-    """The decoder of a behavior that the environment announces.
+    """Return the decoder of a behavior that the environment announces.
 
     Args:
       brain_param_proto: `BrainParametersProto`.
-      first_message: Any agent's `AgentInfoProto`.
-      package_version: Of the Unity package.
-      check_finite: See `StepsDecoder`.
+      first_message: any agent's `AgentInfoProto`.
+      package_version: of the Unity package.
+      check_finite: see `StepsDecoder`.
 
     Raises:
-      UnityObservationException: The message is damaged, or an observation has an impossible shape or type.
-      UnityActionException: The actions have impossible sizes.
+      UnityObservationException: the message is damaged, or an observation has an impossible shape or type.
+      UnityActionException: the actions have impossible sizes.
     """
     protos = _parse(first_message).observations
     observations = [observation_from_proto(proto, package_version) for proto in protos]
@@ -219,7 +219,7 @@ def _parse(message: bytes) -> Any:
 
 
 def _read_infos(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> list[_Agents]:
-    """Reads `AgentInfoProto` objects, one by one."""
+    """Read `AgentInfoProto` objects, one by one."""
     for info in infos:
         _check_observations(info, spec, channels_last)
     parts = [info for info in infos if not info.done], [info for info in infos if info.done]
@@ -227,7 +227,7 @@ def _read_infos(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequenc
 
 
 def _read_part(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence[bool]) -> _Agents:
-    """Reads objects that are all `done`, or all not."""
+    """Read objects that are all `done`, or all not."""
     n, width = len(infos), sum(spec.action_spec.discrete_branches)
     done = infos[0].done
     flags = np.zeros(n if done else (n, width), np.bool_)
@@ -251,7 +251,7 @@ def _read_part(infos: Sequence[Any], spec: BehaviorSpec, channels_last: Sequence
 
 
 def _in_order(groups: Sequence[_Group]) -> list[_Agents]:
-    """Those who wait together, and those whose episodes ended, in the order of their messages."""
+    """Return those who wait together, and those whose episodes ended, in the order of their messages."""
     parts = [group for group in groups if not group.layout.done], [group for group in groups if group.layout.done]
     return [
         _joined([group.agents for group in part], np.concatenate([group.places for group in part]).argsort())
@@ -261,7 +261,7 @@ def _in_order(groups: Sequence[_Group]) -> list[_Agents]:
 
 
 def _joined(batches: Sequence[_Agents], order: NDArray[np.intp] | slice = slice(None)) -> _Agents:
-    """One batch of several that are all `done`, or all not; `order` as if it were to index their concatenation."""
+    """Return one batch of several that are all `done`, or all not; `order` as if to index their concatenation."""
     first, *others = batches
     if not others:
         return first
@@ -271,7 +271,7 @@ def _joined(batches: Sequence[_Agents], order: NDArray[np.intp] | slice = slice(
 
 
 def _nobody(spec: BehaviorSpec) -> _Agents:
-    """No agents whose episodes ended; most lists have none, and arrays of size 0 can be shared."""
+    """Return no agents whose episodes ended; most lists have none, and arrays of size 0 can be shared."""
     empty = TerminalSteps.empty(spec)
     return _Agents(True, empty.reward, empty.agent_id, empty.group_id, empty.group_reward, empty.interrupted, empty.obs)
 
@@ -368,7 +368,7 @@ def _values(proto: Any, shape: tuple[int, ...], last: bool) -> NDArray[np.float3
 
 
 def _channels_first(floats: NDArray[np.float32], shape: tuple[int, ...], last: bool) -> NDArray[np.float32]:
-    """float32 [n, product of shape] as [n, *shape]."""
+    """Return float32 [n, product of shape] as [n, *shape]."""
     if not last:
         return floats.reshape(len(floats), *shape)
     channels, height, width = shape

@@ -14,7 +14,7 @@ _LONGEST_VARINT = 10
 
 
 def varint(value: int) -> bytes:
-    """The base-128 form of an int64; a negative one takes 10 bytes."""
+    """Return the base-128 form of an int64; a negative one takes 10 bytes."""
     value &= 0xFFFF_FFFF_FFFF_FFFF
     out = bytearray()
     while value > 0x7F:
@@ -25,21 +25,21 @@ def varint(value: int) -> bytes:
 
 
 def tag(field: int, kind: int) -> bytes:
-    """What precedes a field's value."""
+    """Return what precedes a field's value."""
     return varint(field << 3 | kind)
 
 
 @lru_cache
 def head(field: int, size: int) -> bytes:
-    """What precedes `size` bytes of a string, a message or a packed list."""
+    """Return what precedes `size` bytes of a string, a message or a packed list."""
     return tag(field, BYTES) + varint(size)
 
 
 def scan(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """The fields of the message in `data[start:end]`: (number, kind, start of value, end of value).
+    """Return the fields of the message in `data[start:end]`: (number, kind, start of value, end of value).
 
     Raises:
-      ValueError: The bytes are not a message, or use groups.
+      ValueError: the bytes are not a message, or use groups.
     """
     while start < end:
         key, start = read_varint(data, start, end)
@@ -61,10 +61,10 @@ def scan(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int
 
 
 def read_varint(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """The number at `start`, and the offset behind it.
+    """Return the number at `start`, and the offset behind it.
 
     Raises:
-      ValueError: There is no whole number before `end`.
+      ValueError: there is no whole number before `end`.
     """
     value = 0
     for place, offset in enumerate(range(start, min(end, start + _LONGEST_VARINT))):

@@ -27,7 +27,7 @@ class DefaultTrainingAnalyticsSideChannel(SendOnlySideChannel):
         super().__init__(self.CHANNEL_ID)
 
     def environment_initialized(self) -> None:
-        """Queues the versions of Python and of this package; nothing about the user or the task."""
+        """Queue the versions of Python and of this package; nothing about the user or the task."""
         event = TrainingEnvironmentInitialized(
             mlagents_version="Custom",
             mlagents_envs_version=mlagents_envs.__version__,

@@ -19,12 +19,12 @@ class EngineConfig(NamedTuple):
     """Engine settings; None leaves one as it is.
 
     Attributes:
-      width: Of the window, in pixels; given together with `height`.
-      height: Of the window, in pixels.
-      quality_level: Index into the project's quality levels.
-      time_scale: Simulated seconds per real second; Unity clamps it to at least 1.
-      target_frame_rate: Frames per second; -1 for as many as possible.
-      capture_frame_rate: Frames per simulated second; 0 for real time.
+      width: of the window, in pixels; given together with `height`.
+      height: of the window, in pixels.
+      quality_level: index into the project's quality levels.
+      time_scale: simulated seconds per real second; Unity clamps it to at least 1.
+      target_frame_rate: frames per second; -1 for as many as possible.
+      capture_frame_rate: frames per simulated second; 0 for real time.
     """
 
     width: int | None
@@ -36,7 +36,7 @@ class EngineConfig(NamedTuple):
 
     @staticmethod
     def default_config() -> EngineConfig:
-        """A small, fast window, as training uses it."""
+        """Return the configuration of a small, fast window, as training uses it."""
         return EngineConfig(80, 80, 1, 20.0, -1, 60)
 
 
@@ -66,10 +66,10 @@ class EngineConfigurationChannel(SendOnlySideChannel):
         target_frame_rate: int | None = None,
         capture_frame_rate: int | None = None,
     ) -> None:
-        """Queues one message per setting that is given; see `EngineConfig`.
+        """Queue one message per setting that is given; see `EngineConfig`.
 
         Raises:
-          UnitySideChannelException: Only one of `width` and `height` is given.
+          UnitySideChannelException: only one of `width` and `height` is given.
         """
         if (width is None) != (height is None):
             raise UnitySideChannelException(
@@ -90,7 +90,7 @@ class EngineConfigurationChannel(SendOnlySideChannel):
         self._queue_int(kinds.CAPTURE_FRAME_RATE, capture_frame_rate)
 
     def set_configuration(self, config: EngineConfig) -> None:
-        """Queues one message per setting of `config` that is not None."""
+        """Queue one message per setting of `config` that is not None."""
         self.set_configuration_parameters(**config._asdict())
 
     def _start(self, kind: ConfigurationType) -> OutgoingMessage:

@@ -42,7 +42,7 @@ class EnvironmentParametersChannel(SendOnlySideChannel):
         super().__init__(self.CHANNEL_ID)
 
     def set_float_parameter(self, key: str, value: float) -> None:
-        """Makes `key` the constant `value`."""
+        """Make `key` the constant `value`."""
         message = OutgoingMessage()
         message.write_string(key)
         message.write_int32(self.EnvironmentDataTypes.FLOAT)
@@ -50,14 +50,14 @@ class EnvironmentParametersChannel(SendOnlySideChannel):
         self.queue_message_to_send(message)
 
     def set_uniform_sampler_parameters(self, key: str, min_value: float, max_value: float, seed: int) -> None:
-        """Draws `key` uniformly from [min_value, max_value]."""
+        """Let the environment draw `key` uniformly from [min_value, max_value]."""
         message = self._sampler(key, self.SamplerTypes.UNIFORM, seed)
         message.write_float32(min_value)
         message.write_float32(max_value)
         self.queue_message_to_send(message)
 
     def set_gaussian_sampler_parameters(self, key: str, mean: float, st_dev: float, seed: int) -> None:
-        """Draws `key` from a normal distribution."""
+        """Let the environment draw `key` from a normal distribution."""
         message = self._sampler(key, self.SamplerTypes.GAUSSIAN, seed)
         message.write_float32(mean)
         message.write_float32(st_dev)
@@ -66,12 +66,12 @@ class EnvironmentParametersChannel(SendOnlySideChannel):
     def set_multirangeuniform_sampler_parameters(
         self, key: str, intervals: Sequence[tuple[float, float] | Sequence[float]], seed: int
     ) -> None:
-        """Draws `key` from a union of ranges; a range is chosen with a probability proportional to its width.
+        """Let the environment draw `key` from a union of ranges, chosen with probability proportional to their widths.
 
         Args:
-          key: Name of the parameter.
+          key: name of the parameter.
           intervals: (min, max) of every range.
-          seed: Of the sampler's own generator.
+          seed: of the sampler's own generator.
         """
         for interval in intervals:
             if len(interval) != 2:
@@ -93,8 +93,8 @@ class ParameterSampler(NamedTuple):
     """A sampler as the environment receives it.
 
     Attributes:
-      kind: The distribution.
-      seed: Of the sampler's own generator.
+      kind: the distribution.
+      seed: of the sampler's own generator.
       arguments: (min, max), (mean, standard deviation), or min1, max1, min2, max2, ...
     """
 
@@ -104,10 +104,10 @@ class ParameterSampler(NamedTuple):
 
 
 def decode_parameter(payload: bytes) -> tuple[str, float | ParameterSampler]:
-    """What a message of `EnvironmentParametersChannel` says, for the receiving side: (key, value or sampler).
+    """Return what a message of `EnvironmentParametersChannel` says, for the receiving side: (key, value or sampler).
 
     Raises:
-      UnitySideChannelException: The payload is none of the channel's messages.
+      UnitySideChannelException: the payload is none of the channel's messages.
     """
     message = IncomingMessage(payload)
     key = message.read_string()

@@ -23,12 +23,12 @@ class FloatPropertiesChannel(SideChannel):
         self._float_properties: dict[str, float] = {}
 
     def on_message_received(self, msg: IncomingMessage) -> None:
-        """Takes over a property that the environment set."""
+        """Take over a property that the environment set."""
         key = msg.read_string()
         self._float_properties[key] = msg.read_float32()
 
     def set_property(self, key: str, value: float) -> None:
-        """Sets a property here, and in the environment with the next `reset()` or `step()`."""
+        """Set a property here, and in the environment with the next `reset()` or `step()`."""
         self._float_properties[key] = value
         message = OutgoingMessage()
         message.write_string(key)
@@ -36,13 +36,13 @@ class FloatPropertiesChannel(SideChannel):
         self.queue_message_to_send(message)
 
     def get_property(self, key: str) -> float | None:
-        """The value of `key`; None if no side has set it."""
+        """Return the value of `key`; None if no side has set it."""
         return self._float_properties.get(key)
 
     def list_properties(self) -> list[str]:
-        """The names of all properties."""
+        """Return the names of all properties."""
         return list(self._float_properties)
 
     def get_property_dict_copy(self) -> dict[str, float]:
-        """A copy of all properties."""
+        """Return a copy of all properties."""
         return dict(self._float_properties)

@@ -17,15 +17,15 @@ _HEAD_SIZE = 16 + _LENGTH.size
 
 
 def pack_frame(channel_id: uuid.UUID, payload: bytes | bytearray) -> bytes:
-    """One frame, ready to be joined with others."""
+    """Return one frame, ready to be joined with others."""
     return channel_id.bytes_le + _LENGTH.pack(len(payload)) + payload
 
 
 def iter_frames(data: bytes | bytearray) -> Iterator[tuple[uuid.UUID, bytes]]:
-    """The frames in `data`, in order, as (channel id, payload).
+    """Return the frames in `data`, in order, as (channel id, payload).
 
     Raises:
-      UnityEnvironmentException: A frame is cut short, or its length is negative.
+      UnityEnvironmentException: a frame is cut short, or its length is negative.
     """
     data = bytes(data)
     offset = 0

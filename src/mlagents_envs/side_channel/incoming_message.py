@@ -14,11 +14,11 @@ class IncomingMessage:
     Every `read_*` gives its default when nothing is left: a shorter message of an older sender can be read.
 
     Args:
-      buffer: The payload.
-      offset: Where reading begins, in bytes.
+      buffer: the payload.
+      offset: where reading begins, in bytes.
 
     Raises:
-      UnitySideChannelException: From every `read_*`, when the value is cut short or is not ASCII text.
+      UnitySideChannelException: from every `read_*`, when the value is cut short or is not ASCII text.
     """
 
     def __init__(self, buffer: bytes, offset: int = 0) -> None:
@@ -26,19 +26,19 @@ class IncomingMessage:
         self.offset = offset
 
     def read_bool(self, default_value: bool = False) -> bool:
-        """One byte; anything but 0 is true."""
+        """Read one byte; anything but 0 is true."""
         return default_value if self._at_end() else bool(self._unpack("?"))
 
     def read_int32(self, default_value: int = 0) -> int:
-        """A signed 32-bit integer."""
+        """Read a signed 32-bit integer."""
         return default_value if self._at_end() else int(self._unpack("i"))
 
     def read_float32(self, default_value: float = 0.0) -> float:
-        """A 32-bit float."""
+        """Read a 32-bit float."""
         return default_value if self._at_end() else float(self._unpack("f"))
 
     def read_float32_list(self, default_value: list[float] | None = None) -> list[float]:
-        """An int32 count, then that many 32-bit floats."""
+        """Read an int32 count, then that many 32-bit floats."""
         if self._at_end():
             return [] if default_value is None else default_value
         count = self._read_count(item_size=4)
@@ -47,7 +47,7 @@ class IncomingMessage:
         return list(values)
 
     def read_string(self, default_value: str = "") -> str:
-        """An int32 byte count, then ASCII text."""
+        """Read an int32 byte count, then ASCII text."""
         if self._at_end():
             return default_value
         count = self._read_count(item_size=1)
@@ -62,7 +62,7 @@ class IncomingMessage:
         return value
 
     def get_raw_bytes(self) -> bytearray:
-        """A copy of the whole payload, whatever was read before."""
+        """Return a copy of the whole payload, whatever was read before."""
         return bytearray(self.buffer)
 
     def _at_end(self) -> bool:

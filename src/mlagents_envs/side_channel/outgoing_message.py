@@ -15,39 +15,39 @@ class OutgoingMessage:
     """A payload under construction; numbers are little-endian.
 
     Attributes:
-      buffer: What was written so far.
+      buffer: what was written so far.
 
     Raises:
-      UnitySideChannelException: From every `write_*`, when the value does not fit its type.
+      UnitySideChannelException: from every `write_*`, when the value does not fit its type.
     """
 
     def __init__(self) -> None:
         self.buffer = bytearray()
 
     def write_bool(self, b: bool) -> None:
-        """One byte."""
+        """Append one byte."""
         self._pack("?", b)
 
     def write_int32(self, i: int) -> None:
-        """A signed 32-bit integer."""
+        """Append a signed 32-bit integer."""
         self._pack("i", i)
 
     def write_float32(self, f: float) -> None:
-        """A 32-bit float."""
+        """Append a 32-bit float."""
         self._pack("f", f)
 
     def write_float32_list(self, float_list: Sequence[float]) -> None:
-        """An int32 count, then that many 32-bit floats."""
+        """Append an int32 count, then that many 32-bit floats."""
         self._pack(f"i{len(float_list)}f", len(float_list), *float_list)
 
     def write_string(self, s: str) -> None:
-        """An int32 byte count, then ASCII text; other characters raise `UnicodeEncodeError`."""
+        """Append an int32 byte count, then ASCII text; other characters raise `UnicodeEncodeError`."""
         text = s.encode("ascii")
         self.write_int32(len(text))
         self.buffer += text
 
     def set_raw_bytes(self, buffer: bytes | bytearray) -> None:
-        """Makes `buffer` the whole payload."""
+        """Make `buffer` the whole payload."""
         if self.buffer:
             logger.warning("set_raw_bytes() replaces %d bytes that were written before.", len(self.buffer))
         self.buffer = bytearray(buffer)

@@ -13,7 +13,7 @@ class RawBytesChannel(SideChannel):
     """Sends and receives payloads as they are.
 
     Args:
-      channel_id: The same UUID as in the scene.
+      channel_id: the same UUID as in the scene.
     """
 
     def __init__(self, channel_id: uuid.UUID) -> None:
@@ -21,16 +21,16 @@ class RawBytesChannel(SideChannel):
         self._received_messages: list[bytearray] = []
 
     def on_message_received(self, msg: IncomingMessage) -> None:
-        """Keeps the payload for `get_and_clear_received_messages`."""
+        """Keep the payload for `get_and_clear_received_messages`."""
         self._received_messages.append(msg.get_raw_bytes())
 
     def send_raw_data(self, data: bytes | bytearray) -> None:
-        """Queues one payload."""
+        """Queue one payload."""
         message = OutgoingMessage()
         message.set_raw_bytes(data)
         self.queue_message_to_send(message)
 
     def get_and_clear_received_messages(self) -> list[bytearray]:
-        """The payloads received since the last call, oldest first."""
+        """Return the payloads received since the last call, oldest first."""
         received, self._received_messages = self._received_messages, []
         return received

@@ -33,10 +33,10 @@ class SideChannel(ABC):
     ```
 
     Args:
-      channel_id: The same UUID on both sides.
+      channel_id: the same UUID on both sides.
 
     Attributes:
-      message_queue: Payloads that leave with the next `reset()` or `step()`.
+      message_queue: payloads that leave with the next `reset()` or `step()`.
     """
 
     def __init__(self, channel_id: uuid.UUID) -> None:
@@ -49,19 +49,19 @@ class SideChannel(ABC):
         return self._channel_id
 
     def queue_message_to_send(self, msg: OutgoingMessage) -> None:
-        """Puts `msg` in line for the next `reset()` or `step()`."""
+        """Put `msg` in line for the next `reset()` or `step()`."""
         self.message_queue.append(msg.buffer)
 
     @abstractmethod
     def on_message_received(self, msg: IncomingMessage) -> None:
-        """Called inside `reset()` and `step()`, once per message, after the new steps are available."""
+        """Take in a message; called inside `reset()` and `step()`, once per message, after the new steps are there."""
 
 
 class SendOnlySideChannel(SideChannel):
     """A channel on which the environment never answers."""
 
     def on_message_received(self, msg: IncomingMessage) -> None:
-        """Raises `UnityCommunicationException`."""
+        """Raise `UnityCommunicationException`."""
         raise UnityCommunicationException(
             f"The environment sent a message on {type(self).__name__}, which only sends. Another "
             f"channel of the environment may have its id, {self.channel_id}."

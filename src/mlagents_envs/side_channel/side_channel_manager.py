@@ -18,10 +18,10 @@ class SideChannelManager:
     """The channels of one environment.
 
     Args:
-      side_channels: In the order in which their messages are sent; None for no channels.
+      side_channels: in the order in which their messages are sent; None for no channels.
 
     Raises:
-      UnityEnvironmentException: Two channels have one id.
+      UnityEnvironmentException: two channels have one id.
     """
 
     def __init__(self, side_channels: Sequence[SideChannel] | None = None) -> None:
@@ -36,7 +36,7 @@ class SideChannelManager:
                 )
 
     def process_side_channel_message(self, data: bytes | bytearray) -> None:
-        """Hands every frame in `data` to its channel; skips unknown channels, with one warning each.
+        """Hand every frame in `data` to its channel; skip unknown channels, with one warning each.
 
         Raises:
           UnityEnvironmentException: `data` are not a sequence of whole frames.
@@ -53,7 +53,7 @@ class SideChannelManager:
                 )
 
     def generate_side_channel_messages(self) -> bytearray:
-        """All queued messages as frames, in the order of registration; empties the queues."""
+        """Return all queued messages as frames, in the order of registration; empty the queues."""
         frames = bytearray()
         for channel_id, channel in self._side_channels_dict.items():
             for payload in channel.message_queue:

@@ -30,7 +30,7 @@ class StatsSideChannel(SideChannel):
     """Receives statistics.
 
     Attributes:
-      stats: Key -> values received since the last `get_and_reset_stats`, each with its aggregation.
+      stats: key -> values received since the last `get_and_reset_stats`, each with its aggregation.
     """
 
     CHANNEL_ID = uuid.UUID("a1d8f7b7-cec8-50f9-b78b-d3e165a78520")
@@ -40,10 +40,10 @@ class StatsSideChannel(SideChannel):
         self.stats: defaultdict[str, StatList] = defaultdict(list)
 
     def on_message_received(self, msg: IncomingMessage) -> None:
-        """Stores one value.
+        """Store one value.
 
         Raises:
-          UnitySideChannelException: The aggregation is unknown.
+          UnitySideChannelException: the aggregation is unknown.
         """
         key = msg.read_string()
         value = msg.read_float32()
@@ -58,13 +58,13 @@ class StatsSideChannel(SideChannel):
         self.stats[key].append((value, aggregation))
 
     def get_and_reset_stats(self) -> EnvironmentStats:
-        """The values received since the last call."""
+        """Return the values received since the last call."""
         received, self.stats = self.stats, defaultdict(list)
         return received
 
 
 def encode_stat(key: str, value: float, aggregation: StatsAggregationMethod) -> bytes:
-    """The payload that `StatsSideChannel` reads, for the side that sends it."""
+    """Return the payload that `StatsSideChannel` reads, for the side that sends it."""
     message = OutgoingMessage()
     message.write_string(key)
     message.write_float32(value)

@@ -18,7 +18,7 @@ class Actions:
     The arrays stay the same objects for the whole life of the batch, so that compiled code may hold them.
 
     Attributes:
-      spec: Continuous size and branches.
+      spec: continuous size and branches.
       continuous: float32 [agents, continuous size].
       discrete: int32 [agents, branches].
     """
@@ -43,13 +43,13 @@ def check_action_values(spec: ActionSpec, action: ActionTuple, behavior: str, ag
     """Hold the numbers of an action against its spec; its shapes are taken to be right.
 
     Args:
-      spec: Of the behavior.
+      spec: of the behavior.
       action: float32 [n, continuous size] and int32 [n, branches].
-      behavior: Named in errors.
+      behavior: named in errors.
       agent_id: int32 [n], named in errors.
 
     Raises:
-      UnityActionException: A continuous action is NaN or infinite, or a discrete one is not a choice of
+      UnityActionException: a continuous action is NaN or infinite, or a discrete one is not a choice of
         its branch.
     """
     continuous, discrete = action.continuous, action.discrete

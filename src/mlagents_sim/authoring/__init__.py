@@ -25,9 +25,8 @@ Where many agents do the same, `mlagents_sim.agent.AgentBatch` does it with arra
 """
 
 from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
-from mlagents_sim.authoring.agent import Agent
+from mlagents_sim.authoring.agent import Agent, AgentGroup
 from mlagents_sim.authoring.behavior import BehaviorParameters, BehaviorType, DecisionRequester
-from mlagents_sim.authoring.groups import AgentGroup
 from mlagents_sim.authoring.observations import ObservationWriter
 from mlagents_sim.authoring.sensors import AgentSensor, FrameSensor
 from mlagents_sim.authoring.world import AgentWorld

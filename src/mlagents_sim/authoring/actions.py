@@ -37,7 +37,7 @@ class ActionMask:
         """Allow or forbid a choice.
 
         Raises:
-          UnityActionException: There is no such branch or choice.
+          UnityActionException: there is no such branch or choice.
         """
         sizes = [len(choices) for choices in self._forbidden]
         if not (0 <= branch < len(sizes) and 0 <= choice < sizes[branch]):

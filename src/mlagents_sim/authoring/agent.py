@@ -1,33 +1,17 @@
-"""One agent, as an object."""
+"""One agent, as an object; and a group of them, which wins and loses together."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from mlagents_envs.exception import UnityEnvironmentException, UnityPolicyException
 from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
 from mlagents_sim.authoring.behavior import BehaviorParameters, DecisionRequester
 from mlagents_sim.authoring.observations import ObservationWriter
+from mlagents_sim.authoring.place import Place
 from mlagents_sim.authoring.sensors import AgentSensor
 from mlagents_sim.keys import Keys, write_actions
-
-if TYPE_CHECKING:
-    from mlagents_sim.authoring.batch import ObjectBatch
-    from mlagents_sim.authoring.groups import AgentGroup
-
-
-class Place(NamedTuple):
-    """Where the numbers of an agent are kept."""
-
-    batch: ObjectBatch
-    row: int
-
-    @property
-    def rows(self) -> slice:
-        """The row, for methods that take many."""
-        return slice(self.row, self.row + 1)
 
 
 class Agent:
@@ -38,20 +22,20 @@ class Agent:
     or between two, gets `on_action_received`; who has reached `max_step` is interrupted; then comes the physics.
 
     Args:
-      behavior: What the agent observes and does, and who decides.
-      max_step: Physics steps after which an episode is interrupted; 0 for no limit.
-      decision_requester: Asks for decisions at a steady pace; without it the agent does, by `request_decision`.
-      sensors: Of this agent alone.
+      behavior: what the agent observes and does, and who decides.
+      max_step: physics steps after which an episode is interrupted; 0 for no limit.
+      decision_requester: asks for decisions at a steady pace; without it the agent does, by `request_decision`.
+      sensors: of this agent alone.
 
     Attributes:
-      behavior: As given.
-      max_step: As given; may be changed.
-      decision_requester: As given.
-      sensors: As given.
-      group: The group that the agent is registered with, or None.
-      cumulative_reward: Earned in this episode.
-      completed_episodes: How many have ended.
-      keys: What the keys of people mean who play; a subclass says so, the same for all agents of a behavior.
+      behavior: as given.
+      max_step: as given; may be changed.
+      decision_requester: as given.
+      sensors: as given.
+      group: the group that the agent is registered with, or None.
+      cumulative_reward: earned in this episode.
+      completed_episodes: how many have ended.
+      keys: what the keys of people mean who play; a subclass says so, the same for all agents of a behavior.
     """
 
     keys: Sequence[Keys] = ()
@@ -94,7 +78,7 @@ class Agent:
         """Decide by a rule of your own: write into `actions_out`, which is zero. Here the player's keys decide.
 
         Raises:
-          UnityPolicyException: The subclass has neither a rule nor keys.
+          UnityPolicyException: the subclass has neither a rule nor keys.
         """
         if not self.keys:
             raise UnityPolicyException(
@@ -129,12 +113,12 @@ class Agent:
         return self.located()
 
     def end_episode(self) -> None:
-        """The episode is over. What the agent sees now is its last observation; the next episode begins at once."""
+        """End the episode. What the agent sees now is its last observation; the next episode begins at once."""
         batch, row = self.located()
         batch.end(row, interrupted=False)
 
     def episode_interrupted(self) -> None:
-        """As `end_episode`, but the episode is cut, not finished: its last state still has a value."""
+        """Cut the episode short, else as `end_episode`: it is not finished, and its last state still has a value."""
         batch, row = self.located()
         batch.end(row, interrupted=True)
 
@@ -188,13 +172,83 @@ class Agent:
         return f"Behavior {self.behavior.qualified_name!r}, {number} ({type(self).__name__})"
 
     def located(self) -> Place:
-        """Where the agent's numbers are kept.
+        """Return where the agent's numbers are kept.
 
         Raises:
-          UnityEnvironmentException: The agent is in no world yet.
+          UnityEnvironmentException: the agent is in no world yet.
         """
         if self.place is None:
             raise UnityEnvironmentException(
                 f"{self.described}: this needs a world. Give the agent to an AgentWorld first."
             )
         return self.place
+
+
+class AgentGroup:
+    """A group of agents: what one of them achieves may be worth something to all, also to those gone before.
+
+    Agents of different behaviors may be in one group; an agent is in one group at most. Batches have
+    `AgentBatch.assign_groups` instead.
+    """
+
+    def __init__(self) -> None:
+        self._agents: list[Agent] = []
+        self._id: int | None = None
+
+    @property
+    def registered_agents(self) -> tuple[Agent, ...]:
+        """In the order in which they were registered."""
+        return tuple(self._agents)
+
+    def register_agent(self, agent: Agent) -> None:
+        """Add an agent; one that is disabled leaves by itself.
+
+        Raises:
+          ValueError: it is in another group.
+        """
+        if agent.group is self:
+            return
+        if agent.group is not None:
+            raise ValueError(f"{agent.described}: the agent is in another group; unregister it there first.")
+        agent.group = self
+        self._agents.append(agent)
+        if agent.place is not None:
+            self.join(agent)
+
+    def unregister_agent(self, agent: Agent) -> None:
+        """Remove an agent. What its group earned since its last report is lost to it."""
+        if agent.group is not self:
+            return
+        agent.group = None
+        self._agents.remove(agent)
+        if agent.place is not None:
+            agent.place.batch.set_group(agent.place.row, 0)
+
+    def add_group_reward(self, value: float) -> None:
+        """Add to what every agent in the group earns with it in its decision window."""
+        for agent in self._agents:
+            place = agent.located()
+            place.batch.add_group_reward(value, place.rows)
+
+    def set_group_reward(self, value: float) -> None:
+        """Overwrite what every agent in the group has earned with it in its decision window."""
+        for agent in self._agents:
+            place = agent.located()
+            place.batch.set_group_reward(value, place.rows)
+
+    def end_group_episode(self) -> None:
+        """End the episode of every agent in the group; all stay in it."""
+        for agent in self.registered_agents:
+            agent.end_episode()
+
+    def group_episode_interrupted(self) -> None:
+        """Cut the episode of every agent in the group; all stay in it."""
+        for agent in self.registered_agents:
+            agent.episode_interrupted()
+
+    def join(self, agent: Agent) -> None:
+        """Tell the agent's world of the group; called once the agent has one."""
+        batch, row = agent.located()
+        if self._id is None:
+            self._id = batch.next_group_id()
+        batch.set_group(row, self._id)

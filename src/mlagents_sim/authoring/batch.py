@@ -15,8 +15,9 @@ from mlagents_envs.exception import UnityActionException, UnityEnvironmentExcept
 from mlagents_sim.academy import join_terminal_steps
 from mlagents_sim.agent import AgentBatch
 from mlagents_sim.authoring.actions import ActionBuffers, ActionMask
-from mlagents_sim.authoring.agent import Agent, Place
+from mlagents_sim.authoring.agent import Agent
 from mlagents_sim.authoring.observations import ObservationWriter
+from mlagents_sim.authoring.place import Place
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
 
@@ -43,11 +44,11 @@ class OwnSensor:
         self.spec = spec
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, *shape] as it is."""
+        """Return `frame` [rows, *shape] as it is."""
         return np.asarray(frame, np.float32)
 
     def clear(self, rows: RowIndex) -> None:
-        """The agents' own sensors forget by themselves."""
+        """Do nothing: the agents' own sensors forget by themselves."""
 
 
 class ObjectBatch(AgentBatch):
@@ -57,11 +58,11 @@ class ObjectBatch(AgentBatch):
     Unlike in others of its kind an episode ends where `end_episode` is called, not at the end of the phase.
 
     Args:
-      agents: Of one behavior and team; the first tells what all observe.
-      numbers: Of the world.
+      agents: of one behavior and team; the first tells what all observe.
+      numbers: of the world.
 
     Raises:
-      ValueError: An agent observes or does something else than the first, or belongs to another world.
+      ValueError: an agent observes or does something else than the first, or belongs to another world.
     """
 
     def __init__(self, agents: Sequence[Agent], numbers: Numbers) -> None:
@@ -100,7 +101,7 @@ class ObjectBatch(AgentBatch):
                 )
 
     def _make_sensors(self, agent: Agent) -> list[Sensor]:
-        """All sensors by name, and in `_sources` where their frames come from: an index, None for the vector."""
+        """Make all sensors by name; note in `_sources` where their frames come from: an index, None for the vector."""
         named: list[tuple[Sensor, int | None]] = [
             (OwnSensor(sensor.spec), number) for number, sensor in enumerate(agent.sensors)
         ]
@@ -120,7 +121,7 @@ class ObjectBatch(AgentBatch):
         return buffers
 
     def actions_of(self, row: int) -> ActionBuffers:
-        """What an agent does now; always the same arrays."""
+        """Return what an agent does now; always the same arrays."""
         return self._buffers[row]
 
     # Decisions
@@ -133,7 +134,7 @@ class ObjectBatch(AgentBatch):
         return np.flatnonzero([agent.is_enabled and agent.wants_decision for agent in self._agents])
 
     def decision_steps(self) -> DecisionSteps:
-        """What the agents report that want a decision now."""
+        """Return what the agents report that want a decision now."""
         steps = super().decision_steps()
         for row in self._waiting():
             self._agents[row].wants_decision = False
@@ -153,7 +154,7 @@ class ObjectBatch(AgentBatch):
             agent.request_action()
 
     def action_mask(self) -> list[NDArray[np.bool_]]:
-        """Bool [agents, branch size] per branch, asked anew of the agents that wait."""
+        """Return bool [agents, branch size] per branch, asked anew of the agents that wait."""
         for row in self._waiting():
             mine = [mask[row] for mask in self._mask]
             for forbidden in mine:
@@ -166,7 +167,7 @@ class ObjectBatch(AgentBatch):
         return self._mask
 
     def heuristic(self) -> ActionTuple:
-        """What the agents that reported last would do by their own rule, a row for each."""
+        """Return what the agents that reported last would do by their own rule, a row for each."""
         waiting = self._waiting()
         actions = self.spec.action_spec.empty_action(len(waiting))
         for out, row in enumerate(waiting):
@@ -174,7 +175,7 @@ class ObjectBatch(AgentBatch):
         return actions
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """A frame of each sensor, [rows, ...]."""
+        """Return a frame of each sensor, [rows, ...]."""
         assert isinstance(rows, np.ndarray)
         self._is_reporting = True
         try:
@@ -184,7 +185,7 @@ class ObjectBatch(AgentBatch):
         return [np.stack(column) for column in zip(*frames, strict=True)]
 
     def _frames_of(self, agent: Agent) -> list[NDArray[np.float32]]:
-        """What one agent perceives; its vector is asked for even if it is empty."""
+        """Return what one agent perceives; its vector is asked for even if it is empty."""
         agent.collect_observations(self._writer)
         vector = self._writer.take(agent.described)
         return [vector if source is None else _own_frame(agent, source) for source in self._sources]
@@ -192,7 +193,7 @@ class ObjectBatch(AgentBatch):
     # Life of an episode
 
     def begin_all_episodes(self) -> None:
-        """As for every batch."""
+        """Do as for every batch."""
         self._step = 0
         self._over.clear()
         super().begin_all_episodes()
@@ -235,7 +236,7 @@ class ObjectBatch(AgentBatch):
         """End the episode of one agent, and begin its next.
 
         Raises:
-          UnityEnvironmentException: In `collect_observations`, or in the agent's own `on_episode_begin`.
+          UnityEnvironmentException: in `collect_observations`, or in the agent's own `on_episode_begin`.
         """
         agent = self._agents[row]
         if not agent.is_enabled:
@@ -280,7 +281,7 @@ class ObjectBatch(AgentBatch):
         agent.completed_episodes += 1
 
     def has_ended(self) -> bool:
-        """Whether an end is not yet reported."""
+        """Return whether an end is not yet reported."""
         return bool(self._over)
 
     def finish_episodes(self) -> TerminalSteps | None:
@@ -300,7 +301,7 @@ class ObjectBatch(AgentBatch):
         self.assign_groups(ids)
 
     def next_group_id(self) -> int:
-        """A number that no other group of the world has."""
+        """Return a number that no other group of the world has."""
         return next(self._numbers.groups)
 
 

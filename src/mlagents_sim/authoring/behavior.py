@@ -32,14 +32,14 @@ class BehaviorParameters:
     """The behavior of an agent. Agents of the same name and team share a policy, so all of this must be the same.
 
     Attributes:
-      name: Of the behavior, as the trainer's YAML calls it.
-      vector_observation_size: How many numbers `collect_observations` adds.
-      action_spec: What the agent does.
-      team_id: Which side it is on, in games that are trained against themselves.
-      stacked_vectors: How many of the last vector observations the agent sees at once.
-      behavior_type: Who decides.
-      model: For INFERENCE_ONLY: a model file, or a model that was loaded already.
-      deterministic_inference: The model's most likely actions instead of samples.
+      name: of the behavior, as the trainer's YAML calls it.
+      vector_observation_size: how many numbers `collect_observations` adds.
+      action_spec: what the agent does.
+      team_id: which side it is on, in games that are trained against themselves.
+      stacked_vectors: how many of the last vector observations the agent sees at once.
+      behavior_type: who decides.
+      model: for INFERENCE_ONLY: a model file, or a model that was loaded already.
+      deterministic_inference: the model's most likely actions instead of samples.
 
     Raises:
       ValueError: a negative size or team, less than one stacked vector, or a model missing or without use.
@@ -75,8 +75,8 @@ class DecisionRequester:
     """Asks for decisions at a steady pace, counted for the whole world.
 
     Attributes:
-      period: Physics steps from one decision to the next.
-      take_actions_between_decisions: Act on every physics step, repeating the last decision.
+      period: physics steps from one decision to the next.
+      take_actions_between_decisions: act on every physics step, repeating the last decision.
 
     Raises:
       ValueError: `period` is less than 1.

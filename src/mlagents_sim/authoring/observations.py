@@ -12,7 +12,7 @@ class ObservationWriter:
     """Takes an agent's vector observation, number by number.
 
     Args:
-      size: How many numbers there are to be.
+      size: how many numbers there are to be.
     """
 
     def __init__(self, size: int) -> None:
@@ -35,20 +35,20 @@ class ObservationWriter:
         """Add as many numbers as there are choices: 1 for the one that holds, 0 for the others.
 
         Raises:
-          UnityObservationException: There is no such choice.
+          UnityObservationException: there is no such choice.
         """
         if not 0 <= choice < choices:
             raise UnityObservationException(f"One-hot observation of choice {choice}; expected 0 to {choices - 1}.")
         self._values += [float(number == choice) for number in range(choices)]
 
     def take(self, who: str) -> NDArray[np.float32]:
-        """The numbers so far, float32 [size]; the next observation starts empty.
+        """Return the numbers so far, float32 [size]; the next observation starts empty.
 
         Args:
-          who: The behavior and agent, for errors.
+          who: the behavior and agent, for errors.
 
         Raises:
-          UnityObservationException: Too many or too few, or one is NaN or infinite.
+          UnityObservationException: too many or too few, or one is NaN or infinite.
         """
         values, self._values = np.array(self._values, np.float32), []
         if len(values) != self._size:

@@ -21,18 +21,18 @@ class AgentSensor(Protocol):
         """Name and shape of the observation, the same for all agents of a behavior."""
 
     def observe(self) -> ArrayLike:
-        """What the agent perceives now, of the spec's shape."""
+        """Return what the agent perceives now, of the spec's shape."""
 
     def reset(self) -> None:
-        """The agent begins an episode: forget what was perceived before."""
+        """Begin an episode: forget what was perceived before."""
 
 
 class FrameSensor:
     """A sensor of `mlagents_sim.sensors` for one agent.
 
     Args:
-      sensor: For a batch of one agent.
-      frame: Returns what the sensor is to turn into an observation, without the batch axis.
+      sensor: for a batch of one agent.
+      frame: returns what the sensor is to turn into an observation, without the batch axis.
     """
 
     def __init__(self, sensor: Sensor, frame: Callable[[], ArrayLike]) -> None:
@@ -45,7 +45,7 @@ class FrameSensor:
         return self._sensor.spec
 
     def observe(self) -> NDArray[np.float32]:
-        """The sensor's observation of the present frame."""
+        """Return the sensor's observation of the present frame."""
         observation: NDArray[np.float32] = self._sensor.observe(ALL, np.asarray(self._frame())[np.newaxis])[0]
         return observation
 

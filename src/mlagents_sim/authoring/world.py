@@ -23,14 +23,14 @@ class AgentWorld(World):
     Agents report in the order in which they are listed here, behavior by behavior.
 
     Args:
-      agents: At least one; more cannot be added later, but agents may be disabled and enabled.
-      parameters: What trainers may change.
-      rng: Source of the samples that models draw; without it one of a fixed seed.
+      agents: at least one; more cannot be added later, but agents may be disabled and enabled.
+      parameters: what trainers may change.
+      rng: source of the samples that models draw; without it one of a fixed seed.
 
     Raises:
-      ValueError: No agents, one whose `__init__` forgot that of `Agent`, or two of one behavior that observe or do
+      ValueError: no agents, one whose `__init__` forgot that of `Agent`, or two of one behavior that observe or do
         different things.
-      UnityPolicyException: A model cannot be loaded.
+      UnityPolicyException: a model cannot be loaded.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class AgentWorld(World):
 
 
 def _by_behavior(agents: Sequence[Agent]) -> list[list[Agent]]:
-    """Agents that one policy decides for, together."""
+    """Return agents that one policy decides for, together."""
     together: dict[tuple[str, BehaviorType, object], list[Agent]] = {}
     for agent in agents:
         if "behavior" not in vars(agent):

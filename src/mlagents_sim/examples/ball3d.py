@@ -74,7 +74,7 @@ PARAMETERS: Final = {
 
 
 def _origins(areas: int) -> NDArray[np.float64]:
-    """float64 [areas, 3]: layers of 4 x 3 platforms, 9 m apart."""
+    """Return float64 [areas, 3]: layers of 4 x 3 platforms, 9 m apart."""
     index = np.arange(areas)
     return np.stack([index % 4 * 9.0 - 9.0, index // 4 % 3 * 9.0 - 9.0, index // 12 * 9.0 + 5.0], axis=1)
 
@@ -142,7 +142,7 @@ def _act(areas: Areas, agents: AgentArrays) -> None:
 
 @compiled
 def _integrate(areas: Areas) -> None:
-    """0.02 s of physics."""
+    """Advance the physics by 0.02 s."""
     normal, push = np.empty(3), np.empty(3)
     for i in range(len(areas.quat)):
         position, velocity, spin, radius = areas.position[i], areas.velocity[i], areas.spin[i], areas.radius[i]
@@ -157,7 +157,7 @@ def _integrate(areas: Areas) -> None:
 
 @compiled
 def _advance(areas: Areas, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(agents)
         _act(areas, agents)
@@ -174,10 +174,10 @@ class Ball3DAgents(AgentBatch):
     """The platforms. They observe their tilt, where the ball is, and unless it is hard how fast it moves.
 
     Args:
-      behavior: Fully qualified name.
-      sensor: What takes the observation, or the last few.
-      areas: One per agent.
-      rng: Source of start positions.
+      behavior: fully qualified name.
+      sensor: what takes the observation, or the last few.
+      areas: one per agent.
+      rng: source of start positions.
       parameters: `PARAMETERS`; the scale is read at every reset, or only once if it is hard.
       hard: 3DBallHard: no velocity, but the last frames.
     """
@@ -226,7 +226,7 @@ class Ball3DAgents(AgentBatch):
         self._has_begun = True
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
+        """Return quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
         areas = self._areas
         quat = areas.quat[rows]
         observation = np.empty((len(quat), EASY_SIZE))
@@ -237,7 +237,7 @@ class Ball3DAgents(AgentBatch):
         return [observation[:, :HARD_SIZE] if self._hard else observation]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Platforms, balls and what was perceived."""
+        """Return the platforms, balls and what was perceived."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -257,7 +257,7 @@ class Ball3DWorld(World):
         super().__init__([self.make_agents(rng, parameters, hard=hard)], DECISION_PERIOD, parameters)
 
     def make_agents(self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> Ball3DAgents:
-        """The agents of these areas."""
+        """Return the agents of these areas."""
         sensor: Sensor = VectorSensor(EASY_SIZE)
         if hard:
             sensor = StackingSensor(VectorSensor(HARD_SIZE), STACKED_FRAMES, len(self.areas.quat))
@@ -265,7 +265,7 @@ class Ball3DWorld(World):
         return Ball3DAgents(behavior, sensor, self.areas, rng, parameters, hard=hard)
 
     def bodies(self) -> VisualGeoms:
-        """Platforms, balls, and a face that looks at the spectators."""
+        """Return the platforms, balls, and a face that looks at the spectators."""
         areas = self.areas
         turned = quat_rotations(areas.quat)
         platforms = make_boxes(areas.origin, HALF_SIZE_M, PLATFORM_RGBA[:3], turned)
@@ -273,11 +273,11 @@ class Ball3DWorld(World):
         return join(platforms, balls, make_faces(areas.origin, turned * (-1.0, 1.0, -1.0), 2.0 * HALF_SIZE_M))
 
     def integrate(self) -> None:
-        """Gravity, drag, contacts."""
+        """Move with gravity, drag and contacts."""
         _integrate(self.areas)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         return _advance(self.areas, self.agents[0].arrays, steps)
 
 

@@ -63,15 +63,15 @@ class BasicAgents(AgentBatch):
         self.position: NDArray[np.intp] = np.full(count, START)
 
     def reset(self, rows: NDArray[np.intp]) -> None:
-        """Back to the start."""
+        """Go back to the start."""
         self.position[rows] = START
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """The position, one-hot."""
+        """Return the position, one-hot."""
         return [_ONE_HOT[self.position[rows]]]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Where everybody is."""
+        """Return where everybody is."""
         return {"position": self.position}
 
     def act(self) -> None:
@@ -92,7 +92,7 @@ class BasicWorld(World):
         super().__init__([self.lines], 1, parameters)
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """The lines from goal to goal, one below the other, with large dots for large goals."""
+        """Return the lines from goal to goal, one below the other, with large dots for large goals."""
         from PIL import Image, ImageDraw
 
         cell = SUPERSAMPLING * width / (LARGE_GOAL - SMALL_GOAL + 2)

@@ -207,7 +207,7 @@ def _turn_target(areas: Areas, i: int) -> None:
 
 @compiled
 def _integrate(areas: Areas, agents: AgentArrays) -> bool:
-    """0.02 s of physics; then who is down stops and asks, or has jumped enough. Returns whether any episode is over."""
+    """Advance by 0.02 s; then who is down stops and asks, or has jumped enough. Return whether any episode is over."""
     ray = np.array((0.0, -REACH_DOWN_M, 0.0))
     any_over = False
     for i in range(len(areas.asks)):
@@ -233,7 +233,7 @@ def _integrate(areas: Areas, agents: AgentArrays) -> bool:
 
 @compiled
 def _advance(areas: Areas, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(agents)
         _act(areas, agents)
@@ -249,8 +249,8 @@ class BouncerAgents(AgentBatch):
     """The cubes. Each decides when it comes down: it sees itself and the target, now and at its last two decisions.
 
     Args:
-      areas: One row per agent.
-      rng: Source of places.
+      areas: one row per agent.
+      rng: source of places.
       parameters: `PARAMETERS`, read at every reset.
     """
 
@@ -299,11 +299,11 @@ class BouncerAgents(AgentBatch):
         return place
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Where the cube and where the target is."""
+        """Return where the cube and where the target is."""
         return [np.concatenate((self._areas.position[rows], self._areas.target[rows]), axis=1)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Cubes, targets, and what was seen."""
+        """Return the cubes, targets, and what was seen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -322,7 +322,7 @@ class BouncerWorld(World):
         super().__init__([self.bouncers], 1, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """Floors, cubes with their faces, and the targets, of which Unity shows the inner half."""
+        """Return the floors, cubes with their faces, and the targets, of which Unity shows the inner half."""
         areas = self.areas
         offset = side_by_side(len(areas.asks), AREAS_APART_M)
         cubes = areas.position + offset
@@ -334,12 +334,12 @@ class BouncerWorld(World):
         )
 
     def integrate(self) -> None:
-        """Flight, and the reward for the target."""
+        """Let the cubes fly, and give the reward for the target."""
         _integrate(self.areas, self.bouncers.arrays)
         self._replace_caught()
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         done = _advance(self.areas, self.bouncers.arrays, steps)
         self._replace_caught()
         return done

@@ -127,8 +127,8 @@ class Crawlers(NamedTuple):
     """The creatures of all areas.
 
     Attributes:
-      ragdolls: Their bodies.
-      targets: Where they are to run.
+      ragdolls: their bodies.
+      targets: where they are to run.
       direction: float64 [areas, 3], unit vector from the body to the target at the last decision.
       gravity: float64 [areas], m/s^2.
       fatal: int64 [n], bodies that must not touch the ground.
@@ -181,7 +181,7 @@ def _integrate(crawlers: Crawlers, agents: AgentArrays) -> bool:
 
 @compiled
 def _advance(crawlers: Crawlers, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for k in range(steps):
         count_step(agents)
         _act(crawlers, agents)
@@ -199,12 +199,12 @@ class CrawlerAgents(AgentBatch):
     """The creatures. They observe themselves as they lie to the target, and where their drives turn to.
 
     Args:
-      behavior: Fully qualified name.
-      crawler: What a creature is made of.
-      crawlers: One per agent.
-      rng: Source of the targets' places.
+      behavior: fully qualified name.
+      crawler: what a creature is made of.
+      crawlers: one per agent.
+      rng: source of the targets' places.
       parameters: `PARAMETERS`, read at every reset.
-      moving_target: Whether every episode has a target of its own.
+      moving_target: whether every episode has a target of its own.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ class CrawlerAgents(AgentBatch):
         self.drives.apply(self.arrays.continuous)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Height; the body's directions; of every part contact, velocities, place and drive: see the documentation.
+        """Return height; the body's directions; of every part contact, velocities, place, drive: see the documentation.
 
         Directions are seen by somebody who looks from the body to the target.
         """
@@ -270,7 +270,7 @@ class CrawlerAgents(AgentBatch):
         return [np.concatenate((height[:, np.newaxis], up_and_forward, part[:, 0, :7], legs), axis=1)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Bodies, drives and targets."""
+        """Return the bodies, drives and targets."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -306,17 +306,17 @@ class CrawlerWorld(World):
         self.crawler_agents.drives.clear()
 
     def bodies(self) -> VisualGeoms:
-        """Creatures on floors that move with them, and the way to their targets."""
+        """Return the creatures on floors that move with them, and the way to their targets."""
         crawlers = self.crawlers
         return runners_on_floors(self.crawler, crawlers.ragdolls, crawlers.targets.position, COLORS)
 
     def integrate(self) -> None:
-        """Joints, contacts, and the end of who falls."""
+        """Move with joints and contacts, and end the episode of who falls."""
         _integrate(self.crawlers, self.crawler_agents.arrays)
         refill(self.crawlers.targets, self._rng)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         done = _advance(self.crawlers, self.crawler_agents.arrays, steps)
         refill(self.crawlers.targets, self._rng)
         return done

@@ -106,15 +106,15 @@ class Areas:
     """Fields with agents, food and walls.
 
     Args:
-      count: Areas.
-      rng: Source of places and directions.
+      count: areas.
+      rng: source of places and directions.
 
     Attributes:
-      boxes: One row per area: agents, floor, walls.
-      food: One row per area.
-      lasers: Likewise.
-      shapes: What rays and lasers hit, likewise: agents, food, walls.
-      origins: Of the rays, a row per agent.
+      boxes: one row per area: agents, floor, walls.
+      food: one row per area.
+      lasers: likewise.
+      shapes: what rays and lasers hit, likewise: agents, food, walls.
+      origins: of the rays, a row per agent.
     """
 
     def __init__(self, count: int, rng: np.random.Generator) -> None:
@@ -188,7 +188,7 @@ class FoodCollectorAgents(AgentBatch):
     """The cubes, five in each area. They see what is around them by rays, and feel how fast they are.
 
     Args:
-      areas: Where they are.
+      areas: where they are.
       parameters: `PARAMETERS`, read at every reset.
     """
 
@@ -223,7 +223,7 @@ class FoodCollectorAgents(AgentBatch):
         self._areas.place_agents(rows, float(self._scale[0]))
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit; velocity, and whether the agent is frozen, and whether it shoots."""
+        """Return what the rays hit, the velocity, whether the agent is frozen, and whether it shoots."""
         areas, scale = self._areas, float(self._scale[0])
         look(areas.boxes, areas.food, areas.lasers, areas.shapes, areas.origins)
         agents, rays = np.arange(len(self))[rows], self._sensor.rays
@@ -232,7 +232,7 @@ class FoodCollectorAgents(AgentBatch):
         return [cast(rays, areas.shapes, areas.origins, agents), perceive_own_state(areas.boxes, areas.lasers, agents)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Agents, food, who shoots and who is frozen."""
+        """Return the agents, food, who shoots and who is frozen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -256,7 +256,7 @@ class FoodCollectorWorld(World):
         self.areas.lay_food()
 
     def bodies(self) -> VisualGeoms:
-        """Agents, black if they are frozen, and their lasers; green food and red; floor and walls."""
+        """Return the agents, black if they are frozen, and their lasers; green food and red; floor and walls."""
         areas, boxes = self.areas, self.areas.boxes
         offset = side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         place, turned = boxes.position + offset, yaw_rotations(boxes.yaw)
@@ -276,20 +276,20 @@ class FoodCollectorWorld(World):
         )
 
     def _lasers(self, agents: NDArray[np.float64], turned: NDArray[np.float64]) -> VisualGeoms:
-        """Beams ahead of those who shoot; of the others only a speck inside them."""
+        """Return beams ahead of those who shoot; of the others only a speck inside them."""
         shoots = self.areas.lasers.shoots.reshape(-1, 1)
         half_length = 0.5 * LASER_LENGTH_M * float(self.parameters.read("laser_length", 1)[0])
         size = np.where(shoots, (LASER_WIDTH_M, LASER_WIDTH_M, half_length), 0.01)
         return make_solids(agents + turned[:, :, 2] * size[:, 2:], size, RED, turned)
 
     def integrate(self) -> None:
-        """Contacts, and what is eaten."""
+        """Move with contacts, and let agents eat."""
         areas = self.areas
         integrate(areas.boxes, areas.food, self.collectors.arrays)
         areas.choose_next_places()
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         areas = self.areas
         done = advance(areas.boxes, areas.food, areas.lasers, areas.shapes, self.collectors.arrays, steps)
         areas.choose_next_places()

@@ -98,7 +98,7 @@ def act(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes, agents: AgentA
 
 @compiled
 def _run(boxes: Boxes, lasers: Lasers, choices: NDArray[np.int32], area: int, i: int) -> None:
-    """Unity's order: the laser's brake, the limit, the push; its direction is that of before the turn."""
+    """Act in Unity's order: the laser's brake, the limit, the push; its direction is that of before the turn."""
     velocity, yaw = boxes.velocity[area, i], boxes.yaw[area, i]
     lasers.shoots[area, i] = False
     lasers.frozen_steps[area, i] = max(0, lasers.frozen_steps[area, i] - 1)
@@ -165,7 +165,7 @@ def _first_hit(shapes: Shapes, area: int, shooter: int) -> int:
 
 @compiled
 def integrate(boxes: Boxes, food: Food, agents: AgentArrays) -> None:
-    """0.02 s of physics; what agents touch is eaten, and comes down elsewhere."""
+    """Advance the physics by 0.02 s; what agents touch is eaten, and comes down elsewhere."""
     normal, push, eaten = np.empty(3), np.zeros((FOOD, 3)), np.zeros(FOOD, np.bool_)
     for area in range(len(food.position)):
         push[:] = 0.0
@@ -277,7 +277,7 @@ def _roll(
 def advance(
     boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes, agents: AgentArrays, steps: int
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(agents)
         act(boxes, food, lasers, shapes, agents)

@@ -65,12 +65,12 @@ PARAMETERS: Final = {
 
 @compiled
 def _covers(thing: int, u: float, v: float) -> bool:
-    """Whether a thing covers a point of its cell.
+    """Return whether a thing covers a point of its cell.
 
     Args:
       thing: GOAL, two crossed bars; PIT, the same turned by 45 degrees; AGENT, a hollow square; others cover nothing.
-      u: To the right from the middle of the cell, in cells.
-      v: Upwards, likewise.
+      u: to the right from the middle of the cell, in cells.
+      v: upwards, likewise.
     """
     if thing == PIT:
         u, v = _SQRT_HALF * (u + v), _SQRT_HALF * (u - v)
@@ -125,8 +125,8 @@ class GridAgents(AgentBatch):
     """One agent per grid. It sees the grid from above, and knows which moves lead into a wall.
 
     Args:
-      count: Grids.
-      rng: Source of what is where.
+      count: grids.
+      rng: source of what is where.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
@@ -156,7 +156,7 @@ class GridAgents(AgentBatch):
         """Put pits, then goals, then the agent into different random cells.
 
         Raises:
-          UnitySideChannelException: There is not room for them all.
+          UnitySideChannelException: there is not room for them all.
         """
         self.size[rows] = self._parameters.read("gridSize", len(rows))
         self.cells[rows] = EMPTY
@@ -173,14 +173,14 @@ class GridAgents(AgentBatch):
             self.position[row] = x[-1], z[-1]
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """The picture."""
+        """Return the picture."""
         size = self.size[rows]
         pictures = np.empty((len(size), 3, HEIGHT, WIDTH), np.float32)
         _draw(pictures, self.cells[rows], size, self.position[rows], _VALUES)
         return [pictures]
 
     def action_mask(self) -> list[NDArray[np.bool_]]:
-        """No moves out of the grid."""
+        """Forbid moves out of the grid."""
         mask = np.zeros((len(self), len(_MOVES)), np.bool_)
         last = self.size - 1
         x, z = self.position.T
@@ -188,7 +188,7 @@ class GridAgents(AgentBatch):
         return [mask]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What is where."""
+        """Return what is where."""
         return {"cells": self.cells, "size": self.size, "position": self.position}
 
     def act(self) -> None:
@@ -217,7 +217,7 @@ class GridWorld(World):
         super().__init__([self.grids], 1, parameters)
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """All grids from above, larger than the agents see them."""
+        """Return all grids from above, larger than the agents see them."""
         from PIL import Image, ImageDraw
 
         count = len(self.grids)
@@ -231,7 +231,7 @@ class GridWorld(World):
         return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
     def _paint(self, draw: ImageDraw, grid: int, left: int, top: int, side: int) -> None:
-        """One grid with half a cell of wall around it."""
+        """Draw one grid with half a cell of wall around it."""
         size = int(self.grids.size[grid])
         cell = side / (size + 1)
         for x in range(size):

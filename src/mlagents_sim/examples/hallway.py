@@ -111,7 +111,7 @@ def _act(boxes: Boxes, agents: AgentArrays) -> None:
 
 @compiled
 def _integrate(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gravity: NDArray[np.float64]) -> bool:
-    """0.02 s of physics; who touches a goal ends the episode. Returns whether any episode is over."""
+    """Advance the physics by 0.02 s; who touches a goal ends the episode. Return whether any episode is over."""
     move(boxes, gravity[0])
     any_over = False
     for i in range(len(agents.reward)):
@@ -129,7 +129,7 @@ def _integrate(boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gr
 def _advance(
     boxes: Boxes, agents: AgentArrays, shows_o: NDArray[np.bool_], gravity: NDArray[np.float64], steps: int
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(agents)
         _act(boxes, agents)
@@ -153,12 +153,12 @@ class HallwayAgents(AgentBatch):
     """The cubes. They see signs, goals and walls along five rays, and how much time has passed.
 
     Args:
-      boxes: One row per agent.
-      rng: Source of signs, places and directions.
+      boxes: one row per agent.
+      rng: source of signs, places and directions.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
-      shows_o: Bool [agents], whether the sign in the hall is O.
+      shows_o: bool [agents], whether the sign in the hall is O.
       gravity: float64 [1], m/s^2, of all areas.
     """
 
@@ -203,7 +203,7 @@ class HallwayAgents(AgentBatch):
         boxes.velocity[rows] = 0.0
 
     def _spread(self, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Distances from the middle, across the hall and along it."""
+        """Return the distances from the middle, across the hall and along it."""
         rng = self._rng
         return (
             rng.uniform(-SIDE_SPREAD_M, SIDE_SPREAD_M, count),
@@ -211,13 +211,13 @@ class HallwayAgents(AgentBatch):
         )
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit, and the part of the episode's time that has passed."""
+        """Return what the rays hit, and the part of the episode's time that has passed."""
         turn_ray_origins(self._origins, self._boxes.yaw[:, AGENT])
         rays = cast(self._rays.rays, self._shapes, self._origins, np.arange(len(self))[rows])
         return [rays, self.arrays.step_count[rows, np.newaxis] / MAX_STEP]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Gravity, boxes, which sign is shown, and what was seen."""
+        """Return gravity, boxes, which sign is shown, and what was seen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -240,19 +240,19 @@ class HallwayWorld(World):
         super().__init__([self.hallway_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours."""
+        """Return the boxes with their colours."""
         boxes = self.boxes
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         turned = yaw_rotations(boxes.yaw)
         return join(make_solids(place, boxes.half_size, COLORS, turned), make_faces(place[:, AGENT], turned[:, AGENT]))
 
     def integrate(self) -> None:
-        """Contacts, and the reward for a goal."""
+        """Move with contacts, and give the reward for a goal."""
         agents = self.hallway_agents
         _integrate(self.boxes, agents.arrays, agents.shows_o, agents.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         agents = self.hallway_agents
         return _advance(self.boxes, agents.arrays, agents.shows_o, agents.gravity, steps)
 

@@ -17,15 +17,15 @@ class JointDrives:
     """Turns actions into targets and force limits of drives.
 
     Args:
-      ragdoll: The description of the ragdolls; its joints are named by their children.
-      ragdolls: One row per agent.
-      turned: Joint and axes, in the order of actions: ("leg0", "xy") takes two.
-      strengths: Joints whose force limit an action sets; these actions follow those.
-      most_force: The force limit of a joint at full strength.
-      first_force: That of all joints before anybody has acted.
+      ragdoll: the description of the ragdolls; its joints are named by their children.
+      ragdolls: one row per agent.
+      turned: joint and axes, in the order of actions: ("leg0", "xy") takes two.
+      strengths: joints whose force limit an action sets; these actions follow those.
+      most_force: the force limit of a joint at full strength.
+      first_force: that of all joints before anybody has acted.
 
     Attributes:
-      size: How many actions there are.
+      size: how many actions there are.
       rotation: float64 [agents, joints, 3], where in their range targets are, 0 to 1; 0 about locked axes, and
         before anybody has acted.
       strength: float64 [agents, joints], part of `most_force`, 0 before anybody has acted.

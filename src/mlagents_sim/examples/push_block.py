@@ -124,7 +124,7 @@ def _act(boxes: Boxes, agents: AgentArrays) -> None:
 
 @compiled
 def _integrate(boxes: Boxes, agents: AgentArrays, gravity: NDArray[np.float64]) -> bool:
-    """0.02 s of physics; a block that touches the goal ends the episode. Returns whether any episode is over."""
+    """Advance by 0.02 s; a block that touches the goal ends the episode. Return whether any episode is over."""
     move(boxes, gravity[0])
     any_over = False
     for i in range(len(agents.reward)):
@@ -137,7 +137,7 @@ def _integrate(boxes: Boxes, agents: AgentArrays, gravity: NDArray[np.float64]) 
 
 @compiled
 def _advance(boxes: Boxes, agents: AgentArrays, gravity: NDArray[np.float64], steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(agents)
         _act(boxes, agents)
@@ -166,8 +166,8 @@ class PushBlockAgents(AgentBatch):
     so here it stays.
 
     Args:
-      boxes: One row per agent.
-      rng: Source of start positions.
+      boxes: one row per agent.
+      rng: source of start positions.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
@@ -230,13 +230,13 @@ class PushBlockAgents(AgentBatch):
             rows = rows[~clear]
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the upper and the lower rays hit."""
+        """Return what the upper and the lower rays hit."""
         turn_ray_origins(self._origins, self._boxes.yaw[:, AGENT])
         agents = np.arange(len(self))[rows]
         return [cast(sensor.rays, self._shapes, self._origins, agents) for sensor in self._rays]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Gravity, boxes and what was seen."""
+        """Return gravity, boxes and what was seen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -255,7 +255,7 @@ class PushBlockWorld(World):
         super().__init__([self.push_block_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours; of the goal only a strip on the floor."""
+        """Return the boxes with their colours; of the goal only a strip on the floor."""
         boxes = self.boxes
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         place[:, GOAL] += STRIP_CENTER - np.array(CENTERS[GOAL])
@@ -265,12 +265,12 @@ class PushBlockWorld(World):
         return join(make_solids(place, half_size, COLORS, turned), make_faces(place[:, AGENT], turned[:, AGENT]))
 
     def integrate(self) -> None:
-        """Contacts, and the reward for the goal."""
+        """Move with contacts, and give the reward for the goal."""
         agents = self.push_block_agents
         _integrate(self.boxes, agents.arrays, agents.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         agents = self.push_block_agents
         return _advance(self.boxes, agents.arrays, agents.gravity, steps)
 

@@ -127,13 +127,13 @@ class PyramidsAgents(AgentBatch):
     The bricks tumble, as in Unity. Stones, heavy as they are, only slide, turn about the vertical and fall.
 
     Args:
-      boxes: One row per agent.
-      rng: Source of places and directions.
+      boxes: one row per agent.
+      rng: source of places and directions.
 
     Attributes:
-      piles: The pyramids of stones of all areas.
-      bricks: Those of all areas, with the target.
-      is_on: Bool [agents], whether the switch was touched.
+      piles: the pyramids of stones of all areas.
+      bricks: those of all areas, with the target.
+      is_on: bool [agents], whether the switch was touched.
       reserved: float64 [agents, 3], where the pyramid of bricks appears.
     """
 
@@ -189,7 +189,7 @@ class PyramidsAgents(AgentBatch):
                 drop_pile(boxes, self.piles, row, pile)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit; whether the switch is on, and the velocity as seen by the agent."""
+        """Return what the rays hit, whether the switch is on, and the velocity as seen by the agent."""
         boxes = self._boxes
         agents = np.arange(len(self))[rows]
         look(boxes, self.bricks, self.is_on, self._shapes, self._origins, agents)
@@ -198,7 +198,7 @@ class PyramidsAgents(AgentBatch):
         return [*seen, np.column_stack((self.is_on[agents], own_velocity))]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Boxes, which of them sleep, and the switch."""
+        """Return the boxes, which of them sleep, and the switch."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -217,7 +217,7 @@ class PyramidsWorld(World):
         super().__init__([self.pyramids_agents], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours; a switch that is on is green."""
+        """Return the boxes with their colours; a switch that is on is green."""
         boxes, agents = self.boxes, self.pyramids_agents
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         off = boxes.position[..., 1] == AWAY[1]
@@ -230,7 +230,7 @@ class PyramidsWorld(World):
         return join(make_solids(place, half_size, color, turned), faces, self._brick_bodies(place[:, FLOOR]))
 
     def _brick_bodies(self, floor: NDArray[np.float64]) -> VisualGeoms:
-        """The bricks and the target; where they have not come yet, specks in the floor."""
+        """Return the bricks and the target; where they have not come yet, specks in the floor."""
         agents = self.pyramids_agents
         bricks, there = agents.bricks, agents.is_on[:, np.newaxis, np.newaxis]
         floor = floor[:, np.newaxis]
@@ -240,12 +240,12 @@ class PyramidsWorld(World):
         return make_solids(place, size, np.array(BRICK_COLORS), turned)
 
     def integrate(self) -> None:
-        """Contacts, the switch, and the reward for the target."""
+        """Move with contacts, turn the switch on, and give the reward for the target."""
         agents = self.pyramids_agents
         integrate(self.boxes, agents.piles, agents.bricks, agents.is_on, agents.reserved, agents.arrays)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         agents = self.pyramids_agents
         return advance(self.boxes, agents.piles, agents.bricks, agents.is_on, agents.reserved, agents.arrays, steps)
 

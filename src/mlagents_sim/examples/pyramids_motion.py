@@ -126,7 +126,7 @@ def integrate(
     reserved: NDArray[np.float64],
     agents: AgentArrays,
 ) -> bool:
-    """0.02 s of physics; the switch calls the bricks, the target ends the episode. Returns whether any is over."""
+    """Advance by 0.02 s; the switch calls the bricks, the target ends the episode. Return whether any is over."""
     any_over = False
     for i in range(len(is_on)):
         if is_on[i] and _move_bricks(boxes, bricks, i) and agents.end[i] == PLAYING:
@@ -175,7 +175,7 @@ def advance(
     agents: AgentArrays,
     steps: int,
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(agents)
         act(boxes, agents)

@@ -144,7 +144,7 @@ def _place_goal(goals: Goals, i: int) -> None:
 
 @compiled
 def _integrate(arms: Ragdolls, goals: Goals, agents: AgentArrays) -> None:
-    """0.02 s of physics; hands that are in their goal earn."""
+    """Advance the physics by 0.02 s; hands that are in their goal earn."""
     step(arms, goals.gravity, TIME_STEP_S, SWEEPS)
     for i in range(len(goals.degrees)):
         rotation = matrix_of(quaternion_at(arms.rotation[i], LOWER))
@@ -156,7 +156,7 @@ def _integrate(arms: Ragdolls, goals: Goals, agents: AgentArrays) -> None:
 
 @compiled
 def _advance(arms: Ragdolls, goals: Goals, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for k in range(steps):
         count_step(agents)
         _act(arms, goals, agents)
@@ -173,9 +173,9 @@ class ReacherAgents(AgentBatch):
     """The arms. They observe how both links lie and move, and the goal.
 
     Args:
-      arms: One per agent.
-      goals: Likewise.
-      rng: Source of the goals' places and speeds.
+      arms: one per agent.
+      goals: likewise.
+      rng: source of the goals' places and speeds.
       parameters: `PARAMETERS`, read at every reset.
     """
 
@@ -212,7 +212,7 @@ class ReacherAgents(AgentBatch):
             _place_goal(goals, row)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Position, rotation (x, y, z, w), angular velocity and velocity of both links; goal; a constant; its speed.
+        """Return position, rotation (x, y, z, w), angular velocity, velocity of both links; goal; constant; its speed.
 
         The constant stands where the hand's place in its own link is observed, which never changes.
         """
@@ -230,7 +230,7 @@ class ReacherAgents(AgentBatch):
         return [np.concatenate((*columns, goals.position[rows], hand, goals.speed[rows, np.newaxis]), axis=1)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Arms and goals."""
+        """Return the arms and goals."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -249,7 +249,7 @@ class ReacherWorld(World):
         super().__init__([ReacherAgents(self.arms, self.goals, rng, parameters)], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """Arms, hands, and goals: green as long as the hand is there."""
+        """Return the arms, hands, and goals: green as long as the hand is there."""
         places = side_by_side(len(self.goals.speed), AREAS_APART_M)
         arms = geoms_of(ARM, self.arms, COLORS, places)
         distance = np.linalg.norm(self.hands() - self.goals.position, axis=1)
@@ -264,11 +264,11 @@ class ReacherWorld(World):
         return hands
 
     def integrate(self) -> None:
-        """Joints, and the reward for the goal."""
+        """Move the joints, and give the reward for the goal."""
         _integrate(self.arms, self.goals, self.agents[0].arrays)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         return _advance(self.arms, self.goals, self.agents[0].arrays, steps)
 
 

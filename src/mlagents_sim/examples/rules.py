@@ -60,8 +60,8 @@ def _play_soccer(tags: int, own_goal_tag: int = 0) -> Rule:
     """Return the rule for some players.
 
     Args:
-      tags: How many their rays tell apart; the ball is the first.
-      own_goal_tag: Place of the goal that they guard among the tags; 0 if they do not see it.
+      tags: how many their rays tell apart; the ball is the first.
+      own_goal_tag: place of the goal that they guard among the tags; 0 if they do not see it.
     """
 
     def play(decisions: DecisionSteps) -> ActionTuple:
@@ -81,7 +81,7 @@ def _play_soccer(tags: int, own_goal_tag: int = 0) -> Rule:
 
 
 def _newest(stacked: NDArray[np.float32], tags: int) -> NDArray[np.float32]:
-    """The rays of the newest frame, float32 [agents, rays, tags + 2]; three frames are stacked."""
+    """Return the rays of the newest frame, float32 [agents, rays, tags + 2]; three frames are stacked."""
     frame = stacked.shape[1] // 3
     return stacked[:, -frame:].reshape(len(stacked), -1, tags + 2)
 

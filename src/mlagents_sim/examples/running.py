@@ -53,11 +53,11 @@ def runners_on_floors(
     """Return ragdolls side by side, each on a piece of floor that moves with it, and a sphere towards its target.
 
     Args:
-      ragdoll: What they are made of.
-      ragdolls: One per area.
+      ragdoll: what they are made of.
+      ragdolls: one per area.
       targets: float64 [areas, 3], m.
       colors: [bodies, 3], 0 to 1.
-      scale: Of the floors, for small ragdolls.
+      scale: of the floors, for small ragdolls.
     """
     ground = ragdolls.model.points.plane[0, 3]
     middle = ragdolls.position[:, 0] * (1.0, 0.0, 1.0)

@@ -52,15 +52,15 @@ class Team(NamedTuple):
     """The players of one side.
 
     Attributes:
-      behavior: Its name.
+      behavior: its name.
       number: 0 is blue, on the left, 1 purple.
-      players: How many.
-      ahead: Speed that a step ahead or back adds, in 2 m/s.
-      aside: The same to the sides.
-      always_kicks: Whether the ball is kicked however the player runs; else only by who runs ahead.
-      time_reward: For an episode's time, spread over all steps.
-      start_m: From the middle of the field.
-      rays: Name, tags, rays on each side, their widest angle in degrees, and whether they look back, for each sensor.
+      players: how many.
+      ahead: speed that a step ahead or back adds, in 2 m/s.
+      aside: the same to the sides.
+      always_kicks: whether the ball is kicked however the player runs; else only by who runs ahead.
+      time_reward: for an episode's time, spread over all steps.
+      start_m: from the middle of the field.
+      rays: name, tags, rays on each side, their widest angle in degrees, and whether they look back, for each sensor.
     """
 
     behavior: str
@@ -78,11 +78,11 @@ class Kind(NamedTuple):
     """A game.
 
     Attributes:
-      teams: Blue and purple.
-      max_step: Physics steps after which it ends without a winner.
-      blocked: Whether nobody can score on the left.
-      time_costs: Whether a goal is worth less the later it comes.
-      today: As in today's releases: teams are groups, which are rewarded as such, and begin anywhere.
+      teams: blue and purple.
+      max_step: physics steps after which it ends without a winner.
+      blocked: whether nobody can score on the left.
+      time_costs: whether a goal is worth less the later it comes.
+      today: as in today's releases: teams are groups, which are rewarded as such, and begin anywhere.
     """
 
     teams: tuple[Team, Team]
@@ -123,14 +123,14 @@ class Fields:
     """Fields with players and balls, and the parameters that hold there.
 
     Args:
-      count: Fields.
-      kind: The game.
-      rng: Source of places, where these are drawn.
+      count: fields.
+      kind: the game.
+      rng: source of places, where these are drawn.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
-      pitches: One row per field; blue players come first.
-      walls: The same for all.
+      pitches: one row per field; blue players come first.
+      walls: the same for all.
       goal_line: float64 [fields], how far from the middle the ball scores, m.
       numbers: float64 [2], gravity, m/s^2, and the reward for a touch of the ball.
     """
@@ -195,8 +195,8 @@ class SoccerAgents(AgentBatch):
     """The players of one team on all fields. They see along rays, in the last three decisions.
 
     Args:
-      fields: Shared by both teams.
-      team: Whose players these are.
+      fields: shared by both teams.
+      team: whose players these are.
     """
 
     def __init__(self, fields: Fields, team: Team) -> None:
@@ -246,13 +246,13 @@ class SoccerAgents(AgentBatch):
             self._fields.kick_off(np.unique(self._pitch[rows]))
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the rays hit, for each sensor."""
+        """Return what the rays hit, for each sensor."""
         fields = self._fields
         viewers = self._pitch[rows], self._player[rows]
         return [cast_on_pitch(rays, fields.pitches, fields.walls, *viewers) for rays in self._rays]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What was seen; the blue team also has the pitches."""
+        """Return what was seen; the blue team also has the pitches."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -279,9 +279,9 @@ class SoccerWorld(World):
     """Players and balls.
 
     Args:
-      kind: The game.
-      areas: How many fields.
-      rng: Source of all randomness.
+      kind: the game.
+      areas: how many fields.
+      rng: source of all randomness.
       parameters: `PARAMETERS`.
     """
 
@@ -294,11 +294,11 @@ class SoccerWorld(World):
         self._time_cost = 1.0 / kind.max_step if kind.time_costs else 0.0
 
     def bodies(self) -> VisualGeoms:
-        """Floors, walls and nets, players in the colours of their teams, and balls."""
+        """Return the floors, walls and nets, players in the colours of their teams, and balls."""
         return picture_of(self.fields.pitches, self.fields.walls, self.fields.kind.teams[0].players)
 
     def integrate(self) -> None:
-        """Contacts, kicks, goals."""
+        """Move with contacts, kicks and goals."""
         fields = self.fields
         integrate(
             fields.pitches,
@@ -311,7 +311,7 @@ class SoccerWorld(World):
         )
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         fields = self.fields
         return advance(
             fields.pitches,

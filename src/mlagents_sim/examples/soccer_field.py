@@ -52,8 +52,8 @@ def make_field(*, today: bool, blocked: bool) -> Walls:
     """Return walls and nets.
 
     Args:
-      today: As in today's releases, whose sides and corners are boxes; otherwise as in 2020.
-      blocked: Whether a box stands in the blue goal.
+      today: as in today's releases, whose sides and corners are boxes; otherwise as in 2020.
+      blocked: whether a box stands in the blue goal.
     """
     rectangles = (_sides_of_today() if today else _sides_of_2020()) + _goals()
     if blocked:
@@ -117,6 +117,6 @@ def _goals() -> list[Rectangle]:
 
 
 def goal_lines(ball_radius_m: NDArray[np.float64], ball_height_m: float) -> NDArray[np.float64]:
-    """How far from the middle of the field the ball's is when it touches a goal's floor, m, which it dips below."""
+    """Return how far from the middle, m, the ball's centre is when it touches a goal's floor, which it dips below."""
     reach = np.sqrt(np.maximum(ball_radius_m**2 - ball_height_m**2, 0.0))
     return np.asarray(GOAL_FLOOR_M - reach)

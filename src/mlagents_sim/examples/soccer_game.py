@@ -54,14 +54,14 @@ class Side(NamedTuple):
     """The players of one team on all fields, for compiled code.
 
     Attributes:
-      agents: A row for each, those of the first field first.
+      agents: a row for each, those of the first field first.
       goal_reward: float32 [agents], where rewards for goals go: the agents' own, or the groups'.
-      first: Place of the first one among the players of a field.
-      players: How many there are on a field.
-      ahead: Speed that a step ahead or back adds, in RUN_SPEED.
-      aside: The same to the sides.
-      always_kicks: Whether they kick however they run.
-      step_reward: For every step.
+      first: place of the first one among the players of a field.
+      players: how many there are on a field.
+      ahead: speed that a step ahead or back adds, in RUN_SPEED.
+      aside: the same to the sides.
+      always_kicks: whether they kick however they run.
+      step_reward: for every step.
     """
 
     agents: AgentArrays
@@ -125,7 +125,7 @@ def integrate(
     numbers: NDArray[np.float64],
     time_cost: float,
 ) -> bool:
-    """0.02 s of physics; a goal ends the episode. Returns whether any is over."""
+    """Advance the physics by 0.02 s; a goal ends the episode. Return whether any is over."""
     contacts = make_contacts()
     any_over = False
     for pitch in range(len(goal_line)):
@@ -154,7 +154,7 @@ def advance(
     max_step: int,
     steps: int,
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(blue.agents)
         count_step(purple.agents)
@@ -169,7 +169,7 @@ def advance(
 
 
 def picture_of(pitches: Pitches, walls: Walls, blue_players: int) -> VisualGeoms:
-    """What spectators see: floors, walls and nets, players in the colours of their teams, balls."""
+    """Return what spectators see: floors, walls and nets, players in the colours of their teams, balls."""
     count, players = pitches.yaw.shape
     areas = side_by_side(count, AREAS_APART_M)[:, np.newaxis]
     floor = make_boxes(areas - np.array((0.0, 0.05, 0.0)), (0.5 * LENGTH_M + 3.0, 0.05, 0.5 * WIDTH_M + 1.0), GREEN)
@@ -191,5 +191,5 @@ def picture_of(pitches: Pitches, walls: Walls, blue_players: int) -> VisualGeoms
 
 
 def _upright(level: NDArray[np.float64], height: float) -> NDArray[np.float64]:
-    """[..., 2] -> [..., 3]."""
+    """Map [..., 2] to [..., 3]."""
     return np.stack((level[..., 0], np.full(level.shape[:-1], height), level[..., 1]), axis=-1)

@@ -110,7 +110,7 @@ SERVICE: Final = -2
 
 @compiled
 def score(games: Games, court: int, touched: int) -> int:
-    """The ball begins to touch something. Returns: Who wins by that, or NOBODY."""
+    """Score what the ball begins to touch; return who wins by that, or NOBODY."""
     if touched in (RACKET_A, RACKET_B):
         return _score_hit(games, court, 0 if touched == RACKET_A else 1)
     last_hit, last_floor = games.last_hit[court], games.last_floor[court]
@@ -162,7 +162,7 @@ def _act(courts: Courts, agents: AgentArrays, side: int, lean_rad: NDArray[np.fl
 def _integrate(
     courts: Courts, games: Games, left: AgentArrays, right: AgentArrays, gravity: NDArray[np.float64]
 ) -> bool:
-    """0.02 s of physics; who wins ends the match. Returns whether any match is over."""
+    """Advance the physics by 0.02 s; who wins ends the match. Return whether any match is over."""
     any_over = False
     for court in range(len(left.reward)):
         move_court(courts, court, gravity[0])
@@ -191,7 +191,7 @@ def _advance(
     lean_rad: NDArray[np.float64],
     steps: int,
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(left)
         count_step(right)
@@ -204,7 +204,7 @@ def _advance(
 
 @compiled
 def _perceive(courts: Courts, side: int, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-    """What a racket sees, float32 [n, 9]: both players look from the left."""
+    """Return what a racket sees, float32 [n, 9]: both players look from the left."""
     forward = np.float32(1.0 if side == 0 else -1.0)
     result = np.zeros((len(rows), OBSERVATION_SIZE), np.float32)
     for row in range(len(rows)):
@@ -226,13 +226,13 @@ class Match:
     """Courts, how matches on them stand, and the parameters that hold there.
 
     Args:
-      count: Courts.
-      rng: Source of the places where everything begins.
+      count: courts.
+      rng: source of the places where everything begins.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
-      courts: One row per court.
-      games: Likewise.
+      courts: one row per court.
+      games: likewise.
       gravity: float64 [1], m/s^2.
       lean_rad: float64 [1], of a racket at full action.
     """
@@ -284,7 +284,7 @@ class TennisAgents(AgentBatch):
     In Unity `scale` and `angle` have no effect, for they are overwritten at once. Here they do what they say.
 
     Args:
-      match: Shared by both sides.
+      match: shared by both sides.
       side: 0 is on the left, 1 on the right.
     """
 
@@ -312,11 +312,11 @@ class TennisAgents(AgentBatch):
             self._match.serve(rows)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Racket and ball: position and velocity, from the left whoever looks; a ninth number is 0, as in Unity."""
+        """Return racket and ball: position, velocity, from the left whoever looks; a ninth number is 0, as in Unity."""
         return [_perceive(self._match.courts, self._side, np.arange(len(self))[rows])]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """What was seen; the left side also has the courts and how the matches stand."""
+        """Return what was seen; the left side also has the courts and how the matches stand."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -325,7 +325,7 @@ class TennisAgents(AgentBatch):
 
 
 def _with_depth(values: NDArray[np.float64], z: float) -> NDArray[np.float64]:
-    """[..., 2] -> [..., 3]."""
+    """Map [..., 2] to [..., 3]."""
     return np.concatenate((values, np.full((*values.shape[:-1], 1), z)), axis=-1)
 
 
@@ -340,7 +340,7 @@ class TennisWorld(World):
         super().__init__([self.left, self.right], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """Floors, net and walls, the rackets in the colours of their sides, and the balls."""
+        """Return the floors, net and walls, the rackets in the colours of their sides, and the balls."""
         courts = self.match.courts
         count = len(courts.lean)
         areas = side_by_side(count, AREAS_APART_M)[:, np.newaxis]
@@ -359,12 +359,12 @@ class TennisWorld(World):
         )
 
     def integrate(self) -> None:
-        """Flight, hits, and who wins by them."""
+        """Let the balls fly and be hit, and find who wins by that."""
         match = self.match
         _integrate(match.courts, match.games, self.left.arrays, self.right.arrays, match.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         match = self.match
         arrays = self.left.arrays, self.right.arrays
         return _advance(match.courts, match.games, *arrays, match.gravity, match.lean_rad, steps)

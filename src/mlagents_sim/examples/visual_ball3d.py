@@ -37,7 +37,7 @@ FOV_DEG: Final = 60.0
 
 
 def _build_area(spec: mujoco.MjSpec, prefix: str, origin: NDArray[np.float64]) -> None:
-    """A platform and a ball, both moved by hand: they are only looked at."""
+    """Add a platform and a ball, both moved by hand: they are only looked at."""
     import mujoco
 
     for name, kind, size, rgba in (
@@ -58,8 +58,8 @@ class Visual3DBallAgents(Ball3DAgents):
     """Platforms that see themselves and their ball, each its own only, before a black background.
 
     Args:
-      areas: One per agent.
-      rng: Source of start positions.
+      areas: one per agent.
+      rng: source of start positions.
       parameters: `ball3d.PARAMETERS`.
     """
 
@@ -75,7 +75,7 @@ class Visual3DBallAgents(Ball3DAgents):
         self._camera[:, 3:5] = np.cos(0.5 * PITCH_RAD), np.sin(0.5 * PITCH_RAD)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Where the cameras are; what they see is brought up to date."""
+        """Return where the cameras are; what they see is brought up to date."""
         areas, model, data = self._areas, self._scene.model, self._scene.data
         data.mocap_quat[::2], data.mocap_pos[1::2] = areas.quat, areas.position
         model.geom_size[1::2, 0] = model.geom_rbound[1::2] = areas.radius
@@ -89,7 +89,7 @@ class Visual3DBallWorld(Ball3DWorld):
     def make_agents(
         self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool
     ) -> Visual3DBallAgents:
-        """Agents that see."""
+        """Return agents that see."""
         return Visual3DBallAgents(self.areas, rng, parameters)
 
 

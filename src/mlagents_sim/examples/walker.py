@@ -182,7 +182,7 @@ class Walkers(NamedTuple):
     """The humanoids of all lanes.
 
     Attributes:
-      ragdolls: Their bodies.
+      ragdolls: their bodies.
       target: float64 [areas, 3], m.
       falling: float64 [areas], speed of the target until it lies on the floor, m/s.
       direction: float64 [areas, 3], unit vector from the hips to the target.
@@ -249,7 +249,7 @@ def _integrate(walkers: Walkers, agents: AgentArrays) -> bool:
 
 @compiled
 def _advance(walkers: Walkers, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for k in range(steps):
         count_step(agents)
         _act(walkers, agents)
@@ -267,7 +267,7 @@ class WalkerAgents(AgentBatch):
     """The humanoids. They observe where they are, and how all their parts move, in world coordinates.
 
     Args:
-      walkers: One per agent.
+      walkers: one per agent.
       parameters: `PARAMETERS`, read at every reset.
     """
 
@@ -304,7 +304,7 @@ class WalkerAgents(AgentBatch):
         self.drives.apply(self.arrays.continuous)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Direction to the target; the hips; of every part contact, velocities and place, and of some the drive."""
+        """Return the target's direction; hips; of every part contact, velocities and place, and of some the drive."""
         walkers, ragdolls = self._walkers, self._walkers.ragdolls
         origins, order = origins_of(ragdolls)[rows], self._order
         hips = quat_rotations(ragdolls.rotation[rows, HIPS])
@@ -322,7 +322,7 @@ class WalkerAgents(AgentBatch):
         return [values[:, self._layout]]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Bodies, drives and targets."""
+        """Return the bodies, drives and targets."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -363,15 +363,15 @@ class WalkerWorld(World):
         self.walker_agents.drives.clear()
 
     def bodies(self) -> VisualGeoms:
-        """Humanoids on floors that move with them, and the way to their targets."""
+        """Return the humanoids on floors that move with them, and the way to their targets."""
         return runners_on_floors(WALKER, self.walkers.ragdolls, self.walkers.target, COLORS)
 
     def integrate(self) -> None:
-        """Joints, contacts, and the end of who falls."""
+        """Move with joints and contacts, and end the episode of who falls."""
         _integrate(self.walkers, self.walker_agents.arrays)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         return _advance(self.walkers, self.walker_agents.arrays, steps)
 
 

@@ -115,15 +115,15 @@ class Areas:
     """Floors, walls, blocks and agents, whichever behavior the agents play as.
 
     Args:
-      count: Areas.
-      rng: Source of walls and places.
+      count: areas.
+      rng: source of walls and places.
       parameters: `PARAMETERS`, read at every reset.
 
     Attributes:
-      boxes: One row per area.
-      jumps: Likewise.
-      shapes: What rays hit.
-      origins: Of the agents.
+      boxes: one row per area.
+      jumps: likewise.
+      shapes: what rays hit.
+      origins: of the agents.
       gravity: float64 [1], m/s^2, of all areas.
     """
 
@@ -180,14 +180,14 @@ class Areas:
 
 
 class WallJumpAgents(AgentBatch):
-    """The cubes, as far as they play as one of the two behaviors: a row for every area, of which some are absent.
+    """The cubes that play as one of the two behaviors: a row for every area, absent where the other one plays.
 
     In Unity an agent that is to change its behavior does so one physics step after its episode began; here it
     does at once.
 
     Args:
-      areas: Shared by both behaviors.
-      big: Whether this is BigWallJump.
+      areas: shared by both behaviors.
+      big: whether this is BigWallJump.
     """
 
     keys = (
@@ -233,7 +233,7 @@ class WallJumpAgents(AgentBatch):
         self.partner.admit(rows[self._areas.jumps.is_big[rows] != self._big])
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """What the upper and the lower rays hit; where the agent is, and whether it could jump."""
+        """Return what the upper and the lower rays hit, where the agent is, and whether it could jump."""
         areas = self._areas
         areas.look()
         agents = np.arange(len(self))[rows]
@@ -241,7 +241,7 @@ class WallJumpAgents(AgentBatch):
         return [*seen, perceive_own_state(areas.boxes, agents)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Gravity, boxes, jumps, who plays as what, and what was seen."""
+        """Return gravity, boxes, jumps, who plays as what, and what was seen."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -261,7 +261,7 @@ class WallJumpWorld(World):
         super().__init__([self.big, self.small], DECISION_PERIOD, parameters)
 
     def bodies(self) -> VisualGeoms:
-        """The boxes with their colours, and a plate on the floor for the goal."""
+        """Return the boxes with their colours, and a plate on the floor for the goal."""
         boxes = self.areas.boxes
         offset = side_by_side(len(boxes.yaw), AREAS_APART_M)
         place = boxes.position + offset[:, np.newaxis]
@@ -274,12 +274,12 @@ class WallJumpWorld(World):
         )
 
     def integrate(self) -> None:
-        """Contacts, and the reward for the goal."""
+        """Move with contacts, and give the reward for the goal."""
         areas = self.areas
         integrate(areas.boxes, areas.jumps, self.small.arrays, self.big.arrays, areas.gravity)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         areas = self.areas
         return advance(areas.boxes, areas.jumps, self.small.arrays, self.big.arrays, areas.gravity, steps)
 

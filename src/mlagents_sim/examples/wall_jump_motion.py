@@ -65,7 +65,7 @@ class Jumps(NamedTuple):
 
 @compiled
 def _overlaps(boxes: Boxes, area: int, half: float, cx: float, cz: float, hx: float, hz: float) -> bool:
-    """Whether a square that is turned with the agent overlaps an upright rectangle that is not turned, from above."""
+    """Return whether a square that turns with the agent overlaps an upright rectangle, seen from above."""
     position, yaw = boxes.position[area, AGENT], boxes.yaw[area, AGENT]
     dx, dz = position[0] - cx, position[2] - cz
     c, s = math.cos(yaw), math.sin(yaw)
@@ -78,7 +78,7 @@ def _overlaps(boxes: Boxes, area: int, half: float, cx: float, cz: float, hx: fl
 
 @compiled
 def is_near_ground(boxes: Boxes, area: int) -> bool:
-    """Whether there is something to stand on less than about half a metre below the agent's middle."""
+    """Return whether there is something to stand on less than about half a metre below the agent's middle."""
     position = boxes.position[area, AGENT]
     for box in range(BLOCK, WALL + 1):
         center, half = boxes.position[area, box], boxes.half_size[area, box]
@@ -94,7 +94,7 @@ def is_near_ground(boxes: Boxes, area: int) -> bool:
 
 @compiled
 def is_on_ground(boxes: Boxes, area: int) -> bool:
-    """Whether any part of the agent stands on something."""
+    """Return whether any part of the agent stands on something."""
     position = boxes.position[area, AGENT]
     width, height = GROUND_BOX
     for box in range(BLOCK, WALL + 1):
@@ -122,7 +122,7 @@ def _is_in_goal(boxes: Boxes, area: int) -> bool:
 
 @compiled
 def _is_above(boxes: Boxes, area: int, mover: int, box: int) -> bool:
-    """Whether the middle of a mover is above another box."""
+    """Return whether the middle of a mover is above another box."""
     position, center, half = boxes.position[area, mover], boxes.position[area, box], boxes.half_size[area, box]
     return bool(
         position[1] >= center[1] + half[1]
@@ -194,7 +194,7 @@ def act(boxes: Boxes, jumps: Jumps, agents: AgentArrays, big: bool) -> None:
 
 @compiled
 def integrate(boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays, gravity: NDArray[np.float64]) -> bool:
-    """0.02 s of physics; who stands in the goal ends the episode. Returns whether any episode is over."""
+    """Advance the physics by 0.02 s; who stands in the goal ends the episode. Return whether any episode is over."""
     move(boxes, gravity[0])
     any_over = False
     for i in range(len(jumps.is_big)):
@@ -210,7 +210,7 @@ def integrate(boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays, 
 def advance(
     boxes: Boxes, jumps: Jumps, small: AgentArrays, big: AgentArrays, gravity: NDArray[np.float64], steps: int
 ) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for step in range(steps):
         count_step(small)
         count_step(big)
@@ -226,7 +226,7 @@ def advance(
 
 @compiled
 def perceive_own_state(boxes: Boxes, agents: NDArray[np.intp]) -> NDArray[np.float32]:
-    """float32 [n, 4]: position from the middle of the floor, scaled; 1 if there is something to stand on, else 0."""
+    """Return float32 [n, 4]: scaled position from the floor's middle; 1 if there is something to stand on, else 0."""
     result = np.empty((len(agents), 4), np.float32)
     for row in range(len(agents)):
         area = agents[row]

@@ -104,8 +104,8 @@ class Worms(NamedTuple):
     """The worms of all areas.
 
     Attributes:
-      ragdolls: Their bodies.
-      targets: Where they are to crawl.
+      ragdolls: their bodies.
+      targets: where they are to crawl.
       looking: float64 [areas, 4], the rotation (w, x, y, z) that looked from head to target at the last decision.
       direction: float64 [areas, 3], unit vector from the head to the target then.
       gravity: float64 [areas], m/s^2.
@@ -152,7 +152,7 @@ def _integrate(worms: Worms, agents: AgentArrays) -> bool:
 
 @compiled
 def _advance(worms: Worms, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """`World.advance` in one call."""
+    """Do as `World.advance`, in one call."""
     for k in range(steps):
         count_step(agents)
         _act(worms, agents)
@@ -170,11 +170,11 @@ class WormAgents(AgentBatch):
     """The worms. They observe how their segments move and lie as seen along the way to the target.
 
     Args:
-      behavior: Fully qualified name.
-      worms: One per agent.
-      rng: Source of directions at the beginning, and of the targets' places.
+      behavior: fully qualified name.
+      worms: one per agent.
+      rng: source of directions at the beginning, and of the targets' places.
       parameters: `PARAMETERS`, read at every reset.
-      moving_target: Whether every episode has a target of its own.
+      moving_target: whether every episode has a target of its own.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class WormAgents(AgentBatch):
         self.drives.apply(self.arrays.continuous)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
-        """Height; of every segment contact and velocities, of all but the head place, turn and strength; the head."""
+        """Return height; of every segment contact and velocities, of all but the head place, turn, strength; head."""
         worms, ragdolls = self._worms, self._worms.ragdolls
         origins = origins_of(ragdolls)[rows, :SEGMENTS]
         looking = look_rotations(worms.targets.position[rows] - origins[:, 0])
@@ -235,7 +235,7 @@ class WormAgents(AgentBatch):
         return [np.concatenate((height[:, np.newaxis], part[:, 0, :7], others, head), axis=1)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Bodies, drives and targets."""
+        """Return the bodies, drives and targets."""
         return self._state_arrays
 
     def act(self) -> None:
@@ -286,16 +286,16 @@ class WormWorld(World):
         self.worms.looking[:], self.worms.direction[:] = (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0)
 
     def bodies(self) -> VisualGeoms:
-        """Worms on floors that move with them, and the way to their targets."""
+        """Return the worms on floors that move with them, and the way to their targets."""
         return runners_on_floors(WORM, self.worms.ragdolls, self.worms.targets.position, COLORS)
 
     def integrate(self) -> None:
-        """Joints, contacts, and the end of who falls."""
+        """Move with joints and contacts, and end the episode of who falls."""
         _integrate(self.worms, self.worm_agents.arrays)
         refill(self.worms.targets, self._rng)
 
     def advance(self, steps: int) -> tuple[int, bool]:
-        """As `World.advance`, compiled."""
+        """Do as `World.advance`, compiled."""
         done = _advance(self.worms, self.worm_agents.arrays, steps)
         refill(self.worms.targets, self._rng)
         return done

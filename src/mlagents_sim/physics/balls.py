@@ -27,9 +27,9 @@ def fall(velocity: Vector, spin: Vector, gravity: float, angular_drag: float) ->
     """Let gravity and drag act for one time step, as Unity does before it looks at contacts.
 
     Args:
-      velocity: Of the ball, m/s.
-      spin: Its angular velocity, rad/s.
-      gravity: Downwards, m/s^2.
+      velocity: of the ball, m/s.
+      spin: its angular velocity, rad/s.
+      gravity: downwards, m/s^2.
       angular_drag: 1/s.
     """
     velocity[1] -= gravity * TIME_STEP_S
@@ -58,14 +58,14 @@ def press(
     normal one by `contacts`, and Coulomb's friction, which is what stops the slip, or as much as the normal one allows.
 
     Args:
-      velocity: Of the ball, m/s; afterwards that which stays.
-      spin: Rad/s; likewise.
-      push: What moves the ball besides its velocity in this step, m/s; added to.
-      radius: Of the ball, m.
-      normal: Float64 [3], from the other body to the ball.
-      gap: Between them, m; less than `contacts.CONTACT_DISTANCE_M`.
-      friction: Of the pair.
-      bounce: Bounciness of the pair.
+      velocity: of the ball, m/s; afterwards that which stays.
+      spin: rad/s; likewise.
+      push: what moves the ball besides its velocity in this step, m/s; added to.
+      radius: of the ball, m.
+      normal: float64 [3], from the other body to the ball.
+      gap: between them, m; less than `contacts.CONTACT_DISTANCE_M`.
+      friction: of the pair.
+      bounce: bounciness of the pair.
     """
     nx, ny, nz = normal[0], normal[1], normal[2]
     speed = velocity[0] * nx + velocity[1] * ny + velocity[2] * nz
@@ -99,11 +99,11 @@ def away_from_box(position: Vector, center: Vector, quat: Vector, half_size: flo
     """Find the way from the nearest point of a cube to a point outside it.
 
     Args:
-      position: Of the point, m.
-      center: Of the cube, m.
-      quat: Float64 [4], rotation of the cube (w, x, y, z).
-      half_size: Half the cube's edge, m.
-      normal: Float64 [3], written: the direction of that way. As it was if the point is not outside.
+      position: of the point, m.
+      center: of the cube, m.
+      quat: float64 [4], rotation of the cube (w, x, y, z).
+      half_size: half the cube's edge, m.
+      normal: float64 [3], written: the direction of that way. As it was if the point is not outside.
 
     Returns: how long the way is, m.
     """

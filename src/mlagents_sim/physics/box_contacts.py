@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,40 @@ from numpy.typing import NDArray
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, DEPENETRATION_SPEED
 
-if TYPE_CHECKING:
-    from mlagents_sim.physics.boxes import Boxes
-
 MAX_ITERATIONS: Final = 20
 TOLERANCE: Final = 1e-9  # m/s
 
 Vector = NDArray[np.float64]
+
+
+class Boxes(NamedTuple):
+    """The boxes of all areas, one row per area, in the area's coordinates; those that move come first.
+
+    Attributes:
+      position: float64 [areas, boxes, 3], centres, m.
+      yaw: float64 [areas, boxes], rad; positive turns to the right.
+      velocity: float64 [areas, boxes, 3], m/s.
+      spin: float64 [areas, boxes], change of the yaw, rad/s.
+      half_size: float64 [areas, boxes, 3], m.
+      inverse_mass: float64 [areas, boxes, 3], 1/kg; 0 along an axis on which the box is held.
+      inverse_inertia: float64 [areas, boxes], 1/(kg m^2), about the vertical; 0 if contacts cannot turn the box.
+      drag: float64 [areas, boxes], 1/s.
+      angular_drag: float64 [areas, boxes], 1/s.
+      friction: float64 [areas, boxes, 2], of the surface: static, dynamic. Two surfaces have their mean.
+      touches: uint8 [areas, movers, boxes], whether a mover touched a box that comes after it in the last step.
+    """
+
+    position: NDArray[np.float64]
+    yaw: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    spin: NDArray[np.float64]
+    half_size: NDArray[np.float64]
+    inverse_mass: NDArray[np.float64]
+    inverse_inertia: NDArray[np.float64]
+    drag: NDArray[np.float64]
+    angular_drag: NDArray[np.float64]
+    friction: NDArray[np.float64]
+    touches: NDArray[np.uint8]
 
 
 class Contacts(NamedTuple):
@@ -117,7 +144,7 @@ def _find_points(area: Boxes, contacts: Contacts, a: int, b: int, duration: floa
 
 @compiled
 def _largest(gaps: tuple[float, float, float, float]) -> int:
-    """Which gap is the largest; of equal ones the first, however they were rounded."""
+    """Return which gap is the largest; of equal ones the first, however they were rounded."""
     best = 0
     for axis in range(1, 4):
         if gaps[axis] > gaps[best] + TOLERANCE:
@@ -127,7 +154,7 @@ def _largest(gaps: tuple[float, float, float, float]) -> int:
 
 @compiled
 def _lie_on(area: Boxes, contacts: Contacts, a: int, b: int, up: float, gap: float) -> None:
-    """Two points for two level faces: opposite corners of the smaller one."""
+    """Return two points for two level faces: opposite corners of the smaller one."""
     ha, hb = area.half_size[a], area.half_size[b]
     smaller = a if ha[0] * ha[2] <= hb[0] * hb[2] else b
     half, c, s = area.half_size[smaller], math.cos(area.yaw[smaller]), math.sin(area.yaw[smaller])
@@ -142,17 +169,17 @@ def _lie_on(area: Boxes, contacts: Contacts, a: int, b: int, up: float, gap: flo
 def _stand_against(
     area: Boxes, contacts: Contacts, a: int, b: int, x: float, z: float, axis: int, margin: float
 ) -> None:
-    """Up to two points for upright faces: the face of one box against the nearest edge of the other.
+    """Return up to two points for upright faces: the face of one box against the nearest edge of the other.
 
     Args:
-      area: The boxes.
-      contacts: Where points are added.
-      a: The mover.
-      b: What it touches.
-      x: Of the normal, from b to a.
-      z: Of the normal.
-      axis: To which the normal belongs: X of a, Z of a, X of b, Z of b.
-      margin: Greatest gap of a point.
+      area: the boxes.
+      contacts: where points are added.
+      a: the mover.
+      b: what it touches.
+      x: of the normal, from b to a.
+      z: of the normal.
+      axis: to which the normal belongs: X of a, Z of a, X of b, Z of b.
+      margin: greatest gap of a point.
     """
     face, edge = (a, b) if axis < 2 else (b, a)
     out = -1.0 if axis < 2 else 1.0  # from the face towards the edge, along the normal
@@ -265,7 +292,7 @@ def _balance(area: Boxes, contacts: Contacts, duration: float) -> None:
 
 @compiled
 def _let_slip(contacts: Contacts) -> bool:
-    """Where friction holds as much as it can, only the dynamic one is left; returns whether that is anywhere."""
+    """Leave only dynamic friction where friction holds as much as it can; return whether that is anywhere."""
     any_slips = False
     for point in range(contacts.used[0]):
         partner = contacts.partner[point]
@@ -285,14 +312,14 @@ def _is_at_limit(contacts: Contacts, point: int) -> bool:
 
 @compiled
 def _pressure(contacts: Contacts, point: int) -> float:
-    """The normal impulse of the whole face to which a point belongs."""
+    """Return the normal impulse of the whole face to which a point belongs."""
     partner = contacts.partner[point]
     return float(contacts.impulse[point, 0] + (contacts.impulse[partner, 0] if partner != point else 0.0))
 
 
 @compiled
 def _press(area: Boxes, contacts: Contacts, point: int, duration: float) -> float:
-    """The normal impulse of one point; returns by how much the velocity there changed."""
+    """Apply the normal impulse of one point; return by how much the velocity there changed."""
     normal = contacts.normal[point]
     mobility = _mobility(area, contacts, point, normal[0], normal[1], normal[2])
     if mobility == 0.0:
@@ -307,7 +334,7 @@ def _press(area: Boxes, contacts: Contacts, point: int, duration: float) -> floa
 
 @compiled
 def _rub(area: Boxes, contacts: Contacts, point: int) -> float:
-    """Friction at one point, with the pressure of the whole face; returns by how much the velocity there changed."""
+    """Apply friction at one point, with the whole face's pressure; return by how much the velocity there changed."""
     most = contacts.limit[point, 0] * _pressure(contacts, point)
     old_t, old_u = contacts.impulse[point, 1], contacts.impulse[point, 2]
     if most == 0.0 and old_t == 0.0 and old_u == 0.0:
@@ -345,7 +372,7 @@ def _mobility(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z
 
 @compiled
 def _speed(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float) -> float:
-    """Velocity of the mover's point relative to the other box's, along a direction."""
+    """Return the velocity of the mover's point relative to the other box's, along a direction."""
     total = 0.0
     for box in range(2):
         index, arm = contacts.pair[point, box], contacts.arm[point, box]

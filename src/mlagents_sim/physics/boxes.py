@@ -17,59 +17,30 @@ separating axes and clipping. A time step is cut into parts so short that no bod
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlagents_sim.physics.box_contacts import Contacts, find_contacts, make_contacts, solve
+from mlagents_sim.physics.box_contacts import Boxes, Contacts, find_contacts, make_contacts, solve
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.rules import MAX_ANGULAR_SPEED, TIME_STEP_S
+
+__all__ = ["Boxes", "apply_gravity_and_drag", "make_boxes", "move", "move_few", "set_mover"]
 
 MAX_TRAVEL_M: Final = 0.1  # of a body before contacts are looked for again
 
 Vector3 = tuple[float, float, float]
 
 
-class Boxes(NamedTuple):
-    """The boxes of all areas, one row per area, in the area's coordinates; those that move come first.
-
-    Attributes:
-      position: float64 [areas, boxes, 3], centres, m.
-      yaw: float64 [areas, boxes], rad; positive turns to the right.
-      velocity: float64 [areas, boxes, 3], m/s.
-      spin: float64 [areas, boxes], change of the yaw, rad/s.
-      half_size: float64 [areas, boxes, 3], m.
-      inverse_mass: float64 [areas, boxes, 3], 1/kg; 0 along an axis on which the box is held.
-      inverse_inertia: float64 [areas, boxes], 1/(kg m^2), about the vertical; 0 if contacts cannot turn the box.
-      drag: float64 [areas, boxes], 1/s.
-      angular_drag: float64 [areas, boxes], 1/s.
-      friction: float64 [areas, boxes, 2], of the surface: static, dynamic. Two surfaces have their mean.
-      touches: uint8 [areas, movers, boxes], whether a mover touched a box that comes after it in the last step.
-    """
-
-    position: NDArray[np.float64]
-    yaw: NDArray[np.float64]
-    velocity: NDArray[np.float64]
-    spin: NDArray[np.float64]
-    half_size: NDArray[np.float64]
-    inverse_mass: NDArray[np.float64]
-    inverse_inertia: NDArray[np.float64]
-    drag: NDArray[np.float64]
-    angular_drag: NDArray[np.float64]
-    friction: NDArray[np.float64]
-    touches: NDArray[np.uint8]
-
-
 def make_boxes(areas: int, movers: int, centers: list[Vector3], sizes: list[Vector3], friction: float = 0.6) -> Boxes:
-    """Boxes at rest with the same places and sizes in all areas; the movers' masses and drags are to be set.
+    """Return boxes at rest with the same places and sizes in all areas; the movers' masses and drags are to be set.
 
     Args:
       areas: RowIndex.
-      movers: How many of the boxes move; the first ones.
-      centers: Of all boxes, m.
-      sizes: Full edge lengths of all boxes, m.
-      friction: Of all surfaces, static and dynamic.
+      movers: how many of the boxes move; the first ones.
+      centers: of all boxes, m.
+      sizes: full edge lengths of all boxes, m.
+      friction: of all surfaces, static and dynamic.
     """
     count = len(centers)
     return Boxes(
@@ -101,10 +72,10 @@ def set_mover(
 
 @compiled
 def move(boxes: Boxes, gravity: float) -> None:
-    """0.02 s of all areas: gravity, drag, contacts, motion.
+    """Advance all areas by 0.02 s: gravity, drag, contacts, motion.
 
     Args:
-      boxes: Changed in place.
+      boxes: changed in place.
       gravity: m/s^2, downwards.
     """
     areas, movers, count = boxes.touches.shape
@@ -128,7 +99,7 @@ def move(boxes: Boxes, gravity: float) -> None:
 
 @compiled
 def move_few(area: Boxes, gravity: float) -> None:
-    """As `move`, for boxes of one area: every array lacks the first axis."""
+    """Do as `move`, for boxes of one area: every array lacks the first axis."""
     movers, count = area.touches.shape
     _move_area(area, make_contacts(movers, count), gravity)
 

@@ -25,12 +25,12 @@ class Grid(NamedTuple):
     """The cells of one sensor.
 
     Attributes:
-      cells_x: Cells from left to right.
-      cells_z: Cells from behind to ahead.
+      cells_x: cells from left to right.
+      cells_z: cells from behind to ahead.
       cell: float64 [3], full size of a cell along x, y, z of the grid, m.
       center: float64 [3], of the grid, from the agent's origin and along the grid's axes, m.
-      turns: Whether the grid's axes are the agent's; otherwise they are the area's.
-      tags: How many there are.
+      turns: whether the grid's axes are the agent's; otherwise they are the area's.
+      tags: how many there are.
     """
 
     cells_x: int
@@ -43,22 +43,22 @@ class Grid(NamedTuple):
 
 @compiled
 def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What is in the cells of the agents' grids.
+    """Return what is in the cells of the agents' grids.
 
     Where several shapes are in a cell, take of each the point nearest to the cell's centre: the shape counts
     whose point is nearest to the agent's origin; of equals, the one listed first.
 
     Args:
-      grid: Of one sensor.
-      shapes: In all areas: boxes, spheres and capsules.
-      origins: Of the whole batch.
+      grid: of one sensor.
+      shapes: in all areas: boxes, spheres and capsules.
+      origins: of the whole batch.
       agents: int64 [n], rows of `origins`.
 
     Returns: float32 [n, tags, cells_x, cells_z], 1 where a shape of the tag counts, from right to left and from
       behind to ahead.
 
     Raises:
-      ValueError: A shape with a tag is a box with rounded edges, or the sensor has no such tag.
+      ValueError: a shape with a tag is a box with rounded edges, or the sensor has no such tag.
     """
     result = np.zeros((len(agents), grid.tags, grid.cells_x, grid.cells_z), np.float32)
     nearest, found = np.empty((grid.cells_x, grid.cells_z)), np.empty((grid.cells_x, grid.cells_z), np.int64)
@@ -88,7 +88,7 @@ def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int
 
 @compiled
 def _write_in_grid(axes: Matrix, agent: Vector, point: Vector, offset: Vector, out: Vector) -> None:
-    """A point of the area as seen from the grid's centre."""
+    """Return a point of the area as seen from the grid's centre."""
     x, y, z = point[0] - agent[0], point[1] - agent[1], point[2] - agent[2]
     for axis in range(3):
         out[axis] = axes[0, axis] * x + axes[1, axis] * y + axes[2, axis] * z - offset[axis]
@@ -96,7 +96,7 @@ def _write_in_grid(axes: Matrix, agent: Vector, point: Vector, offset: Vector, o
 
 @compiled
 def _write_turned(axes: Matrix, rotation: Matrix, out: Matrix) -> None:
-    """A rotation as seen from the grid: the product of the transposed axes and the rotation."""
+    """Return a rotation as seen from the grid: the product of the transposed axes and the rotation."""
     for i in range(3):
         for j in range(3):
             out[i, j] = axes[0, i] * rotation[0, j] + axes[1, i] * rotation[1, j] + axes[2, i] * rotation[2, j]
@@ -143,7 +143,7 @@ def _find(
 
 @compiled
 def _extent(rotation: Matrix, half_size: Vector, axis: int) -> float:
-    """Half the size of a turned box along an axis of the grid."""
+    """Return half the size of a turned box along an axis of the grid."""
     return float(
         abs(rotation[axis, 0]) * half_size[0]
         + abs(rotation[axis, 1]) * half_size[1]
@@ -153,7 +153,7 @@ def _extent(rotation: Matrix, half_size: Vector, axis: int) -> float:
 
 @compiled
 def _span(center: float, extent: float, cell: float, count: int) -> tuple[int, int]:
-    """The first cell that something reaches into, along one axis, and the one after the last."""
+    """Return the first cell that something reaches into, along one axis, and the one after the last."""
     middle, reach = center / cell + 0.5 * count, (extent - TOUCH_M) / cell
     low, high = middle - reach, middle + reach
     if not (low < count and high > 0.0):  # elsewhere, or not a number
@@ -163,13 +163,13 @@ def _span(center: float, extent: float, cell: float, count: int) -> tuple[int, i
 
 @compiled
 def _boxes_overlap(away: Vector, cell: Vector, rotation: Matrix, half_size: Vector) -> bool:
-    """Whether a cell and a box overlap that do so along the cell's own axes.
+    """Return whether a cell and a box overlap that do so along the cell's own axes.
 
     Args:
-      away: From the box to the cell, in the grid's frame.
-      cell: Full size.
+      away: from the box to the cell, in the grid's frame.
+      cell: full size.
       rotation: [3, 3] of the box.
-      half_size: Of the box.
+      half_size: of the box.
     """
     for j in range(3):  # the axes of the box
         along = away[0] * rotation[0, j] + away[1] * rotation[1, j] + away[2] * rotation[2, j]
@@ -193,7 +193,7 @@ def _boxes_overlap(away: Vector, cell: Vector, rotation: Matrix, half_size: Vect
 
 @compiled
 def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: Vector, radius: float) -> bool:
-    """Whether a cell and a capsule or sphere overlap; arguments as those of `_boxes_overlap`."""
+    """Return whether a cell and a capsule or sphere overlap; arguments as those of `_boxes_overlap`."""
     start, path, half_cell = np.empty(3), np.empty(3), np.empty(3)
     for i in range(3):
         half_cell[i] = 0.5 * cell[i]
@@ -214,15 +214,15 @@ def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: V
 def _squared_distance(
     offset: Vector, place: Vector, away: Vector, rotation: Matrix, half_size: Vector, rounding: float
 ) -> float:
-    """From the agent to that point of a shape which is nearest to a cell's centre.
+    """Return the squared distance from the agent to that point of a shape which is nearest to a cell's centre.
 
     Args:
-      offset: From the agent to the grid's centre.
-      place: From there to the cell's centre.
-      away: From the shape's centre to the cell's.
+      offset: from the agent to the grid's centre.
+      place: from there to the cell's centre.
+      away: from the shape's centre to the cell's.
       rotation: [3, 3] of the shape.
-      half_size: Of the shape.
-      rounding: Of the shape.
+      half_size: of the shape.
+      rounding: of the shape.
     """
     outside = np.zeros(3)  # from the shape's box to the cell's centre
     for j in range(3):

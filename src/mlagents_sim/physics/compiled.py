@@ -54,10 +54,10 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
 
 @functools.cache
 def _cache_dir(chosen: str) -> str:
-    """A folder for each version of what compiled code shares: numba itself looks only at a function's own file.
+    """Name a folder for each version of what compiled code shares: numba itself looks only at a function's own file.
 
     Args:
-      chosen: The user's NUMBA_CACHE_DIR; beside the source if empty.
+      chosen: the user's NUMBA_CACHE_DIR; beside the source if empty.
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()

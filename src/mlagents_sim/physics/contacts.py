@@ -26,14 +26,14 @@ def moving_speed(gap: float) -> float:
     """Return the least speed apart of two bodies, m/s, while they are being moved.
 
     Args:
-      gap: Between their surfaces at the beginning of the step, m; negative if they overlap.
+      gap: between their surfaces at the beginning of the step, m; negative if they overlap.
     """
     return min(-CORRECTION * gap / TIME_STEP_S, DEPENETRATION_SPEED)
 
 
 @compiled
 def staying_speed(gap: float) -> float:
-    """As `moving_speed`, of the velocities that stay."""
+    """Return what `moving_speed` does, of the velocities that stay."""
     return min(-CORRECTION * gap / TIME_STEP_S, 0.0)
 
 
@@ -42,9 +42,9 @@ def bouncing_speed(speed: float, gap: float, bounciness: float) -> float:
     """Return the speed apart of two bodies that bounce off each other, m/s; 0 if they do not.
 
     Args:
-      speed: Along the normal, before; negative where they approach.
-      gap: As for `moving_speed`.
-      bounciness: Part of the speed that is left.
+      speed: along the normal, before; negative where they approach.
+      gap: as for `moving_speed`.
+      bounciness: part of the speed that is left.
     """
     bounces = -speed > BOUNCE_SPEED and -speed > gap / TIME_STEP_S
     return -bounciness * speed if bounces else 0.0

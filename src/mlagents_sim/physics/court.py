@@ -99,7 +99,7 @@ def make_courts(count: int) -> Courts:
 
 @compiled
 def move_court(courts: Courts, court: int, gravity: float) -> None:
-    """0.02 s of physics on one court: fall, hit, move. The ball's speed is not limited here."""
+    """Advance one court by 0.02 s: fall, hit, move. The ball's speed is not limited here."""
     courts.ball_velocity[court, 1] -= gravity * TIME_STEP_S
     was_touching = courts.is_touching[court].copy()
     courts.is_touching[court] = False

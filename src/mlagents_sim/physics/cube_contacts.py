@@ -142,15 +142,15 @@ def touch_cube(
     """Add the points of two cubes; returns how far apart they are, m, or infinity if nowhere near.
 
     Args:
-      points: Added to.
-      a: First cube.
-      b: Second cube.
-      pa: Middle of the first, m.
-      pb: Of the second.
-      ra: Rotation [3, 3] of the first.
-      rb: Of the second.
-      ha: Half the edge of the first, m.
-      hb: Of the second.
+      points: added to.
+      a: first cube.
+      b: second cube.
+      pa: middle of the first, m.
+      pb: of the second.
+      ra: rotation [3, 3] of the first.
+      rb: of the second.
+      ha: half the edge of the first, m.
+      hb: of the second.
       polygon: float64 [2, 16, 3], memory.
     """
     dx, dy, dz = pb[0] - pa[0], pb[1] - pa[1], pb[2] - pa[2]
@@ -274,17 +274,17 @@ def _cut(
     """Cut the nearest face of one cube (o) to the outline of a face of the other (f), and add its corners.
 
     Args:
-      points: Added to.
-      a: First cube of the pair.
-      b: Second cube.
-      pf: Middle of the cube with the face, m.
-      po: Of the other.
-      rf: Rotation [3, 3] of the cube with the face.
-      ro: Of the other.
-      hf: Half the edge of the cube with the face, m.
-      ho: Of the other.
-      axis: Of the cube with the face.
-      out: The face's normal, out of its cube.
+      points: added to.
+      a: first cube of the pair.
+      b: second cube.
+      pf: middle of the cube with the face, m.
+      po: of the other.
+      rf: rotation [3, 3] of the cube with the face.
+      ro: of the other.
+      hf: half the edge of the cube with the face, m.
+      ho: of the other.
+      axis: of the cube with the face.
+      out: the face's normal, out of its cube.
       sign: 1 if the cube with the face is the first of the pair, else -1.
       polygon: float64 [2, 16, 3], memory.
     """

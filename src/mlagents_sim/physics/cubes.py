@@ -84,12 +84,12 @@ def move_cubes(
     """Move the cubes of one area for 0.02 s, unless they sleep; the agent only gets its new velocity.
 
     Args:
-      cubes: Changed in place. The agent's velocity has its push of this step, but not yet gravity and drag.
-      area: Which.
+      cubes: changed in place. The agent's velocity has its push of this step, but not yet gravity and drag.
+      area: which.
       gravity: m/s^2, downwards.
       walls: float64 [walls, 3], middles of upright boxes that stay where they are, m.
       sizes: float64 [walls, 3], their half sizes.
-      target: A cube.
+      target: a cube.
 
     Returns: whether the agent touches the target.
     """

@@ -42,7 +42,7 @@ class Piles(NamedTuple):
 
 
 def make_piles(areas: int, first: list[int], rest_height: NDArray[np.float64]) -> Piles:
-    """All asleep."""
+    """Return piles that are all asleep."""
     count = len(first) - 1
     return Piles(
         np.array(first, np.int64),
@@ -65,11 +65,11 @@ def drop_pile(boxes: Boxes, piles: Piles, area: int, pile: int) -> None:
 
 @compiled
 def move_with_piles(boxes: Boxes, piles: Piles, gravity: float) -> None:
-    """0.02 s of all areas, as `boxes.move`.
+    """Advance all areas by 0.02 s, as `boxes.move`.
 
     Args:
-      boxes: Changed in place. Touches are those of the movers that never sleep.
-      piles: Changed in place.
+      boxes: changed in place. Touches are those of the movers that never sleep.
+      piles: changed in place.
       gravity: m/s^2, downwards.
     """
     areas, count = boxes.yaw.shape
@@ -120,7 +120,7 @@ def _wake_and_choose(boxes: Boxes, piles: Piles, area: int, chosen: NDArray[np.i
 
 @compiled
 def _moves_into(boxes: Boxes, piles: Piles, area: int, mover: int, pile: int) -> bool:
-    """Whether a box may touch one of a pile within the next step."""
+    """Return whether a box may touch one of a pile within the next step."""
     velocity, position = boxes.velocity[area, mover], boxes.position[area, mover]
     speed = math.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2)
     if speed < SLOW:
@@ -138,7 +138,7 @@ def _moves_into(boxes: Boxes, piles: Piles, area: int, mover: int, pile: int) ->
 
 @compiled
 def _come_near(boxes: Boxes, area: int, mover: int, other: int) -> bool:
-    """Whether two boxes may touch within the next step, seen by what encloses them."""
+    """Return whether two boxes may touch within the next step, seen by what encloses them."""
     a, b = boxes.position[area, mover], boxes.position[area, other]
     velocity = boxes.velocity[area, mover]
     for axis in range(3):
@@ -150,7 +150,7 @@ def _come_near(boxes: Boxes, area: int, mover: int, other: int) -> bool:
 
 @compiled
 def _extent(boxes: Boxes, area: int, box: int, axis: int) -> float:
-    """Half the size of a box along an axis of the area."""
+    """Return half the size of a box along an axis of the area."""
     half, yaw = boxes.half_size[area, box], boxes.yaw[area, box]
     if axis == 1 or yaw == 0.0:
         return float(half[axis])
@@ -198,7 +198,7 @@ def _move_chosen(boxes: Boxes, area: int, chosen: NDArray[np.int64], moving: int
 
 @compiled
 def _fall(boxes: Boxes, piles: Piles, area: int, pile: int, gravity: float) -> None:
-    """Every box of a dropped pile goes straight down; once all lie where they should, they sleep."""
+    """Move every box of a dropped pile straight down; once all lie where they should, they sleep."""
     lie = True
     for mover in range(piles.first[pile], piles.first[pile + 1]):
         position, velocity = boxes.position[area, mover], boxes.velocity[area, mover]

@@ -144,19 +144,19 @@ def _meet(
     """Add a contact if a disc touches a rectangle around the origin, or would in this step.
 
     Args:
-      contacts: Where to add it.
-      a: The disc.
-      b: What it touches.
-      x: Of the disc.
-      z: Likewise.
-      vx: Of the disc, m/s.
-      vz: Likewise.
-      half_x: Of the rectangle.
-      half_z: Likewise.
-      c: Of the rectangle's first axis, along x.
-      s: Likewise, along z.
-      reach: Radius of the disc.
-      bounces: Whether the contact is elastic.
+      contacts: where to add it.
+      a: the disc.
+      b: what it touches.
+      x: of the disc.
+      z: likewise.
+      vx: of the disc, m/s.
+      vz: likewise.
+      half_x: of the rectangle.
+      half_z: likewise.
+      c: of the rectangle's first axis, along x.
+      s: likewise, along z.
+      reach: radius of the disc.
+      bounces: whether the contact is elastic.
 
     Returns: whether there is a contact, and whether it is to change the velocity.
     """
@@ -257,7 +257,7 @@ def _press(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: i
 
 @compiled
 def _rub(pitches: Pitches, pitch: int, contacts: Contacts, point: int, ball: int, part: float) -> float:
-    """Likewise for friction across the normal, in which the ball's spin takes part."""
+    """Do likewise for friction across the normal, in which the ball's spin takes part."""
     tx, tz = -contacts.normal[point, 1], contacts.normal[point, 0]
     most = FRICTION * (contacts.impulse[point, 0] + contacts.change[point, 0])
     mobility = _inverse_mass(contacts.body[point, 0], ball) + _inverse_mass(contacts.body[point, 1], ball)

@@ -28,7 +28,7 @@ ROUNDS: Final = 3  # bounces off something towards something else, in a step
 
 @compiled
 def move_pitch(pitches: Pitches, walls: Walls, pitch: int, gravity: float, contacts: Contacts) -> None:
-    """0.02 s of physics on one pitch: kick, slow down, hit, move."""
+    """Advance one pitch by 0.02 s: kick, slow down, hit, move."""
     velocity, position = pitches.velocity[pitch], pitches.position[pitch]
     bodies = len(velocity)
     ball = bodies - 1

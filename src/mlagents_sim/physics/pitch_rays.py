@@ -25,9 +25,9 @@ class PitchRays(NamedTuple):
 
     Attributes:
       path: float64 [rays, 2], to the right and ahead, m; equally long.
-      radius: Of the cast sphere, m.
-      height: Of the rays above the middles of players and ball, m.
-      tags: How many there are.
+      radius: of the cast sphere, m.
+      height: of the rays above the middles of players and ball, m.
+      tags: how many there are.
       body_tag: int64 [bodies], place in the list of tags; negative if it is not there. The ball is the last.
       wall_tag: int64 [looks], the same of walls, by `Walls.look`.
     """
@@ -44,12 +44,12 @@ class PitchRays(NamedTuple):
 def cast_on_pitch(
     rays: PitchRays, pitches: Pitches, walls: Walls, pitch: NDArray[np.intp], player: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """What rays hit first, as `ray_casts.cast` tells it.
+    """Return what rays hit first, as `ray_casts.cast` tells it.
 
     Args:
-      rays: Of the sensor.
-      pitches: All of them.
-      walls: Of every pitch.
+      rays: of the sensor.
+      pitches: all of them.
+      walls: of every pitch.
       pitch: int64 [n], where each viewer is.
       player: int64 [n], who it is there.
 

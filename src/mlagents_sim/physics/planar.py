@@ -20,13 +20,13 @@ def sweep(x: float, y: float, dx: float, dy: float, half_x: float, half_y: float
     """Return how far a circle travels along (dx, dy) before it meets a rectangle around the origin.
 
     Args:
-      x: Of the circle's centre at the start of the path, m.
-      y: Likewise.
-      dx: Along the path, m.
-      dy: Likewise.
-      half_x: Half the rectangle's side along x, m.
-      half_y: Half the rectangle's side along y, m.
-      radius: Of the circle, m.
+      x: of the circle's centre at the start of the path, m.
+      y: likewise.
+      dx: along the path, m.
+      dy: likewise.
+      half_x: half the rectangle's side along x, m.
+      half_y: half the rectangle's side along y, m.
+      radius: of the circle, m.
 
     Returns: The fraction of the path, 0 to 1; MISSED if the circle does not come that near, or is so at the start.
     """

@@ -59,22 +59,22 @@ class RayOrigins(NamedTuple):
 
 
 def shapes_of(boxes: Boxes, tag: ArrayLike) -> Shapes:
-    """The boxes of all areas, wherever they are: rays see them move, but turn only if somebody writes `rotation`.
+    """Return the boxes of all areas: rays see them move, but turn only if somebody writes `rotation`.
 
     Args:
-      boxes: One row per area.
-      tag: Int [boxes], the same in all areas.
+      boxes: one row per area.
+      tag: int [boxes], the same in all areas.
     """
     return shapes_at(boxes.position, boxes.half_size, tag)._replace(half_size=boxes.half_size)
 
 
 def shapes_at(position: NDArray[np.float64], half_size: ArrayLike, tag: ArrayLike, radius: ArrayLike = 0.0) -> Shapes:
-    """Shapes of any kind: rays see them move with `position`, but turn only if somebody writes `rotation`.
+    """Return shapes of any kind: rays see them move with `position`, but turn only if somebody writes `rotation`.
 
     Args:
       position: float64 [areas, shapes, 3], m; not copied.
       half_size: [shapes, 3], or one row of these per area, m; zeros for spheres.
-      tag: Int [shapes], the same in all areas.
+      tag: int [shapes], the same in all areas.
       radius: [shapes], or one row of these per area, m; zero for boxes.
     """
     count = position.shape[:2]
@@ -88,29 +88,29 @@ def shapes_at(position: NDArray[np.float64], half_size: ArrayLike, tag: ArrayLik
 
 
 def ray_origins_of(boxes: Boxes, box: int, shape: int = -1) -> RayOrigins:
-    """Eyes in the middle of one box of each area, which `turn_ray_origins` turns.
+    """Return eyes in the middle of one box of each area, which `turn_ray_origins` turns.
 
     Args:
-      boxes: One row per area.
-      box: Where the origins are.
-      shape: Which of the shapes it is; -1 if it is none of them.
+      boxes: one row per area.
+      box: where the origins are.
+      shape: which of the shapes it is; -1 if it is none of them.
     """
     return ray_origins_at(boxes.position[:, box], shape)
 
 
 def ray_origins_at(position: NDArray[np.float64], shape: int = -1) -> RayOrigins:
-    """RayOrigins of one agent of each area; they look nowhere until somebody writes `rotation`.
+    """Return the `RayOrigins` of one agent of each area; they look nowhere until somebody writes `rotation`.
 
     Args:
       position: float64 [areas, 3], m; not copied.
-      shape: Which of the shapes the agent is; -1 if it is none of them.
+      shape: which of the shapes the agent is; -1 if it is none of them.
     """
     areas = len(position)
     return RayOrigins(np.arange(areas), np.full(areas, shape), position, np.zeros((areas, 3, 3)))
 
 
 def rotations_2d(angle_rad: ArrayLike) -> NDArray[np.float64]:
-    """Turns in the x-y plane, [...] -> float64 [..., 3, 3]; positive ones are counter-clockwise, from +x to +y."""
+    """Return turns in the x-y plane, [...] -> float64 [..., 3, 3]; positive ones are counter-clockwise (+x to +y)."""
     angle = np.asarray(angle_rad, np.float64)
     cos, sin, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
     return np.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), axis=-1).reshape(*angle.shape, 3, 3)
@@ -120,10 +120,10 @@ class Rays(NamedTuple):
     """The rays of one sensor, in the agent's frame.
 
     Attributes:
-      start_height: Of all rays above the agent's origin, m.
+      start_height: of all rays above the agent's origin, m.
       path: float64 [rays, 3], from start to end, m; equally long.
-      radius: Of the cast sphere, m; 0 for a point.
-      tags: How many there are.
+      radius: of the cast sphere, m; 0 for a point.
+      tags: how many there are.
     """
 
     start_height: float
@@ -134,15 +134,15 @@ class Rays(NamedTuple):
 
 @compiled
 def cast(rays: Rays, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the rays of the agents hit first.
+    """Return what the rays of the agents hit first.
 
     Per ray: the tag one-hot, 1 if nothing was hit, and the fraction of its length that the sphere travelled,
     1 if nothing was hit. Shapes that the sphere overlaps at its start are not hit.
 
     Args:
-      rays: Of one sensor.
-      shapes: In all areas.
-      origins: Of the whole batch.
+      rays: of one sensor.
+      shapes: in all areas.
+      origins: of the whole batch.
       agents: int64 [n], rows of `origins`.
 
     Returns: float32 [n, rays * (tags + 2)].
@@ -229,14 +229,14 @@ def _half_diagonal(half_size: Vector) -> float:
 
 @compiled
 def _is_near(start: Vector, length: float, center: Vector, reach: float) -> bool:
-    """Whether a path of that length may come within reach of a centre."""
+    """Return whether a path of that length may come within reach of a centre."""
     dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
     return bool(dx * dx + dy * dy + dz * dz <= (length + reach) ** 2)
 
 
 @compiled
 def _passes_by(start: Vector, path: Vector, length: float, center: Vector, reach: float) -> bool:
-    """Whether a path stays out of reach of a centre; some that do are not told apart."""
+    """Return whether a path stays out of reach of a centre; some that do are not told apart."""
     dx, dy, dz = center[0] - start[0], center[1] - start[1], center[2] - start[2]
     ahead = (dx * path[0] + dy * path[1] + dz * path[2]) / length
     aside_squared = dx * dx + dy * dy + dz * dz - ahead * ahead
@@ -247,19 +247,19 @@ def _passes_by(start: Vector, path: Vector, length: float, center: Vector, reach
 def sphere_cast(
     start: Vector, path: Vector, radius: float, center: Vector, rotation: Matrix, half_size: Vector, limit: float
 ) -> float:
-    """How far a sphere travels along `path` before it meets a box.
+    """Return how far a sphere travels along `path` before it meets a box.
 
     The squared distance from the box is convex along the path and quadratic between the points where the path
     crosses a plane of a face; the pieces are searched in order.
 
     Args:
-      start: Centre of the sphere.
-      path: To its farthest point.
-      radius: Of the sphere; 0 for a point.
-      center: Of the box.
+      start: centre of the sphere.
+      path: to its farthest point.
+      radius: of the sphere; 0 for a point.
+      center: of the box.
       rotation: [3, 3] of the box.
-      half_size: Of the box.
-      limit: Fraction beyond which nothing is looked for.
+      half_size: of the box.
+      limit: fraction beyond which nothing is looked for.
 
     Returns: The fraction of the path; 2.0 if the sphere does not meet the box up to the limit, overlaps it at
       the start, or only grazes it.
@@ -303,26 +303,26 @@ def sphere_cast(
 
 @compiled
 def _along(rotation: Matrix, axis: int, x: float, y: float, z: float) -> float:
-    """A vector's component along an axis of the rotated frame."""
+    """Return a vector's component along an axis of the rotated frame."""
     return float(rotation[0, axis] * x + rotation[1, axis] * y + rotation[2, axis] * z)
 
 
 @compiled
 def _mirrored(offset: float, speed: float) -> tuple[float, float]:
-    """The same, looked at so that the speed is not negative."""
+    """Return the same, looked at so that the speed is not negative."""
     return (-offset, -speed) if speed < 0.0 else (offset, speed)
 
 
 @compiled
 def _squared_distance(p0: float, p1: float, p2: float, h0: float, h1: float, h2: float) -> float:
-    """From a point to a box, in the box's frame."""
+    """Return the squared distance from a point to a box, in the box's frame."""
     d0, d1, d2 = max(abs(p0) - h0, 0.0), max(abs(p1) - h1, 0.0), max(abs(p2) - h2, 0.0)
     return d0 * d0 + d1 * d1 + d2 * d2
 
 
 @compiled
 def _piece(p: float, v: float, h: float, begin: float) -> tuple[float, float, float]:
-    """How far p + v t lies outside [-h, h] from t = `begin` on: offset, slope, and until which t that holds."""
+    """Return how far p + v t lies outside [-h, h] from t = `begin` on: offset, slope, and until which t that holds."""
     if v == 0.0:
         return (p + h if p < -h else max(p - h, 0.0)), 0.0, np.inf
     low, high = (-h - p) / v, (h - p) / v

@@ -53,7 +53,7 @@ def push_right(velocity: Vector, yaw_rad: float, speed: float) -> None:
 
 @compiled
 def run_or_turn(choice: int, velocity: Vector, yaw_rad: float, speed: float, turn_rad: float) -> float:
-    """One physics step of a cube that runs on a floor: 1 ahead, 2 back, 3 turns right, 4 left, else nothing.
+    """Make one physics step of a cube that runs on a floor: 1 ahead, 2 back, 3 turns right, 4 left, else nothing.
 
     Turning is a teleport: the velocity keeps its direction. Returns: the new yaw.
     """
@@ -80,7 +80,7 @@ def write_yaw(rotation: NDArray[np.float64], yaw_rad: float) -> None:
 
 @compiled
 def apply_gravity(velocity: Vector, gravity: float) -> None:
-    """One impulse per time step, before any sub-step: the distance of a free fall is then Unity's."""
+    """Apply one impulse per time step, before any sub-step: the distance of a free fall is then Unity's."""
     velocity[1] -= gravity * TIME_STEP_S
 
 

@@ -21,13 +21,13 @@ BuildArea = Callable[[mujoco.MjSpec, str, NDArray[np.float64]], None]
 
 
 def compose(build_area: BuildArea, origins: NDArray[np.float64], substeps: int) -> Any:
-    """One model of many areas.
+    """Return one model of many areas.
 
     Gravity is off, `rules.apply_gravity` applies it. Elliptic friction cones, and no islands: in scenes of
     many small areas both save time.
 
     Args:
-      build_area: Adds one area. Collisions between areas must be excluded by explicit contact pairs or
+      build_area: adds one area. Collisions between areas must be excluded by explicit contact pairs or
         by distance.
       origins: float64 [areas, 3], m.
       substeps: MuJoCo steps per 0.02 s.
@@ -76,8 +76,8 @@ class Scene:
     Attributes:
       model: mujoco.MjModel.
       data: mujoco.MjData.
-      model_address: For `mj_step` in compiled functions.
-      data_address: As `model_address`.
+      model_address: for `mj_step` in compiled functions.
+      data_address: as `model_address`.
     """
 
     def __init__(self, model: Any) -> None:
@@ -88,7 +88,7 @@ class Scene:
         self.data_address: int = self.data._address
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """All arrays that decide how the physics goes on, MuJoCo's own: the state, and what `set_...` changes."""
+        """Return arrays that decide how the physics goes on, MuJoCo's own: the state, and what `set_...` changes."""
         data, model = self.data, self.model
         of_data = {name: getattr(data, name) for name in _STATE}
         of_model = {name: getattr(model, name) for name in _CHANGEABLE}

@@ -4,10 +4,9 @@ from mlagents_sim.sensors.camera import CameraSensor
 from mlagents_sim.sensors.grid import GridSensor
 from mlagents_sim.sensors.image import ImageSensor
 from mlagents_sim.sensors.rays import RaySensor, RaySensor2D
-from mlagents_sim.sensors.sensor import Sensor
+from mlagents_sim.sensors.sensor import Sensor, VectorSensor
 from mlagents_sim.sensors.stacking import StackingSensor
 from mlagents_sim.sensors.tagged_shapes import TaggedGeoms, TaggedShape
-from mlagents_sim.sensors.vector import VectorSensor
 
 __all__ = [
     "CameraSensor",

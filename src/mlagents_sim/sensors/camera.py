@@ -20,24 +20,24 @@ class CameraSensor:
     """A camera per agent. It is made at the first picture: until then no OpenGL is needed.
 
     Args:
-      scene: What the cameras see.
-      agents: Agents in the batch.
-      height: In pixels.
-      width: In pixels.
-      fov_deg: Field of view from bottom to top.
-      near_m: Nothing closer is seen.
-      far_m: Nothing farther is seen.
+      scene: what the cameras see.
+      agents: agents in the batch.
+      height: in pixels.
+      width: in pixels.
+      fov_deg: field of view from bottom to top.
+      near_m: nothing closer is seen.
+      far_m: nothing farther is seen.
       channels: 3 for colours, 1 for grey: the mean of red, green and blue, as in Unity, in 255ths.
-      background: Red, green and blue, 0 to 1, where there is nothing.
-      geoms: Bool [agents, geoms of the scene], what each agent's camera sees at all; None for everything. A camera
+      background: red, green and blue, 0 to 1, where there is nothing.
+      geoms: bool [agents, geoms of the scene], what each agent's camera sees at all; None for everything. A camera
         that sees only its own area is faster, and what it sees does not depend on the number of areas.
-      name: Of the observation.
+      name: of the observation.
 
     Attributes:
       spec: float32 [channels, height, width].
 
     Raises:
-      ValueError: Another number of channels.
+      ValueError: another number of channels.
     """
 
     def __init__(
@@ -67,17 +67,17 @@ class CameraSensor:
         self._renderer: Renderer | None = None
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """One picture per agent.
+        """Return one picture per agent.
 
         Args:
-          rows: Of the batch.
+          rows: of the batch.
           frame: float64 [rows, 7], where the cameras are: position, m, and rotation (w, x, y, z). They look along
             their own +Z, with +Y up.
 
         Returns: float32 [rows, channels, height, width].
 
         Raises:
-          RenderingError: There is no OpenGL on this machine.
+          RenderingError: there is no OpenGL on this machine.
         """
         from mlagents_sim.rendering import Renderer
 
@@ -99,4 +99,4 @@ class CameraSensor:
         return as_image(pictures)
 
     def clear(self, rows: RowIndex) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""

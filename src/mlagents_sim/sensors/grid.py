@@ -29,16 +29,16 @@ class GridSensor(PassingSensor):
     - Cells are boxes: what is above or below them is not seen.
 
     Args:
-      name: Sensors are reported in the order of their names; Unity's are called GridSensor-OneHot.
-      tags: What can be told apart; a shape's tag is its place in this list.
-      grid_size: Cells along x, y and z; one along y.
-      cell_scale: Size of a cell along x, y and z, m.
-      rotate_with_agent: Whether the grid turns with the agent; otherwise rows and columns are those of the area.
-      center: Of the grid, from the agent's origin along the grid's axes, m.
+      name: sensors are reported in the order of their names; Unity's are called GridSensor-OneHot.
+      tags: what can be told apart; a shape's tag is its place in this list.
+      grid_size: cells along x, y and z; one along y.
+      cell_scale: size of a cell along x, y and z, m.
+      rotate_with_agent: whether the grid turns with the agent; otherwise rows and columns are those of the area.
+      center: of the grid, from the agent's origin along the grid's axes, m.
 
     Attributes:
       spec: float32 [tags, x, z], 0 or 1.
-      grid: For `physics.cells.fill`.
+      grid: for `physics.cells.fill`.
 
     Raises:
       ValueError: no tags or one twice, a grid that is not flat or has no cells, or cells without a size.
@@ -62,17 +62,17 @@ class GridSensor(PassingSensor):
         self.spec = image_spec(len(tags), x, z, name)
 
     def look(self, things: Iterable[TaggedShape], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
-        """What one agent sees: the frame of an `authoring.FrameSensor`.
+        """Return what one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
-          things: All that there is besides the agent itself.
+          things: all that there is besides the agent itself.
           position: [3], of the agent, m.
-          yaw_rad: How far the agent is turned to the right.
+          yaw_rad: how far the agent is turned to the right.
 
         Returns: float32 [tags, x, z].
 
         Raises:
-          ValueError: A thing with a tag of the sensor is a box with rounded edges.
+          ValueError: a thing with a tag of the sensor is a box with rounded edges.
         """
         origins = ray_origins_of_one(position, yaw_rotations(np.array(yaw_rad)))
         seen: NDArray[np.float32] = fill(self.grid, as_shapes(things, self.tags), origins, NOBODY)[0]

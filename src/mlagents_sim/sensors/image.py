@@ -20,10 +20,10 @@ class ImageSensor:
     """Pictures that the agents' own code has drawn.
 
     Args:
-      height: In pixels.
-      width: In pixels.
+      height: in pixels.
+      width: in pixels.
       channels: 3 for colours, 1 for grey.
-      name: Of the observation; several images of one agent need different ones.
+      name: of the observation; several images of one agent need different ones.
 
     Attributes:
       spec: float32 [channels, height, width].
@@ -33,15 +33,15 @@ class ImageSensor:
         self.spec = image_spec(channels, height, width, name)
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """One picture per agent.
+        """Return one picture per agent.
 
         Args:
-          rows: Of the batch.
+          rows: of the batch.
           frame: uint8 [rows, height, width, channels], first row at the top; or the observation ready-made, a new
             array.
 
         Raises:
-          ValueError: Pictures of another shape or type.
+          ValueError: pictures of another shape or type.
         """
         pictures = np.asarray(frame)
         channels, height, width = self.spec.shape
@@ -55,9 +55,9 @@ class ImageSensor:
         )
 
     def clear(self, rows: RowIndex) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
 
 def as_image(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Uint8 [n, height, width, channels] -> float32 [n, channels, height, width], k -> k / 255."""
+    """Map uint8 [n, height, width, channels] to float32 [n, channels, height, width], k to k / 255."""
     return np.divide(pictures.transpose(0, 3, 1, 2), np.float32(255.0), dtype=np.float32, order="C")

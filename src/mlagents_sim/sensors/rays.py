@@ -21,18 +21,18 @@ class RaySensor(PassingSensor):
     tag of what was hit, one-hot; 1 if nothing was hit; and the fraction of the length to where it was hit.
 
     Args:
-      name: Sensors are reported in the order of their names.
-      tags: What can be told apart; a shape's tag is its place in this list.
-      rays_per_direction: On each side of the one straight ahead.
-      max_degrees: From straight ahead to the outermost.
-      length: On the ground, m.
-      radius: Of the sphere that is cast, m; 0 for a point.
-      start_height: Where rays begin above the agent's origin, m.
-      end_height: Where they end above the agent's origin, m.
+      name: sensors are reported in the order of their names.
+      tags: what can be told apart; a shape's tag is its place in this list.
+      rays_per_direction: on each side of the one straight ahead.
+      max_degrees: from straight ahead to the outermost.
+      length: on the ground, m.
+      radius: of the sphere that is cast, m; 0 for a point.
+      start_height: where rays begin above the agent's origin, m.
+      end_height: where they end above the agent's origin, m.
 
     Attributes:
-      spec: Shape (rays * (tags + 2),).
-      rays: For `physics.ray_casts.cast`.
+      spec: shape (rays * (tags + 2),).
+      rays: for `physics.ray_casts.cast`.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class RaySensor(PassingSensor):
         self.spec = _spec(name, self.rays)
 
     def look(self, things: Iterable[TaggedShape], position: ArrayLike, yaw_rad: float = 0.0) -> NDArray[np.float32]:
-        """What one agent sees: the frame of an `authoring.FrameSensor`.
+        """Return what one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
-          things: All that there is besides the agent itself.
+          things: all that there is besides the agent itself.
           position: [3], of the agent, m.
-          yaw_rad: How far the agent is turned to the right.
+          yaw_rad: how far the agent is turned to the right.
 
         Returns: float32 [rays * (tags + 2)].
         """
@@ -78,16 +78,16 @@ class RaySensor2D(PassingSensor):
     cast, and what it overlaps at its start is not hit, as in Unity when "Queries Start In Colliders" is off.
 
     Args:
-      name: Sensors are reported in the order of their names.
-      tags: What can be told apart; a shape's tag is its place in this list.
-      rays_per_direction: On each side of the one straight ahead.
-      max_degrees: From straight ahead to the outermost.
-      length: Of the rays, m.
-      radius: Of the circle that is cast, m; 0 for a point.
+      name: sensors are reported in the order of their names.
+      tags: what can be told apart; a shape's tag is its place in this list.
+      rays_per_direction: on each side of the one straight ahead.
+      max_degrees: from straight ahead to the outermost.
+      length: of the rays, m.
+      radius: of the circle that is cast, m; 0 for a point.
 
     Attributes:
-      spec: Shape (rays * (tags + 2),), as that of a `RaySensor`.
-      rays: For `physics.ray_casts.cast`; `rotations_2d` turns eyes and shapes.
+      spec: shape (rays * (tags + 2),), as that of a `RaySensor`.
+      rays: for `physics.ray_casts.cast`; `rotations_2d` turns eyes and shapes.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class RaySensor2D(PassingSensor):
         self.spec = _spec(name, self.rays)
 
     def look(self, things: Iterable[TaggedShape], position: ArrayLike, angle_rad: float = 0.0) -> NDArray[np.float32]:
-        """What one agent sees: the frame of an `authoring.FrameSensor`.
+        """Return what one agent sees: the frame of an `authoring.FrameSensor`.
 
         Args:
-          things: All that there is besides the agent itself; their z does not count.
+          things: all that there is besides the agent itself; their z does not count.
           position: [2], of the agent, m.
-          angle_rad: How far the agent is turned counter-clockwise.
+          angle_rad: how far the agent is turned counter-clockwise.
 
         Returns: float32 [rays * (tags + 2)].
         """
@@ -129,7 +129,7 @@ def _spec(name: str, rays: Rays) -> ObservationSpec:
 
 
 def ray_degrees(rays_per_direction: int, max_degrees: float) -> NDArray[np.float64]:
-    """float64 [2 * rays_per_direction + 1]: 90, 90 - d, 90 + d, 90 - 2 d, ...; 0 is right and 90 straight ahead."""
+    """Return float64 [2 * rays_per_direction + 1]: 90, 90 - d, 90 + d, 90 - 2 d, ...; 0 is right, 90 straight ahead."""
     outwards = np.repeat(np.arange(1, rays_per_direction + 1), 2)
     side = np.tile((-1.0, 1.0), rays_per_direction)
     return 90.0 + np.append(0.0, side * outwards * max_degrees / max(rays_per_direction, 1))

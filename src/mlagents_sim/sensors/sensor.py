@@ -1,4 +1,4 @@
-"""What every sensor can do."""
+"""What every sensor can do, and the sensors that only pass on what they are given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlagents_envs.base_env import ObservationSpec
+from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
 from mlagents_sim.row_index import RowIndex
 
 
@@ -19,10 +19,10 @@ class Sensor(Protocol):
         """Name and shape of the observation."""
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """The observation of the agents `rows` after they perceived `frame`.
+        """Return the observation of the agents `rows` after they perceived `frame`.
 
         Args:
-          rows: Of the batch.
+          rows: of the batch.
           frame: [rows, ...], one entry per agent in `rows`.
 
         Returns: float32 [rows, *spec.shape], a new array.
@@ -36,14 +36,27 @@ class PassingSensor:
     """Passes frames on as they are: what is seen is made elsewhere, all at once for many agents.
 
     Attributes:
-      spec: Name and shape of the observation.
+      spec: name and shape of the observation.
     """
 
     spec: ObservationSpec
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """`frame` [rows, *spec.shape] as float32, a copy."""
+        """Return `frame` [rows, *spec.shape] as float32, a copy."""
         return np.array(frame, np.float32)
 
     def clear(self, rows: RowIndex) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
+
+
+class VectorSensor(PassingSensor):
+    """Passes `size` numbers on as they are.
+
+    Args:
+      size: numbers per agent.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.spec = ObservationSpec(
+            (size,), (DimensionProperty.NONE,), ObservationType.DEFAULT, f"VectorSensor_size{size}"
+        )

@@ -13,9 +13,9 @@ class StackingSensor:
     """Joins the last frames along the first axis, oldest first; zeros where an episode has no frame yet.
 
     Args:
-      sensor: Where the frames come from.
-      frames: How many.
-      agents: Agents in the batch.
+      sensor: where the frames come from.
+      frames: how many.
+      agents: agents in the batch.
 
     Attributes:
       stack: float32 [agents, *shape], what each agent perceived last.
@@ -29,7 +29,7 @@ class StackingSensor:
         self.stack = np.zeros((agents, *shape), np.float32)
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
-        """The stack of the agents `rows` with `frame` [rows, ...] as its newest entry."""
+        """Return the stack of the agents `rows` with `frame` [rows, ...] as its newest entry."""
         newest = self._sensor.observe(rows, frame)
         stack = np.concatenate((self.stack[rows, self._size :], newest), axis=1)
         self.stack[rows] = stack

@@ -25,10 +25,10 @@ class TaggedShape(NamedTuple):
     """A box, sphere or capsule.
 
     Attributes:
-      tag: What it is.
+      tag: what it is.
       center: [3], m.
       half_size: [3], of a box, m. A capsule has one half size, half its length without the round ends; a sphere none.
-      radius: Of a sphere or capsule, m.
+      radius: of a sphere or capsule, m.
       rotation: [3, 3].
     """
 
@@ -40,11 +40,11 @@ class TaggedShape(NamedTuple):
 
 
 def as_shapes(things: Iterable[TaggedShape], tags: Sequence[str]) -> Shapes:
-    """Things as the shapes of one area, for `physics.ray_casts.cast` and `physics.cells.fill`.
+    """Return things as the shapes of one area, for `physics.ray_casts.cast` and `physics.cells.fill`.
 
     Args:
-      things: All that there is.
-      tags: The sensor's; things with another one are UNTAGGED.
+      things: all that there is.
+      tags: the sensor's; things with another one are UNTAGGED.
     """
     number = {tag: place for place, tag in enumerate(tags)}
     listed = list(things)
@@ -59,7 +59,7 @@ def as_shapes(things: Iterable[TaggedShape], tags: Sequence[str]) -> Shapes:
 
 
 def ray_origins_of_one(position: ArrayLike, rotation: ArrayLike) -> RayOrigins:
-    """The origins of the rays of NOBODY, an agent alone in its batch that is none of the shapes.
+    """Return where rays begin for the one agent of a batch, row NOBODY, which is itself none of the shapes.
 
     Args:
       position: [3], m.
@@ -72,11 +72,11 @@ class TaggedGeoms:
     """Geoms of a MuJoCo scene as tagged shapes.
 
     Args:
-      scene: With the geoms.
-      tags: Name of a geom -> its tag.
+      scene: with the geoms.
+      tags: name of a geom -> its tag.
 
     Raises:
-      ValueError: There is no such geom, or it is neither a box nor a sphere nor a capsule.
+      ValueError: there is no such geom, or it is neither a box nor a sphere nor a capsule.
     """
 
     def __init__(self, scene: Scene, tags: Mapping[str, str]) -> None:
@@ -84,7 +84,7 @@ class TaggedGeoms:
         self._tags = {_geom(scene, name): tag for name, tag in tags.items()}
 
     def shapes(self) -> list[TaggedShape]:
-        """The geoms where they are now, in the order in which they were named."""
+        """Return the geoms where they are now, in the order in which they were named."""
         import mujoco
 
         model, data = self._scene.model, self._scene.data
@@ -109,7 +109,7 @@ def _geom(scene: Scene, name: str) -> int:
 
 
 def _sizes(model: Any, geom: int) -> tuple[ArrayLike, float]:
-    """Half size and radius. MuJoCo's capsules lie along their own Z."""
+    """Return half size and radius. MuJoCo's capsules lie along their own Z."""
     import mujoco
 
     kind, size = mujoco.mjtGeom(model.geom_type[geom]), model.geom_size[geom]

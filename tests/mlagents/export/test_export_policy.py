@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlagents.export import PROFILES, ExportError, Profile, export_policy
-from mlagents.export.onnx.parity import SQUASHED_TOLERANCE, TOLERANCE
+from mlagents.export.parity.report import SQUASHED_TOLERANCE, TOLERANCE
 from toys.policies import KINDS, MEMORY, behavior, seasoned_policy, sensor
 
 

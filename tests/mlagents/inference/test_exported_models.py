@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlagents.export import Profile, export_policy
-from mlagents.export.test_inputs import expected, random_trials
+from mlagents.export.parity.test_inputs import expected, random_trials
 from mlagents.inference import ModelMismatch, OnnxModel
 from mlagents.inference.session import open_session
 from mlagents.nn.build import make_policy

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlagents.barracuda import Activation, Layer, LayerType, Tensor
 from mlagents.export.barracuda.net import BarracudaNet
-from mlagents.export.errors import ExportError
+from mlagents.export.parity.report import ExportError
 from mlagents.nn import image_encoders
 from mlagents.nn.convolution import Convolution, MaxPool
 from mlagents.nn.image_encoders import ImageEncoder, Residual

@@ -6,8 +6,16 @@ import numpy as np
 
 from mlagents.barracuda import Evaluator, parse
 from mlagents.export.barracuda.writer import ACTION, API_VERSION
-from mlagents.export.onnx.parity import SQUASHED_TOLERANCE, TOLERANCE, Comparison, ParityReport, tolerance
-from mlagents.export.test_inputs import Expected, FloatArray, Rounding, Trial, random_memory, random_trials, references
+from mlagents.export.parity.report import SQUASHED_TOLERANCE, TOLERANCE, Comparison, ParityReport, tolerance
+from mlagents.export.parity.test_inputs import (
+    Expected,
+    FloatArray,
+    Rounding,
+    Trial,
+    random_memory,
+    random_trials,
+    references,
+)
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -20,7 +28,7 @@ def check_barracuda_parity(model: bytes, policy: Policy, spec: BehaviorSpec, see
     Policies with memory take several steps; the model and the policy each go on with their own memory.
 
     Raises:
-      ExportError: an output differs by more than `mlagents.export.onnx.parity.tolerance`.
+      ExportError: an output differs by more than `mlagents.export.parity.report.tolerance`.
     """
     rng = np.random.default_rng(seed)
     trials = random_trials(rng, policy, spec)

@@ -8,8 +8,7 @@ from pathlib import Path
 from mlagents.barracuda import serialized
 from mlagents.export.barracuda.parity import check_barracuda_parity
 from mlagents.export.barracuda.writer import barracuda_model
-from mlagents.export.errors import ExportError
-from mlagents.export.onnx.parity import ParityReport
+from mlagents.export.parity.report import ExportError, ParityReport
 from mlagents.files import write_atomically
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec

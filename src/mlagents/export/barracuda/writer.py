@@ -10,7 +10,7 @@ import numpy as np
 from mlagents.barracuda import Activation, BarracudaFile, LayerType
 from mlagents.export.barracuda.images import add_image_encoder
 from mlagents.export.barracuda.net import BarracudaNet
-from mlagents.export.errors import ExportError
+from mlagents.export.parity.report import ExportError
 from mlagents.nn import distributions, normalizer
 from mlagents.nn.layers import Dense
 from mlagents.nn.memory import Lstm

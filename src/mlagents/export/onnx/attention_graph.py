@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlagents.export.net import Net
 from mlagents.export.onnx.graph import Below, MatMul, Reduce, Softmax, Transpose
+from mlagents.export.onnx.net import Net
 from mlagents.nn import attention as nn
 from mlagents.nn.layers import Dense
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlagents.export.net import Net
 from mlagents.export.onnx.attention_graph import add_entity_attention
 from mlagents.export.onnx.graph import Lstm, MatMul
 from mlagents.export.onnx.image_graph import add_image_encoder
+from mlagents.export.onnx.net import Net
 from mlagents.nn.body import Body
 from mlagents.nn.hypernetwork import HyperDense
 

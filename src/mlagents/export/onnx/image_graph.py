@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from mlagents.export.net import Net
 from mlagents.export.onnx.graph import Convolution as ConvolutionOperation
 from mlagents.export.onnx.graph import LeakyRelu
 from mlagents.export.onnx.graph import MaxPool as MaxPoolOperation
+from mlagents.export.onnx.net import Net
 from mlagents.nn import image_encoders
 from mlagents.nn.convolution import Convolution, MaxPool
 from mlagents.nn.image_encoders import Activation, ImageEncoder, Residual

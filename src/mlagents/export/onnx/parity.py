@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,55 +10,26 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 from onnxruntime import InferenceSession
 
-from mlagents.export.errors import ExportError
 from mlagents.export.onnx.body_graph import MEMORY, MEMORY_AFTER
 from mlagents.export.onnx.policy_graph import log_probs_of
-from mlagents.export.profiles import Profile
-from mlagents.export.test_inputs import Expected, Rounding, Trial, random_memory, random_trials, references
+from mlagents.export.onnx.profiles import Profile
+from mlagents.export.parity.report import (
+    SQUASHED_TOLERANCE,
+    TOLERANCE,
+    Comparison,
+    ExportError,
+    ParityReport,
+    tolerance,
+)
+from mlagents.export.parity.test_inputs import Expected, Rounding, Trial, random_memory, random_trials, references
 from mlagents.inference.noise import NoiseSource, noise_as_inputs
 from mlagents.inference.session import open_session
-from mlagents.nn.distributions import CLIP
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec
-
-TOLERANCE = 1e-5
-SQUASHED_TOLERANCE = CLIP * TOLERANCE
-"""The same error of the mean: clipping divides it by `CLIP`, tanh passes small means on as they are."""
-
-_MOST_TOLERANCE = 1e-3
 
 FloatArray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Results = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class ParityReport:
-    """How closely a model file agrees with its policy.
-
-    Attributes:
-      allowed: output -> greatest error that was allowed, see `tolerance`.
-      max_error: output -> greatest error. For continuous actions and memory it is the difference; for discrete
-        actions, the difference of their probabilities; for deterministic discrete actions, how much less
-        log-probability the file's choice has than the best action.
-      rows: agents compared.
-      steps: in a row.
-      format: of the file, "onnx" or "nn".
-      api_version: of its inputs and outputs.
-      opset: operator set of an ONNX file, else None.
-    """
-
-    max_error: Mapping[str, float]
-    allowed: Mapping[str, float]
-    rows: int
-    steps: int
-    format: str
-    api_version: int
-    opset: int | None
-
-    def plain(self) -> dict[str, Any]:
-        """Return the report as JSON knows it."""
-        return asdict(self)
 
 
 def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, profile: Profile, seed: int) -> ParityReport:
@@ -85,49 +55,6 @@ def check_parity(model: bytes, policy: Policy, spec: BehaviorSpec, profile: Prof
         _check_samples(results, trial, branches, profile)
         memory = results.get(MEMORY_AFTER, memory).reshape(memory.shape)
     return comparison.report(len(memory), "onnx", profile.api_version, profile.opset)
-
-
-def tolerance(usual: float, rounding: float) -> float:
-    """Return the error that is allowed: the usual one, or where rounding alone makes more, four times that, to 1e-3."""
-    return max(usual, min(4 * rounding, _MOST_TOLERANCE))
-
-
-class Comparison:
-    """Errors of outputs as they gather.
-
-    Args:
-      seed: of what is compared, for messages.
-
-    Attributes:
-      steps: compared so far.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self.steps = 0
-        self._seed = seed
-        self._errors: dict[str, float] = {}
-        self._allowed: dict[str, float] = {}
-
-    def add(self, output: str, error: FloatArray, allowed: float) -> None:
-        """Take in the errors [rows, columns] of an output in the present step.
-
-        Raises:
-          ExportError: one is greater than what is allowed, or NaN.
-        """
-        wrong = ~(error <= allowed)  # so that NaN is wrong too
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            raise ExportError(
-                f"output {output} of the written model differs from the policy by {error[row, column]:.3g}"
-                f" (allowed: {allowed:.3g}) in row {row}, column {column}; {wrong.sum()} of {wrong.size} values"
-                f" differ, in step {self.steps}, with observations drawn with seed {self._seed}"
-            )
-        self._errors[output] = max(self._errors.get(output, 0.0), float(error.max()))
-        self._allowed[output] = max(self._allowed.get(output, 0.0), allowed)
-
-    def report(self, rows: int, format: str, api_version: int, opset: int | None) -> ParityReport:
-        """Return what was compared."""
-        return ParityReport(self._errors, self._allowed, rows, self.steps, format, api_version, opset)
 
 
 class _Models:
@@ -195,7 +122,7 @@ def _errors(results: Results, wanted: Expected, profile: Profile) -> dict[str, F
 
 
 def _choice_error(results: Results, wanted: Expected) -> FloatArray:
-    """By log-probability: where two actions are equally likely, either choice is right."""
+    """Compare by log-probability: where two actions are equally likely, either choice is right."""
     choices = results["deterministic_discrete_actions"]
     columns = []
     for branch, table in enumerate(wanted.log_probs):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from onnx import checker
 
-from mlagents.export.errors import ExportError
-from mlagents.export.onnx.parity import ParityReport, check_parity
+from mlagents.export.onnx.parity import check_parity
 from mlagents.export.onnx.policy_graph import policy_graph
+from mlagents.export.onnx.profiles import DEFAULT, Profile
 from mlagents.export.onnx.writer import onnx_model
-from mlagents.export.profiles import DEFAULT, Profile
+from mlagents.export.parity.report import ExportError, ParityReport
 from mlagents.files import write_atomically
 from mlagents.nn.policy import Policy
 from mlagents_envs.base_env import BehaviorSpec

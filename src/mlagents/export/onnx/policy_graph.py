@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mlagents.export.errors import ExportError
-from mlagents.export.net import Net
 from mlagents.export.onnx.body_graph import MEMORY, MEMORY_AFTER, Observed, add_body
 from mlagents.export.onnx.graph import ArgMax, Concat, Graph, Identity, Noise, Sample, Softmax
+from mlagents.export.onnx.net import Net
+from mlagents.export.parity.report import ExportError
 from mlagents.nn import distributions, layers, normalizer
 from mlagents.nn.observations import ObservationLayout, layout_of
 from mlagents.nn.policy import ActionHead, Policy
@@ -195,7 +195,7 @@ def _log_probs(net: Net, logits: str, branches: list[int]) -> str:
 
 
 def _masked_logits(net: Net, branches: tuple[layers.Dense, ...], hidden: str) -> str:
-    """Logits of all branches, with -1e8 where action_masks is 0: l m - 1e8 (1 - m), exact for m in {0, 1}."""
+    """Return logits of all branches, with -1e8 where action_masks is 0: l m - 1e8 (1 - m), exact for m in {0, 1}."""
     weight = np.concatenate([layer.weight for layer in branches])
     bias = np.concatenate([layer.bias for layer in branches])
     logits = net.dense("head.logits", hidden, weight, bias)

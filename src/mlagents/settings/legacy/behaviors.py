@@ -46,13 +46,13 @@ _REQUIRED_BY_TRAINER = {
 
 
 def flat_keys() -> set[str]:
-    """Keys that stand directly in a section of 2020, but not directly in a modern behavior."""
+    """Return the keys that stand directly in a section of 2020, but not directly in a modern behavior."""
     hyperparameters = (key for settings in TRAINER_TYPES.values() for key in settings.model_fields)
     return {"trainer", *_NETWORK, *_MEMORY, *_UPDATES, *_WITHOUT_EFFECT, *_SPELLINGS, *hyperparameters}
 
 
 def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
-    """Whether a trainer file has the form of 2020."""
+    """Return whether a trainer file has the form of 2020."""
     if modern_keys & tree.keys():
         return False
     keys = flat_keys()
@@ -62,7 +62,7 @@ def is_flat(tree: Mapping[str, object], modern_keys: set[str]) -> bool:
 
 
 def upgrade_behaviors(flat: Section, report: FaultReport) -> Section:
-    """The modern mapping (`behaviors`, `default_settings`) of a flat trainer file; its keys get corrected."""
+    """Return the modern mapping (`behaviors`, `default_settings`) of a flat trainer file; its keys get corrected."""
     for name in [name for name in flat if flat[name] is None]:
         flat[name] = Section(flat.keys_at[name])
     _correct_keys(flat, report)
@@ -133,7 +133,7 @@ def _default_settings(tree: Section, flat: Section, default: Section, report: Fa
 
 
 def _resolved(flat: Section, name: str, report: FaultReport) -> Section | None:
-    """The section of a behavior; text names the section to use instead."""
+    """Return the section of a behavior; text names the section to use instead."""
     chain = [name]
     while isinstance(flat[chain[-1]], str):
         target = flat[chain[-1]]
@@ -155,7 +155,7 @@ def _resolved(flat: Section, name: str, report: FaultReport) -> Section | None:
 
 
 def _merged(default: Section | None, section: Section) -> Section:
-    """2020 merges one level deep: a behavior's `reward_signals` replace those of `default`."""
+    """Merge one level deep, as 2020 did: a behavior's `reward_signals` replace those of `default`."""
     merged = Section(section.place)
     for source in (default, section):
         if source is not None:
@@ -166,7 +166,7 @@ def _merged(default: Section | None, section: Section) -> Section:
 
 
 def _missing(section: Section) -> list[str]:
-    """Required keys that a (merged) section lacks."""
+    """Return the required keys that a (merged) section lacks."""
     trainer = section.get("trainer")
     required = ("trainer", *_REQUIRED, *_REQUIRED_BY_TRAINER.get(str(trainer), ()))
     given = set(section)
@@ -257,7 +257,7 @@ class _Converter:
         )
 
     def _hyperparameters(self, out: Section, trainer: str) -> None:
-        """Keys that only other trainers have are left out: `default` may serve several."""
+        """Return the keys that only other trainers have are left out: `default` may serve several."""
         chosen = hyperparameters_of(trainer)
         if chosen is None:
             return
@@ -273,7 +273,7 @@ class _Converter:
             self._steps_per_update(found)
 
     def _steps_per_update(self, found: Section) -> None:
-        """0.15 counts updates per event and steps between events; their quotient is steps per update."""
+        """Return steps per update: 0.15 counts updates per event and steps between events."""
         interval, updates = self._positive("train_interval"), self._positive("num_update")
         given = next((key for key in _UPDATES if key in self.section), None)
         if given and "steps_per_update" not in found:
@@ -325,7 +325,7 @@ class _Converter:
 
 
 def _positive(section: Section, key: str, report: FaultReport) -> float:
-    """A number above 0; 1 when the key is absent or (reported) wrong."""
+    """Return a number above 0; 1 when the key is absent or (reported) wrong."""
     try:
         value = float(number(section.get(key, 1)))
     except (ValueError, OverflowError):

@@ -37,7 +37,7 @@ def upgrade_curricula(file: Section, parameters: Section, report: FaultReport) -
 
 
 def _lessons(behavior: str, curriculum: Section, report: FaultReport) -> dict[str, Items]:
-    """Per parameter its lessons; empty when the curriculum is not usable."""
+    """Return per parameter its lessons; empty when the curriculum is not usable."""
     if not _has_its_keys(curriculum, report):
         return {}
     thresholds, parameters = curriculum["thresholds"], curriculum["parameters"]

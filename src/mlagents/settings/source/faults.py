@@ -9,7 +9,7 @@ KeyPath = tuple[str | int, ...]
 
 
 def dotted(path: KeyPath) -> str:
-    """A path as people write it: `behaviors.3DBall.max_steps`, `curriculum[0].value`."""
+    """Return a path as people write it: `behaviors.3DBall.max_steps`, `curriculum[0].value`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".")
 
@@ -29,7 +29,7 @@ class Place:
         return ": ".join(part for part in (f"{self.source}{position}", dotted(self.path)) if part)
 
     def below(self, *keys: str | int) -> Place:
-        """The same position, named by a longer path."""
+        """Return the same position, named by a longer path."""
         return replace(self, path=(*self.path, *keys))
 
 
@@ -58,13 +58,13 @@ class FaultReport:
         self._faults.setdefault(f"{place}: {problem}", place)
 
     def warn(self, place: Place, text: str) -> None:
-        """Note what works, but not as its author may think."""
+        """Note what is accepted, but may not do what its author expects."""
         line = f"{place}: {text}"
         if line not in self.warnings:
             self.warnings.append(line)
 
     def tolerate(self, place: Place, problem: str, reading: str) -> None:
-        """Note what is wrong, and how it is read all the same; a fault if the report is strict."""
+        """Note what is wrong but can be read, and how it is read; a fault if the report is strict."""
         if self.strict:
             self.fault(place, problem)
         else:
@@ -104,7 +104,7 @@ class FaultReport:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as part of a message."""
+    """Return a value as part of a message."""
     if value is None:
         return "nothing"
     text = repr(value)
@@ -112,6 +112,6 @@ def shown(value: object, limit: int = 60) -> str:
 
 
 def did_you_mean(names: Iterable[str]) -> str:
-    """The end of a message about an unknown name."""
+    """Return the end of a message about an unknown name."""
     quoted = [repr(name) for name in names]
     return f"; did you mean {' or '.join(quoted)}?" if quoted else ""

@@ -45,7 +45,7 @@ def whole(value: object) -> int:
 
 
 def switch(value: object) -> bool:
-    """Return true or false, also from the words that YAML 1.1 reads so.
+    """Return True or false, also from the words that YAML 1.1 reads so.
 
     Raises:
         PydanticCustomError: it is neither.

@@ -34,7 +34,7 @@ class Section(dict[str, Any]):
         del self[key]
 
     def subsection(self, key: str) -> Section:
-        """The section under `key`; an empty one is put there when the key is absent.
+        """Return the section under `key`; an empty one is put there when the key is absent.
 
         Anything else that stands there is left to validation, and a section apart is returned.
         """
@@ -59,7 +59,7 @@ class Items(list[Any]):
 
 
 def located(value: Any, place: Place) -> Any:
-    """Plain nested mappings and lists, with places that name their keys."""
+    """Return plain nested mappings and lists, with places that name their keys."""
     if isinstance(value, Mapping) and not isinstance(value, Section):
         section = Section(place)
         for key, entry in value.items():
@@ -75,7 +75,7 @@ def located(value: Any, place: Place) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """A tree of its own: what aliases share in the file is no longer shared."""
+    """Return a tree of its own: what aliases share in the file is no longer shared."""
     if isinstance(value, Section):
         section = Section(value.place)
         for key, entry in value.items():
@@ -90,14 +90,14 @@ def copied(value: Any) -> Any:
 
 
 def sections_of(value: Any, *keys: str) -> list[Section]:
-    """The sections among the values of a mapping, or among those under `keys` if given."""
+    """Return the sections among the values of a mapping, or among those under `keys` if given."""
     if not isinstance(value, Section):
         return []
     return [value[key] for key in keys or list(value) if isinstance(value.get(key), Section)]
 
 
 def find(tree: Section, path: KeyPath) -> tuple[Place, int]:
-    """Where the entry at `path`, or the nearest thing above it, was written; and how much of the path exists.
+    """Return where the entry at `path`, or the nearest thing above it, was written; and how much of the path exists.
 
     The place is that of the value if it is a scalar; a mapping or list is where its key is.
     """
@@ -128,13 +128,13 @@ class Origin:
     __hash__ = object.__hash__
 
     def of(self, path: KeyPath) -> Place:
-        """The place of an entry, named by all of its keys even if it was not written and only its section was."""
+        """Return the place of an entry, named by all of its keys even if only its section was written."""
         place, depth = find(self._tree, path)
         return place.below(*path[depth:])
 
 
 def parent_of(tree: Section, path: KeyPath) -> Any:
-    """What contains the entry at a path that exists."""
+    """Return what contains the entry at a path that exists."""
     node: Any = tree
     for key in path[:-1]:
         node = node[key]

@@ -28,7 +28,7 @@ _FAULTY = object()
 
 
 def read(path: Path, report: FaultReport) -> Section | None:
-    """The mapping in a file (YAML 1.2), or None when there is none: the report then says why."""
+    """Return the mapping in a file (YAML 1.2), or None when there is none: the report then says why."""
     place = Place(str(path), ())
     try:
         with path.open("rb") as file:
@@ -49,7 +49,7 @@ def read(path: Path, report: FaultReport) -> Section | None:
 
 
 def parse(text: str, source: str, report: FaultReport) -> Section | None:
-    """The mapping in a YAML text; `source` names the text in messages."""
+    """Return the mapping in a YAML text; `source` names the text in messages."""
     place = Place(source, ())
     try:
         return _root(YAML(typ="safe", pure=True).compose(text), source, report)
@@ -98,7 +98,7 @@ class _Builder:
         self.open: set[int] = set()
 
     def build(self, node: Node, path: KeyPath, at: Place) -> Any:
-        """The value of a node; `at` is where its key stands, or itself if it has none."""
+        """Return the value of a node; `at` is where its key stands, or itself if it has none."""
         if isinstance(node, ScalarNode):
             return self.scalar(node, path)
         key = id(node)
@@ -162,7 +162,7 @@ class _Builder:
             section.put(key, value, at, _place(value_node, self.source, below))
 
     def merge(self, node: Node, path: KeyPath) -> list[Section]:
-        """The mappings that `<<:` names."""
+        """Return the mappings that `<<:` names."""
         value = self.build(node, (*path, "<<"), _place(node, self.source, path))
         found = value if isinstance(value, Items) else [value]
         sections = [entry for entry in found if isinstance(entry, Section)]

@@ -42,11 +42,11 @@ class Body:
     """A rigid body, as it is at rest in the ragdoll's own frame.
 
     Attributes:
-      name: Of this body alone.
-      shapes: What it is made of, in its own frame, in which it also lies at the beginning if it is not turned.
+      name: of this body alone.
+      shapes: what it is made of, in its own frame, in which it also lies at the beginning if it is not turned.
       mass: kg; 0 for a body that nothing moves.
-      position: Of its frame, m.
-      rotation: Of its frame, quaternion (w, x, y, z).
+      position: of its frame, m.
+      rotation: of its frame, quaternion (w, x, y, z).
     """
 
     name: str
@@ -64,16 +64,16 @@ class Joint:
     is that of the *parent* seen from the child, as in Unity: a child that turns by +30 degrees is at -30.
 
     Attributes:
-      child: A body's name.
-      parent: Another one's.
-      anchor: Where they are joined, at rest in the ragdoll's frame, m.
+      child: a body's name.
+      parent: another one's.
+      anchor: where they are joined, at rest in the ragdoll's frame, m.
       axis: X, in the ragdoll's frame.
-      secondary: A direction in the plane of X and Y.
-      x: Lowest and highest turn about X, degrees. Equal ones lock the axis, (-FREE, FREE) frees it.
-      y: Largest turn about Y either way, degrees; 0 locks, FREE frees.
-      z: About Z, likewise. If both Y and Z are limited, the limits are the half-axes of an ellipse.
-      stiffness: Of the drive; 0 for none.
-      damping: Of the drive.
+      secondary: a direction in the plane of X and Y.
+      x: lowest and highest turn about X, degrees. Equal ones lock the axis, (-FREE, FREE) frees it.
+      y: largest turn about Y either way, degrees; 0 locks, FREE frees.
+      z: about Z, likewise. If both Y and Z are limited, the limits are the half-axes of an ellipse.
+      stiffness: of the drive; 0 for none.
+      damping: of the drive.
     """
 
     child: str
@@ -93,7 +93,7 @@ class Plane:
     """Where the solid world ends: ground, slopes and walls that bodies cannot pass.
 
     Attributes:
-      normal: Unit vector out of the solid.
+      normal: unit vector out of the solid.
       offset: normal . x of the points on the plane, m.
     """
 
@@ -106,14 +106,14 @@ class Ragdoll:
     """The description of a ragdoll and of the world that it touches.
 
     Attributes:
-      bodies: All bodies.
-      joints: In the order in which they are solved, which matters a little.
-      planes: What bodies touch; the first is usually the ground.
-      friction: Of all contacts.
-      drag: Of all bodies, 1/s.
-      angular_drag: Of all bodies, 1/s.
-      max_angular_speed: Of all bodies, rad/s.
-      self_contacts: Whether spheres and capsules of bodies without a common joint touch each other. Boxes touch
+      bodies: all bodies.
+      joints: in the order in which they are solved, which matters a little.
+      planes: what bodies touch; the first is usually the ground.
+      friction: of all contacts.
+      drag: of all bodies, 1/s.
+      angular_drag: of all bodies, 1/s.
+      max_angular_speed: of all bodies, rad/s.
+      self_contacts: whether spheres and capsules of bodies without a common joint touch each other. Boxes touch
         planes only.
     """
 
@@ -144,10 +144,10 @@ def make_ragdolls(
     """Return copies of a ragdoll at rest.
 
     Args:
-      ragdoll: What each of them is.
-      copies: How many.
+      ragdoll: what each of them is.
+      copies: how many.
       origins: [copies, 3], or [3] for all, where their frames are, m.
-      rotation: Quaternion (w, x, y, z), how all of them are turned.
+      rotation: quaternion (w, x, y, z), how all of them are turned.
 
     Raises:
       ValueError: a joint names a body that does not exist or joins one with itself, two bodies have one name, or an

@@ -50,12 +50,12 @@ def write_joints(
     """Write the rows of all joints of one copy.
 
     Args:
-      joints: Of the ragdoll.
-      bodies: Of the copy.
-      scratch: Where rows are written.
+      joints: of the ragdoll.
+      bodies: of the copy.
+      scratch: where rows are written.
       target: float64 [joints, 4], of the drives.
       force_limit: float64 [joints], of the drives.
-      duration: Of the step, s.
+      duration: of the step, s.
     """
     row, span, index = scratch.row, scratch.span, 0
     for joint in range(len(joints.body)):

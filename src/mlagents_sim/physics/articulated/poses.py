@@ -23,8 +23,8 @@ def turn_copies(ragdolls: Ragdolls, rows: NDArray[np.intp], pivot: ArrayLike, ro
     """Turn copies about a point, as they are.
 
     Args:
-      ragdolls: The copies.
-      rows: Which of them.
+      ragdolls: the copies.
+      rows: which of them.
       pivot: [3], or [rows, 3], m.
       rotation: float64 [rows, 4], quaternions (w, x, y, z).
     """
@@ -40,8 +40,8 @@ def geoms_of(ragdoll: Ragdoll, ragdolls: Ragdolls, color: ArrayLike, places: Arr
     """Return all shapes of all copies, to be drawn.
 
     Args:
-      ragdoll: What the copies were made of.
-      ragdolls: The copies.
+      ragdoll: what the copies were made of.
+      ragdolls: the copies.
       color: [3], or [bodies, 3], 0 to 1.
       places: [copies, 3], added to where the copies are, m.
     """

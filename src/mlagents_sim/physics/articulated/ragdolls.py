@@ -96,9 +96,9 @@ class Model(NamedTuple):
       center: float64 [bodies, 3], centres of mass in the bodies' frames, m.
       drag: float64 [3], drag and angular drag of all bodies, 1/s, and their largest angular speed, rad/s.
       friction: float64 [1], of all contacts.
-      joints: All joints.
-      points: What touches planes.
-      segments: What touches each other.
+      joints: all joints.
+      points: what touches planes.
+      segments: what touches each other.
     """
 
     center: Floats
@@ -144,8 +144,8 @@ class Ragdolls(NamedTuple):
       inverse_inertia: float64 [copies, bodies, 3, 3], in the body's frame, 1/(kg m^2).
       start_position: float64 [copies, bodies, 3], where `reset` puts the centres of mass.
       start_rotation: float64 [copies, bodies, 4].
-      model: What is the same for all copies.
-      scratch: Memory of a step; of no meaning between steps.
+      model: what is the same for all copies.
+      scratch: memory of a step; of no meaning between steps.
     """
 
     position: Floats

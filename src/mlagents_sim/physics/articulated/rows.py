@@ -64,8 +64,8 @@ def turned_by(inertia: Floats, body: int, arm: Vector) -> Vector:
 
     Args:
       inertia: float64 [bodies, 3, 3], inverse, in world axes.
-      body: Which of them.
-      arm: The angular impulse.
+      body: which of them.
+      arm: the angular impulse.
     """
     i = inertia[body]
     return (
@@ -141,9 +141,9 @@ def rotation_arm(delta: Quaternion, frame: Matrix, axis: int) -> Vector:
     """Return the arm of a row that holds imaginary part `axis` of `delta` at zero.
 
     Args:
-      delta: The parent's rotation as seen from the frame: sin(angle / 2) along the axis about which the two differ.
-      frame: The child's, or where a drive would have it.
-      axis: Of the frame, 0 to 2.
+      delta: the parent's rotation as seen from the frame: sin(angle / 2) along the axis about which the two differ.
+      frame: the child's, or where a drive would have it.
+      axis: of the frame, 0 to 2.
 
     The derivative of that part by the angular velocity of the parent against the child. For small errors half the
     axis; about one axis half of it times cos(angle / 2).

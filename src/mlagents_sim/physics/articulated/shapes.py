@@ -19,7 +19,7 @@ class Sphere:
 
     Attributes:
       radius: m.
-      center: In the body's frame, m.
+      center: in the body's frame, m.
     """
 
     radius: float
@@ -32,9 +32,9 @@ class Capsule:
 
     Attributes:
       radius: m.
-      length: From end to end, caps included, m; at least 2 radii.
-      axis: Of the body along which it lies: 0 = X, 1 = Y, 2 = Z.
-      center: In the body's frame, m.
+      length: from end to end, caps included, m; at least 2 radii.
+      axis: of the body along which it lies: 0 = X, 1 = Y, 2 = Z.
+      center: in the body's frame, m.
     """
 
     radius: float
@@ -48,8 +48,8 @@ class Box:
     """A box along the axes of its body.
 
     Attributes:
-      size: Full edge lengths, m.
-      center: In the body's frame, m.
+      size: full edge lengths, m.
+      center: in the body's frame, m.
     """
 
     size: Vector3
@@ -78,8 +78,8 @@ def mass_properties(shapes: Sequence[Shape], mass: float) -> tuple[NDArray[np.fl
     """Return centre of mass, float64 [3], and inertia about it, float64 [3, 3], in the body's frame.
 
     Args:
-      shapes: Of one body, all of the same density, whether they overlap or not.
-      mass: Of the body, kg.
+      shapes: of one body, all of the same density, whether they overlap or not.
+      mass: of the body, kg.
     """
     volume = np.array([_volume(shape) for shape in shapes])
     masses = mass * volume / volume.sum()

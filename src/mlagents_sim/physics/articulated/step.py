@@ -40,10 +40,10 @@ def step(ragdolls: Ragdolls, gravity: Floats, duration: float, sweeps: int) -> N
     4. As many sweeps, in which they do not count; what comes of them is the velocity after the step.
 
     Args:
-      ragdolls: Changed in place.
+      ragdolls: changed in place.
       gravity: float64 [copies], m/s^2, downwards.
-      duration: Of the step, s.
-      sweeps: In 3 and in 4 each, usually `SWEEPS`.
+      duration: of the step, s.
+      sweeps: in 3 and in 4 each, usually `SWEEPS`.
     """
     model, scratch = ragdolls.model, ragdolls.scratch
     for i in range(len(ragdolls.position)):

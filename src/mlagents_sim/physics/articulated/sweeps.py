@@ -31,10 +31,10 @@ def sweep(bodies: Bodies, scratch: Scratch, aim: int, with_friction: bool) -> No
     """Go once through the rows of all joints and contacts of one copy.
 
     Args:
-      bodies: Their velocities change.
-      scratch: The rows.
-      aim: The column of what rows want: `AIM` or `VELOCITY_AIM`.
-      with_friction: Whether tangents count.
+      bodies: their velocities change.
+      scratch: the rows.
+      aim: the column of what rows want: `AIM` or `VELOCITY_AIM`.
+      with_friction: whether tangents count.
     """
     v, w, mass = bodies.velocity, bodies.angular_velocity, bodies.inverse_mass
     _sweep_joints(scratch.row, scratch.span, v, w, mass, aim)
@@ -116,7 +116,7 @@ def _solve_ground_contact(
 def _solve_contact(
     row: Floats, first: int, v: Floats, w: Floats, child: int, parent: int, mass: Floats, aim: int, with_friction: bool
 ) -> None:
-    """As `_solve_ground_contact`, for two bodies."""
+    """Solve as `_solve_ground_contact`, for two bodies."""
     va, wa, vb, wb = vector_at(v, child), vector_at(w, child), vector_at(v, parent), vector_at(w, parent)
     lowest, highest = row[first, LOWEST], row[first, HIGHEST]
     for index in range(first, first + 3 if with_friction else first + 1):

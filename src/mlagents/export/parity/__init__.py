@@ -1,0 +1,1 @@
+"""Proof that a model file does what its policy does, whatever its format."""

@@ -29,7 +29,10 @@ PROVISIONAL = "provisional"
 """Key of listed checkpoints that the next one replaces."""
 
 RATING = "rating"
-"""Key of the mean return of listed checkpoints in episodes of their own."""
+"""Key of the mean return of listed checkpoints in episodes of their own; in self-play, of their Elo."""
+
+LEAGUE = "league"
+"""Key, beside the versions, of what self-play remembers."""
 
 
 class CheckpointError(RuntimeError):
@@ -89,6 +92,12 @@ class Checkpoints:
         """The lesson of every environment parameter that has been saved."""
         return {name: entry["lesson_num"] for name, entry in self._status.items() if "lesson_num" in entry}
 
+    @property
+    def league(self) -> dict[str, Any]:
+        """What self-play remembers besides its snapshots; empty without self-play."""
+        found: dict[str, Any] = self._status.get("metadata", {}).get(LEAGUE, {})
+        return found
+
     def best(self, behavior: str) -> tuple[int, float] | None:
         """Return step and rating of the best checkpoint that is listed, None if none was rated."""
         entries = self._status.get(behavior, {}).get("checkpoints", [])
@@ -131,6 +140,7 @@ class Checkpoints:
         provisional: bool = False,
         ratings: Mapping[str, float] = MappingProxyType({}),
         keep_best: int = 0,
+        league: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Write the states of all behaviors, then name them in the list, then delete the oldest.
 
@@ -143,6 +153,7 @@ class Checkpoints:
           provisional: these checkpoints go when the next ones come, and push none of the others out.
           ratings: mean return of these checkpoints in episodes of their own, by behavior.
           keep_best: checkpoints of the best ratings to keep besides the newest.
+          league: what self-play remembers, as plain values.
 
         Raises:
           OSError: the disk is full or not writable; the checkpoints before stay valid.
@@ -181,6 +192,7 @@ class Checkpoints:
         self._status["metadata"] = {
             "stats_format_version": FORMAT_VERSION,
             "mlagents_version": mlagents_envs.__version__,
+            **({LEAGUE: dict(league)} if league else {}),
         }
         write_atomically(self._layout.status, json.dumps(self._status, indent=4).encode())
         for path in stale:

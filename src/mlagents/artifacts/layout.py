@@ -79,6 +79,11 @@ class Layout:
         name = safe_name(behavior)
         return self.run / name / f"{name}-{step}{suffix}"
 
+    def snapshot(self, behavior: str, number: int) -> Path:
+        """A snapshot of self-play."""
+        name = safe_name(behavior)
+        return self.run / name / "snapshots" / f"{name}-{number}.safetensors"
+
     def events(self, behavior: str) -> Path:
         """Folder of a behavior's TensorBoard files."""
         if self.results_dir:

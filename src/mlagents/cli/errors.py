@@ -22,6 +22,7 @@ USER_ERRORS = (
     "mlagents.rollout.source:UnknownEnvironment",
     "mlagents.artifacts.checkpoints:CheckpointError",
     "mlagents.inference.errors:ModelError",
+    "mlagents.self_play.match:MatchError",
     "mlagents.export.errors:ExportError",
 )
 """Exceptions that say what is wrong with what the user gave, as `module:class`."""

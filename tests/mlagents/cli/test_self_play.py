@@ -87,7 +87,9 @@ def test_a_run(trained, capsys, monkeypatch):
     assert main.main(["league", "results/r", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ratings"]["Runner"]["elo"] > report["ratings"]["Runner:random"]["elo"]
-    assert sum(r["wins"] + r["draws"] + r["losses"] for r in report["results"] if r["opponent"] == "Runner:random") >= 70
+    assert (
+        sum(r["wins"] + r["draws"] + r["losses"] for r in report["results"] if r["opponent"] == "Runner:random") >= 70
+    )
     assert main.main(["league", "results/r", "--png", "matrix.png"]) == 0
     picture = np.asarray(Image.open("matrix.png").convert("RGB"))
     assert picture.shape[0] > 300
@@ -153,7 +155,10 @@ def test_a_model_of_other_shapes_is_refused_before_training(capsys):
     layout.snapshot("Runner", 0).rename("pair.safetensors")
     assert train() == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
-    assert "pair.safetensors is for observations [1] and 0 continuous actions and branches [2], but the behavior has" in line
+    assert (
+        "pair.safetensors is for observations [1] and 0 continuous actions and branches [2], but the behavior has"
+        in line
+    )
 
 
 def test_league_without_self_play(capsys):

@@ -58,20 +58,32 @@ def make_loop(
     parameters=None,
     clock=time.monotonic,
     league=None,
+    keep_snapshots=lambda snapshots: (),
     save_freq=0,
 ):
-    """Return the loop over one environment in this process."""
+    """Return the loop over one environment in this process; a league gets every behavior with self-play settings."""
     statistics = statistics or Statistics()
 
     def make_behavior(name, spec):
         learner = make_learner(name, spec, settings, seed)
+        if league is not None and settings.self_play is not None:
+            league.add(name, settings.self_play, settings.max_steps)
         return Behavior(name, spec, settings, learner, statistics, np.random.default_rng(seed), training=True)
 
     sampler = LocalSampler(InlinePool(env, EnvironmentParametersChannel(), StatsSideChannel()))
     ignore = lambda *arguments: None  # noqa: E731
     parameters = parameters or ParameterSchedule({})
     return TrainingLoop(
-        sampler, make_behavior, statistics, parameters, ignore, save or ignore, league, clock, save_freq
+        sampler,
+        make_behavior,
+        statistics,
+        parameters,
+        ignore,
+        save or ignore,
+        league,
+        keep_snapshots,
+        clock,
+        save_freq,
     )
 
 

@@ -78,6 +78,11 @@ class Checkpoints:
         """The lesson of every environment parameter that has been saved."""
         return self._status.lessons()
 
+    @property
+    def league(self) -> dict[str, Any]:
+        """What self-play remembers besides its snapshots; empty without self-play."""
+        return self._status.league()
+
     def best(self, behavior: str) -> tuple[int, float] | None:
         """Return step and rating of the best checkpoint that is listed, None if none was rated."""
         rated = [(e[RATING], e["steps"]) for e in self._status.checkpoints(behavior) if RATING in e]
@@ -134,6 +139,7 @@ class Checkpoints:
         provisional: bool = False,
         ratings: Mapping[str, float] = MappingProxyType({}),
         keep_best: int = 0,
+        league: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Write the states of all behaviors, then name them in the list, then delete the oldest.
 
@@ -146,6 +152,7 @@ class Checkpoints:
           provisional: these checkpoints go when the next ones come, and push none of the others out.
           ratings: mean return of these checkpoints in episodes of their own, by behavior.
           keep_best: checkpoints of the best ratings to keep besides the newest.
+          league: what self-play remembers, as plain values.
 
         Raises:
           OSError: the disk is full or not writable; the checkpoints before stay valid.
@@ -163,6 +170,7 @@ class Checkpoints:
                 self._status.set_final(behavior, entry | {"file_path": model})
         for parameter, number in lessons.items():
             self._status.set_lesson(parameter, number)
+        self._status.set_league(league)
         self._status.write(self._layout.status)
         for path in stale:
             path.unlink(missing_ok=True)

@@ -127,6 +127,11 @@ class Layout:
         """Return whose checkpoints a folder holds, by its name; shortened names stay short."""
         return unquote(folder.name)
 
+    def snapshot(self, behavior: str, number: int) -> Path:
+        """Return the file of a snapshot of self-play."""
+        name = safe_name(behavior)
+        return self.run / name / "snapshots" / f"{name}-{number}.safetensors"
+
     def events(self, behavior: str) -> Path:
         """Return the folder of a behavior's TensorBoard files."""
         if self.results_dir:

@@ -20,7 +20,10 @@ PROVISIONAL = "provisional"
 """Key of listed checkpoints that the next one replaces."""
 
 RATING = "rating"
-"""Key of the mean return of listed checkpoints in episodes of their own."""
+"""Key of the mean return of listed checkpoints in episodes of their own; in self-play, of their Elo."""
+
+LEAGUE = "league"
+"""Key, beside the versions, of what self-play remembers."""
 
 _OURS = "metadata"
 
@@ -67,6 +70,7 @@ class Status:
         self._content[_OURS] = {
             "stats_format_version": FORMAT_VERSION,
             "mlagents_version": mlagents_envs.__version__,
+            **({LEAGUE: league} if (league := self.league()) else {}),
         }
         write_atomically(path, json.dumps(self._content, indent=4).encode())
 
@@ -96,6 +100,15 @@ class Status:
     def set_final(self, behavior: str, entry: Entry) -> None:
         """List a checkpoint as the final one of a behavior."""
         self._content.setdefault(_key(behavior), {})["final_checkpoint"] = entry
+
+    def league(self) -> dict[str, Any]:
+        """Return what self-play remembers besides its snapshots; empty without self-play."""
+        found: dict[str, Any] = self._content.get(_OURS, {}).get(LEAGUE, {})
+        return found
+
+    def set_league(self, state: Mapping[str, Any]) -> None:
+        """Note what self-play remembers."""
+        self._content.setdefault(_OURS, {})[LEAGUE] = dict(state)
 
     def set_lesson(self, parameter: str, number: int) -> None:
         """Note the lesson of an environment parameter."""

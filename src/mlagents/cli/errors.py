@@ -27,6 +27,7 @@ USER_ERRORS = (
     "mlagents.artifacts.run_lock:RunInUse",
     "mlagents.training.start_faults:StartError",
     "mlagents.inference.errors:ModelError",
+    "mlagents.self_play.match:MatchError",
     "mlagents.export.parity.report:ExportError",
 )
 """Exceptions that say what is wrong with what the user gave, as `module:class`."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlagents.cli import versus
 from mlagents.cli.errors import INTERRUPTED
 from mlagents.cli.table import print_table
 from mlagents.cli.values import find_environment, find_folder, whole_number
@@ -46,6 +47,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE|RUN|random",
         help="an .onnx or .nn file, a folder or run id with one <behavior>.onnx or .nn per behavior, or random"
         " actions (default: the model that comes with the environment)",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="FILE|RUN|RUN@N|random|heuristic",
+        help="play --model against this one, each on either side half of the time, and count who wins; RUN@N is a run's"
+        " snapshot N, and --model takes all of these, too",
     )
     parser.add_argument(
         "--screen",
@@ -109,6 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
       ModelError: a model cannot be used.
     """
     entry = find_environment(arguments.environment)
+    if arguments.against is not None:
+        return _play_against(entry, arguments)
     from mlagents.inference import Evaluation
     from mlagents_envs.registry.foreign_entry import is_foreign
 
@@ -140,6 +149,29 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         played.close()
     _report(evaluation.result(unfinished=cut), entry, arguments, interrupted)
+    return INTERRUPTED if interrupted else 0
+
+
+def _play_against(entry: BaseRegistryEntry, arguments: argparse.Namespace) -> int:
+    if arguments.heuristic or arguments.video or arguments.screenshot or arguments.record:
+        raise UsageError("--against goes with --model only, which may be heuristic")
+    from mlagents import process
+
+    process.configure("cpu")  # snapshots act by the networks of training
+    model = arguments.model or str(entry.pretrained or "")
+    if not model:
+        raise UsageError(f"no trained model comes with {entry.identifier}; give --model FILE, RUN or random")
+    contest = versus.Contest(
+        model, arguments.against, arguments.episodes or 100, arguments.deterministic, arguments.seed
+    )
+    env = entry.make(seed=arguments.seed, num_areas=arguments.num_areas)
+    try:
+        if not env.behavior_specs:
+            env.reset()
+        legs, interrupted = versus.play(env, contest, lambda what, names: _files(entry, what, names))
+    finally:
+        env.close()
+    versus.report(entry.identifier, contest, legs, interrupted, arguments.json)
     return INTERRUPTED if interrupted else 0
 
 
@@ -201,7 +233,7 @@ def _load(behavior: str, file: Path, spec: BehaviorSpec) -> Model:
         raise type(error)(f"behavior {behavior!r}: {error}") from error
 
 
-def _files(entry: BaseRegistryEntry, wanted: str | None, names: list[str]) -> dict[str, Path]:
+def _files(entry: BaseRegistryEntry, wanted: str | None, names: Sequence[str]) -> dict[str, Path]:
     """Return behavior name -> model file."""
     from mlagents.inference import SUFFIXES
     from mlagents.stats import safe_name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mlagents.settings import CompletionCriteriaSettings, CurriculumSettings, LessonSettings
@@ -18,18 +19,21 @@ class Progress(NamedTuple):
     Attributes:
       share: steps / max_steps.
       returns: undiscounted returns of the episodes that ended since the last time this was told.
+      measures: other measures, by name: in self-play `elo` and `win_rate`, as far as they are known.
     """
 
     share: float
     returns: Iterable[float]
+    measures: Mapping[str, float] = MappingProxyType({})
 
 
 class Lessons:
     """The lesson of every parameter that has a curriculum.
 
     A lesson is passed when its behavior has ended `min_lesson_length` episodes since any lesson last changed, and the
-    measure is above the threshold: the share of `max_steps` done, or the mean return of those last episodes, smoothed
-    if asked to (m <- 0.25 s + 0.75 m, s <- m, s = 0 at first; s is kept when the lesson changes).
+    measure is above the threshold: the share of `max_steps` done, the rating or win rate in self-play, or the mean
+    return of those last episodes, smoothed if asked to (m <- 0.25 s + 0.75 m, s <- m, s = 0 at first; s is kept when
+    the lesson changes).
 
     Attributes:
       number: parameter -> its lesson, counted from 0.
@@ -57,7 +61,7 @@ class Lessons:
             criteria = self.current(name).completion_criteria
             if criteria is None or self.number[name] + 1 >= len(curriculum.curriculum):
                 continue
-            if criteria.behavior in progress and self._fulfilled(name, criteria, progress[criteria.behavior].share):
+            if criteria.behavior in progress and self._fulfilled(name, criteria, progress[criteria.behavior]):
                 passed[name] = criteria
         for name in passed:
             self.number[name] += 1
@@ -66,12 +70,14 @@ class Lessons:
                 returns.clear()
         return passed
 
-    def _fulfilled(self, name: str, criteria: CompletionCriteriaSettings, share: float) -> bool:
+    def _fulfilled(self, name: str, criteria: CompletionCriteriaSettings, progress: Progress) -> bool:
         returns = self._returns[criteria.behavior]
         if len(returns) < criteria.min_lesson_length:
             return False
         if criteria.measure == "progress":
-            return share > criteria.threshold
+            return progress.share > criteria.threshold
+        if criteria.measure != "reward":
+            return progress.measures.get(criteria.measure, -math.inf) > criteria.threshold
         if not returns:
             return False
         measure = math.fsum(returns) / len(returns)

@@ -3,6 +3,7 @@
 from mlagents.inference.barracuda_model import BarracudaModel
 from mlagents.inference.errors import ModelError, ModelMismatch
 from mlagents.inference.evaluate import BehaviorResult, Evaluation, EvaluationResult, evaluate
+from mlagents.inference.heuristic_policy import HeuristicPolicy
 from mlagents.inference.load import SUFFIXES, load_model
 from mlagents.inference.model import Model, OnnxModel
 from mlagents.inference.random_policy import RandomPolicy
@@ -13,6 +14,7 @@ __all__ = [
     "BehaviorResult",
     "Evaluation",
     "EvaluationResult",
+    "HeuristicPolicy",
     "Model",
     "ModelError",
     "ModelMismatch",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from mlagents.data.segments import NEWEST, Segment, WeightsId
@@ -47,6 +47,9 @@ class Sampler(Protocol):
 
     def collect(self, stop: Callable[[], bool] = never) -> Sequence[Collected]:
         """Play on until there is something to tell; nothing if `stop` says so first, or behaviors are missing."""
+
+    def weights_in_play(self) -> Collection[WeightsId]:
+        """Return the weights of all episodes that are going on."""
 
     def state_dict(self) -> dict[str, Any] | None:
         """Return all that decides how the play goes on; None if environments cannot tell."""
@@ -211,6 +214,10 @@ class LocalSampler:
 
     def _collectors(self) -> list[Collector]:
         return [collector for played in self._played.values() for collector in played.collectors.values()]
+
+    def weights_in_play(self) -> Collection[WeightsId]:
+        """Return the weights of all episodes that are going on."""
+        return {weights for collector in self._collectors() for weights in collector.weights_in_play()}
 
     def state_dict(self) -> dict[str, Any] | None:
         """Return the state of environments and open trajectories, when nobody waits for actions."""

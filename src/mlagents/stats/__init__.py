@@ -9,7 +9,7 @@ from mlagents.stats.gauges import GaugeWriter
 from mlagents.stats.jsonl import JsonlWriter
 from mlagents.stats.names import is_portable, safe_name
 from mlagents.stats.plugins import RunInfo, StatsWriterPluginError, plugin_writers
-from mlagents.stats.reporter import Statistics, Writer
+from mlagents.stats.reporter import PropertyWriter, Statistics, StatsPropertyType, Writer
 from mlagents.stats.run_logs import write_timers
 from mlagents.stats.summary import Aggregation, Summary
 from mlagents.stats.tensorboard import TensorBoardWriter
@@ -20,8 +20,10 @@ __all__ = [
     "CsvWriter",
     "GaugeWriter",
     "JsonlWriter",
+    "PropertyWriter",
     "RunInfo",
     "Statistics",
+    "StatsPropertyType",
     "StatsWriterPluginError",
     "Summary",
     "TensorBoardWriter",

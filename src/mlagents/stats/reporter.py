@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from enum import Enum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +15,22 @@ from mlagents.stats.text import Text
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
+
+
+class StatsPropertyType(Enum):
+    """What writers may be told of a behavior besides statistics; the names are those of ML-Agents."""
+
+    HYPERPARAMETERS = "hyperparameters"
+    SELF_PLAY = "selfplay"
+    SELF_PLAY_TEAM = "selfplayteam"
+
+
+@runtime_checkable
+class PropertyWriter(Protocol):
+    """A writer that wants to know properties, too."""
+
+    def add_property(self, behavior: str, property_type: StatsPropertyType, value: object) -> None:
+        """Take a property: `SELF_PLAY` True once at the start, `SELF_PLAY_TEAM` whenever another team learns."""
 
 
 @runtime_checkable
@@ -91,6 +108,15 @@ class Statistics:
     def text(self, behavior: str, name: str, value: Text) -> None:
         """Hand a text (`Hyperparameters`) to all writers."""
         self._each(lambda writer: writer.text(behavior, name, value))
+
+    def add_property(self, behavior: str, property_type: StatsPropertyType, value: object) -> None:
+        """Hand a property to the writers that want it."""
+
+        def tell(writer: Writer) -> None:
+            if isinstance(writer, PropertyWriter):
+                writer.add_property(behavior, property_type, value)
+
+        self._each(tell)
 
     def close(self) -> None:
         """Close all writers. Values not yet written are lost."""

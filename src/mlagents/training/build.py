@@ -17,6 +17,7 @@ from mlagents.artifacts.initial import InitialState, find_state, read_initial, r
 from mlagents.artifacts.layout import Layout
 from mlagents.artifacts.run_folder import RunFolder
 from mlagents.artifacts.run_lock import RunInUse
+from mlagents.artifacts.snapshots import Snapshots
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
@@ -25,6 +26,9 @@ from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.processes import ProcessPool
 from mlagents.rollout.sampler import LocalSampler
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
+from mlagents.self_play.league import League, SoloPlay
+from mlagents.self_play.ratings import Rating
+from mlagents.self_play.snapshot_league import SnapshotLeague
 from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, SettingsError, dump
 from mlagents.stats import (
     ConsoleWriter,
@@ -33,11 +37,13 @@ from mlagents.stats import (
     JsonlWriter,
     RunInfo,
     Statistics,
+    StatsPropertyType,
     TensorBoardWriter,
     Writer,
     plugin_writers,
 )
 from mlagents.training.availability import Coverage, refuse_hopeless, refuse_idle, warn_of_unknown_parameters
+from mlagents.training.baselines import Baselines
 from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.patience import already_trained
@@ -118,6 +124,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         refuse_hopeless(settings, trainers)
     with faults.noted():
         weights = _initial_weights(settings, results_dir)
+        inherited = _inherited_rating(settings, results_dir)
     with faults.noted():
         folder.claim()
     with faults.noted():
@@ -131,9 +138,10 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     max_steps: dict[str, int] = {}
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None))
-    evaluator = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
     if source.env is not None and source.is_named():
         warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
+    league = _league(settings, checkpoints)
+    evaluator, baselines = _judges(settings, source)
     pool = _pool(settings, source)
     training = not checkpoint.inference
     coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in pool.behavior_specs})
@@ -155,7 +163,10 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
             _log.info("%s: weights from %s; steps start at 0.", name, found.origin)
         if checkpoint.resume and not saved:
             _log.warning("%s: the run has no checkpoint of it; it starts from step 0.", name)
+        _enter(league, behavior, checkpoints, layout, inherited)
         max_steps[name] = behavior_settings.max_steps
+        if behavior_settings.self_play is not None:
+            statistics.add_property(name, StatsPropertyType.SELF_PLAY, True)
         return behavior
 
     return Run(
@@ -169,10 +180,66 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         parameters=parameters,
         configuration=dump(settings),
         exports=Exports(layout, checkpoint),
+        league=league,
         evaluator=evaluator,
         folder=folder,
         stop=stop,
+        baselines=baselines,
     )
+
+
+def _has_self_play(settings: RunSettings) -> bool:
+    return any(section.self_play is not None for section in _sections(settings))
+
+
+def _sections(settings: RunSettings) -> list[BehaviorSettings]:
+    defaults = settings.default_settings
+    return [*settings.behaviors.values(), *([] if defaults is None else [defaults])]
+
+
+def _league(settings: RunSettings, checkpoints: Checkpoints) -> League:
+    """Return who says who plays with what; on resume, as it was when the latest checkpoint was written."""
+    if settings.checkpoint_settings.inference or not _has_self_play(settings):
+        return SoloPlay()
+    league = SnapshotLeague(settings.env_settings.num_envs, stream(settings.env_settings.seed, "", "league"))
+    if settings.checkpoint_settings.resume and checkpoints.league:
+        league.load_state_dict(checkpoints.league)
+    return league
+
+
+def _enter(
+    league: League,
+    behavior: Behavior,
+    checkpoints: Checkpoints,
+    layout: Layout,
+    inherited: Callable[[str], Rating | None],
+) -> None:
+    """Let a behavior take part in self-play, with the snapshots of the run that is resumed."""
+    self_play = behavior.settings.self_play
+    if not isinstance(league, SnapshotLeague) or self_play is None:
+        return
+    name = behavior.name
+    league.add(name, self_play, behavior.settings.max_steps, inherited(name) if self_play.inherit_rating else None)
+    if name in checkpoints.league.get("entrants", {}) and checkpoints.behaviors:
+        league.restore(name, Snapshots(layout).load(name, behavior.learner.snapshot()))
+
+
+def _judges(settings: RunSettings, source: EnvironmentSource) -> tuple[CheckpointEvaluator | None, Baselines | None]:
+    """Return who rates checkpoints, and who plays against fixed opponents, as far as that is wanted."""
+    if settings.checkpoint_settings.inference:
+        return None, None
+    sections = _sections(settings)
+    rates = settings.checkpoint_settings.keep_best and any(section.self_play is None for section in sections)
+    plays = any(section.self_play is not None and section.self_play.baselines for section in sections)
+    return CheckpointEvaluator(settings, source) if rates else None, Baselines(settings, source) if plays else None
+
+
+def _inherited_rating(settings: RunSettings, results_dir: Path | None) -> Callable[[str], Rating | None]:
+    """Return how to find the rating of a behavior in the run that `initialize_from` names."""
+    run_id = settings.checkpoint_settings.initialize_from
+    known = {} if run_id is None else Checkpoints.open(Layout(run_id, results_dir)).league
+    ratings = known.get("standings", {}).get("ratings", {})
+    return lambda name: Rating(*ratings[name]) if name in ratings else None
 
 
 def _with_seed(settings: RunSettings) -> RunSettings:

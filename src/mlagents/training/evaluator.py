@@ -11,7 +11,7 @@ from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.inference import Evaluation, load_model
 from mlagents.rollout.parameters import for_worker, tell
 from mlagents.rollout.source import EnvironmentSource
-from mlagents.settings import CurriculumSettings, RunSettings, SettingsError
+from mlagents.settings import CurriculumSettings, RunSettings, SamplerSettings, SettingsError
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
@@ -66,7 +66,7 @@ class CheckpointEvaluator:
         channel = EnvironmentParametersChannel()
         env = self._source.make(0, [channel])
         try:
-            tell(channel, for_worker(self._hardest().draw(), 0))
+            tell(channel, for_worker(hardest(self._parameters).draw(), 0))
             if not env.behavior_specs:
                 env.reset()
             specs = env.behavior_specs
@@ -89,11 +89,13 @@ class CheckpointEvaluator:
             _log.info(message, name, rating, spent, share)
         return ratings
 
-    def _hardest(self) -> ParameterSchedule:
-        schedule = ParameterSchedule(self._parameters, SEED)
-        last = {n: len(p.curriculum) - 1 for n, p in self._parameters.items() if isinstance(p, CurriculumSettings)}
-        schedule.load_state_dict({"lessons": {"number": last}})
-        return schedule
+
+def hardest(parameters: Mapping[str, SamplerSettings | CurriculumSettings]) -> ParameterSchedule:
+    """Return the parameters of an environment with the last lesson of every curriculum."""
+    schedule = ParameterSchedule(parameters, SEED)
+    last = {n: len(p.curriculum) - 1 for n, p in parameters.items() if isinstance(p, CurriculumSettings)}
+    schedule.load_state_dict({"lessons": {"number": last}})
+    return schedule
 
 
 def _play(evaluation: Evaluation, stop: Callable[[], bool]) -> bool:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.data.segments import NEWEST, WeightsId
-from mlagents.rollout.collected import Collected
+from mlagents.rollout.collected import Assignment, Collected, Weights
 from mlagents.rollout.sampler import Sampler
-from mlagents.self_play.league import League, SoloPlay
-from mlagents.stats import Aggregation, Statistics
+from mlagents.self_play.league import BaselineResult, League, Move, SoloPlay
+from mlagents.stats import Aggregation, Statistics, StatsPropertyType
 from mlagents.training.behavior import Behavior
 from mlagents.training.patience import Patience
 from mlagents_envs.base_env import BehaviorSpec
@@ -28,6 +28,7 @@ from mlagents_envs.timers import hierarchical_timer
 _log = get_logger(__name__)
 
 MakeBehavior = Callable[[str, BehaviorSpec], Behavior]
+KeepSnapshots = Callable[[Mapping[WeightsId, Weights]], Iterable[BaselineResult]]
 
 PROVISIONAL_SAVE_S = 60.0
 """Seconds of work that a run loses at most when it is killed, however long its `checkpoint_interval` is."""
@@ -44,6 +45,7 @@ class TrainingLoop:
       progress: told every behavior's step after each round; cheap.
       save: saves behaviors; provisionally if the second argument says so.
       league: says who plays with what, and who learns.
+      keep_snapshots: keeps snapshots of self-play, and returns how they did against fixed opponents.
       clock: seconds, from any start.
       save_freq: environment steps, of all workers, between saves of all behaviors; 0: their own intervals decide.
     """
@@ -57,6 +59,7 @@ class TrainingLoop:
         progress: Callable[[str, int], None],
         save: Callable[[list[Behavior], bool], None],
         league: League | None = None,
+        keep_snapshots: KeepSnapshots = lambda snapshots: (),
         clock: Callable[[], float] = time.monotonic,
         save_freq: int = 0,
     ):
@@ -70,6 +73,7 @@ class TrainingLoop:
         self._league = league or SoloPlay()
         self._save_freq = save_freq
         self._steps_since_save = 0
+        self._keep_snapshots = keep_snapshots
         self._clock = clock
         self._last_save_s = clock()
         self._patience = Patience()
@@ -107,6 +111,7 @@ class TrainingLoop:
         if missing := self._sampler.missing():
             for name, spec in missing.items():
                 self._add(name, spec)
+            self._sampler.apply({}, self._change_opponents()._replace(reset=False))  # nothing was begun yet
             collected = self._sampler.collect(stop)
         return collected
 
@@ -142,22 +147,50 @@ class TrainingLoop:
 
     def _change_play(self, environment_steps: int) -> None:
         """Let lessons and opponents go on as far as training has come."""
-        changes = self._parameters.advance(
-            {name: behavior.take_progress() for name, behavior in self.behaviors.items()}, environment_steps
-        )
+        progress = {
+            name: behavior.take_progress()._replace(measures=self._league.measures(name))
+            for name, behavior in self.behaviors.items()
+        }
+        changes = self._parameters.advance(progress, environment_steps)
         for line in changes.messages:
             _log.info(line)
-        steps = {name: behavior.learner.steps for name, behavior in self.behaviors.items()}
-        newest = {name: self.behaviors[name].weights for name in self._league.due(steps)}
-        assignment, publish = self._league.advance(steps, newest)
-        if publish:
-            self._sampler.publish(publish)
+        assignment = self._change_opponents()
+        if assignment.reset and not changes.reset:
+            changes = changes._replace(values=self._parameters.draw())
         self._sampler.apply(changes.values, assignment._replace(reset=assignment.reset or changes.reset))
         for owner, tag, value in self._parameters.statistics():
             for name in self.behaviors if owner is None else {owner} & self.behaviors.keys():
                 self._statistics.set(name, tag, value)
         for name, tag, value in self._league.statistics():
             self._statistics.set(name, tag, value)
+
+    def _change_opponents(self) -> Assignment:
+        """Let self-play go on, and return who plays with what from now on."""
+        self._league.meet(self._sampler.behavior_specs)
+        steps = {name: behavior.learner.steps for name, behavior in self.behaviors.items()}
+        newest = {name: self.behaviors[name].weights for name in self._league.due(steps)}
+        move = self._league.advance(steps, newest)
+        if move.snapshots:
+            with hierarchical_timer("snapshots"):
+                self._league.record_baselines(self._keep_snapshots(move.snapshots))
+        if move.publish:
+            self._sampler.publish(move.publish)
+        self._tell(move)
+        return move.assignment
+
+    def _tell(self, move: Move) -> None:
+        for line in move.messages:
+            _log.info(line)
+        for line in move.warnings:
+            _log.warning(line)
+        if move.learning is not None:
+            for name, behavior in self.behaviors.items():
+                if behavior.settings.self_play is not None:
+                    self._statistics.add_property(name, StatsPropertyType.SELF_PLAY_TEAM, move.learning)
+
+    def weights_in_play(self) -> Collection[WeightsId]:
+        """Return the weights of all episodes that are going on."""
+        return self._sampler.weights_in_play()
 
     def _say_who_is_silent(self) -> None:
         """Warn of behaviors whose agents have asked for no decision for long: the run would wait for them for ever."""
@@ -211,6 +244,7 @@ class TrainingLoop:
         except (ValueError, KeyError) as error:
             _log.warning("The run goes on with new episodes: %s", error)
             return
+        self._sampler.apply({}, self._change_opponents()._replace(reset=False))
         self._parameters.load_state_dict(state["parameters"])
         for name, experience in state["experience"].items():
             learner = self.behaviors[name].learner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,17 @@ from mlagents.artifacts.interface import KEY, interface
 from mlagents.artifacts.layout import Layout
 from mlagents.artifacts.manifest import manifest
 from mlagents.artifacts.run_folder import RunFolder
+from mlagents.artifacts.snapshots import Snapshots
 from mlagents.curriculum.schedule import ParameterSchedule
+from mlagents.data.segments import WeightsId
 from mlagents.export import ExportError
 from mlagents.files import write_atomically
+from mlagents.rollout.collected import Weights
 from mlagents.rollout.sampler import Sampler
+from mlagents.self_play.league import BaselineResult, League
 from mlagents.settings import RunSettings
 from mlagents.stats import Statistics, write_timers
+from mlagents.training.baselines import Baselines, Contender
 from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.loop import MakeBehavior, TrainingLoop
@@ -51,7 +56,9 @@ class Run:
       exports: writes its models.
       folder: of the run, claimed.
       stop: signals.
+      league: says who plays with what, and who learns.
       evaluator: rates checkpoints; None if that is not wanted.
+      baselines: plays against fixed opponents; None without any.
     """
 
     settings: RunSettings
@@ -64,10 +71,13 @@ class Run:
     parameters: ParameterSchedule
     configuration: str
     exports: Exports
+    league: League
     folder: RunFolder
     stop: StopSignals
     evaluator: CheckpointEvaluator | None = None
+    baselines: Baselines | None = None
     _behaviors: dict[str, Behavior] = field(default_factory=dict, init=False)
+    _loop: TrainingLoop = field(init=False)
 
     @property
     def training(self) -> bool:
@@ -81,13 +91,15 @@ class Run:
           OSError: a checkpoint could not be written; those before are whole.
           Exception: whatever stopped the training, after what was learned has been saved.
         """
-        loop = TrainingLoop(
+        loop = self._loop = TrainingLoop(
             self.sampler,
             self._checked_behavior,
             self.statistics,
             self.parameters,
             self.progress,
             self._save,
+            self.league,
+            self._keep_snapshots,
             save_freq=self.settings.checkpoint_settings.save_freq,
         )
         begun = None
@@ -137,13 +149,33 @@ class Run:
             self.folder.begin()
             write_atomically(self.layout.configuration, self.configuration.encode())
             write_atomically(self.layout.manifest, manifest(self.settings))
+            if self.baselines is not None and behavior.settings.self_play is not None:
+                self.baselines.check(name, behavior.settings.self_play.baselines)
         self.statistics.text(name, "Hyperparameters", behavior.settings.model_dump(mode="json"))
         self._behaviors[name] = behavior
         return behavior
 
+    def _keep_snapshots(self, snapshots: Mapping[WeightsId, Weights]) -> Iterable[BaselineResult]:
+        """Write snapshots, and return how their behaviors do against fixed opponents."""
+        if not self.training:
+            return ()
+        files = Snapshots(self.layout)
+        for snapshot, weights in snapshots.items():
+            behavior = self._behaviors[snapshot.behavior]
+            network = behavior.settings.network_settings
+            files.save(snapshot, weights, behavior.learner.steps, behavior.spec, network)
+        if self.baselines is None:
+            return ()
+        taken = {snapshot.behavior for snapshot in snapshots}
+        contenders = {
+            name: Contender(b.learner.snapshot(), b.settings.self_play if name in taken else None)
+            for name, b in self._behaviors.items()
+        }
+        return list(self.baselines.play(contenders, self.stop))
+
     def _save(self, behaviors: list[Behavior], provisional: bool = False, final: bool = False) -> None:
         models = self._checkpoint_models(behaviors)
-        ratings = {} if provisional or self.evaluator is None else self._rate(self.evaluator, models)
+        ratings = {} if provisional else self._ratings(models)
         self.checkpoints.save(
             {b.name: _state(b) for b in behaviors},
             {b.name: b.take_mean_return() for b in behaviors},
@@ -153,7 +185,11 @@ class Run:
             provisional,
             ratings,
             self.settings.checkpoint_settings.keep_best,
+            self.league.state_dict(),
         )
+        if kept := self.league.kept():
+            in_play = {*kept, *self._loop.weights_in_play()}
+            Snapshots(self.layout).prune({weights.behavior for weights in kept}, in_play)
         if not provisional:
             for behavior in behaviors:
                 behavior.last_saved_step = behavior.learner.steps
@@ -168,7 +204,15 @@ class Run:
                 _log.error("No model of this checkpoint, whose weights are saved: %s", error)
         return models
 
-    def _rate(self, evaluator: CheckpointEvaluator, models: dict[str, Path]) -> dict[str, float]:
+    def _ratings(self, models: Mapping[str, Path]) -> dict[str, float]:
+        """Return by what the best checkpoints are kept: in self-play Elo, otherwise what the evaluator finds."""
+        if not self.settings.checkpoint_settings.keep_best:
+            return {}
+        elo = {n: measures["elo"] for n in models if "elo" in (measures := self.league.measures(n))}
+        found = {} if self.evaluator is None or elo.keys() == models.keys() else self._rate(self.evaluator, models)
+        return found | elo
+
+    def _rate(self, evaluator: CheckpointEvaluator, models: Mapping[str, Path]) -> dict[str, float]:
         """Return the ratings of these models, which play with the present models of the other behaviors.
 
         There are none if a behavior's model could not be written.
@@ -212,7 +256,8 @@ class Run:
             if best is not None:
                 step, rating = best
                 model = self.layout.checkpoint(behavior.name, step, ".onnx")
-                _log.info("Best checkpoint of %s: step %d, mean reward %.3f: %s", behavior.name, step, rating, model)
+                what = "mean reward" if behavior.settings.self_play is None else "Elo"
+                _log.info("Best checkpoint of %s: step %d, %s %.3f: %s", behavior.name, step, what, rating, model)
         if failures:
             raise failures[0]
 

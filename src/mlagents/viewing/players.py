@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mlagents.errors import UsageError
+from mlagents.inference.heuristic_policy import HeuristicPolicy
 from mlagents.viewing.keyboard import Game, KeyboardPlayer, Playable, describe_keys
 from mlagents.viewing.seats import open_seat
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mlagents.inference import Model
-    from mlagents_envs.base_env import ActionTuple, BaseEnv, DecisionSteps
-
-
-class HeuristicPlayer:
-    """Plays a behavior by the rule that its author gave it; a `Model`.
-
-    Args:
-      heuristic: behavior -> actions of the agents that wait.
-      behavior: the one to play.
-    """
-
-    def __init__(self, heuristic: Callable[[str], ActionTuple], behavior: str) -> None:
-        self._heuristic = heuristic
-        self._behavior = behavior
-
-    def act(self, decision_steps: DecisionSteps, deterministic: bool, rng: np.random.Generator) -> ActionTuple:
-        """Return what the rule says; the rule knows the agents, and needs nothing else."""
-        return self._heuristic(self._behavior)
-
-    def forget(self, agent_ids: Iterable[int]) -> None:
-        """Do nothing: nothing is remembered."""
+    from mlagents_envs.base_env import ActionTuple, BaseEnv
 
 
 @contextmanager
@@ -54,7 +33,7 @@ def heuristic_players(env: BaseEnv, name: str, screen: str | None) -> Iterator[M
     heuristic: Callable[[str], ActionTuple] | None = getattr(env, "heuristic", None)
     if heuristic is None:
         raise UsageError("--heuristic is for environments of mlagents_sim, and this is none; give --model")
-    rules = {behavior: HeuristicPlayer(heuristic, behavior) for behavior in env.behavior_specs}
+    rules = {behavior: HeuristicPolicy(heuristic, behavior) for behavior in env.behavior_specs}
     playable = keyboard_playable(env)
     if playable is None:
         yield rules

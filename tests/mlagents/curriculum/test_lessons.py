@@ -119,3 +119,20 @@ def test_a_state_of_other_curricula_is_taken_as_far_as_it_fits():
     lessons = Lessons({"p": curriculum(10)})
     lessons.load_state_dict({"number": {"p": 7, "gone": 2}})
     assert lessons.number == {"p": 1}
+
+
+@pytest.mark.parametrize(
+    ("measure", "known"), [("elo", {"elo": 1300.5}), ("Elo", {"elo": 1300.5}), ("win_rate", {"win_rate": 0.7})]
+)
+def test_measures_of_self_play(measure, known):
+    threshold = 0.6 if measure == "win_rate" else 1300
+    lessons = Lessons({"speed": curriculum(threshold, measure=measure)})
+    assert not lessons.advance({"B": Progress(1.0, [])}), "a measure that is not known passes no lesson"
+    below = {name: value - 0.9 for name, value in known.items()}
+    assert not lessons.advance({"B": Progress(1.0, [], below)})
+    assert list(lessons.advance({"B": Progress(0.0, [], known)})) == ["speed"]
+
+
+def test_a_win_rate_is_between_0_and_1():
+    with pytest.raises(ValueError, match="expected 0 to 1 for the measure win_rate"):
+        curriculum(60, measure="win_rate")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mlagents.stats import Aggregation, Statistics, Writer
+from mlagents.stats import Aggregation, Statistics, StatsPropertyType, Writer
 
 
 class Recorder:
@@ -155,3 +155,23 @@ def test_texts_and_closing_reach_all_writers():
         assert recorder.closed == 1
         assert recorder.written == []
         assert isinstance(recorder, Writer)
+
+
+def test_properties_go_to_the_writers_that_want_them():
+    class Curious(Recorder):
+        def __init__(self):
+            super().__init__()
+            self.properties = []
+
+        def add_property(self, behavior, property_type, value):
+            self.properties.append((behavior, property_type, value))
+
+    curious, plain = Curious(), Recorder()
+    statistics = Statistics([plain, curious])
+    statistics.add_property("B", StatsPropertyType.SELF_PLAY, True)
+    statistics.add_property("B", StatsPropertyType.SELF_PLAY_TEAM, 1)
+    assert curious.properties == [
+        ("B", StatsPropertyType.SELF_PLAY, True),
+        ("B", StatsPropertyType.SELF_PLAY_TEAM, 1),
+    ]
+    assert not plain.written

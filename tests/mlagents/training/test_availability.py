@@ -21,7 +21,6 @@ LACKING = {
     "trainer_type": {"trainer_type": "poca"},
     "reward_signals.rnd": {"reward_signals": {"rnd": {}}},
     "behavioral_cloning": {"behavioral_cloning": {"demo_path": "x.demo"}},
-    "self_play": {"self_play": {}},
 }
 
 
@@ -45,7 +44,7 @@ def test_every_key_is_named(key):
 
 MODERN = """\
 default_settings:
-  self_play: {window: 3}
+  behavioral_cloning: {demo_path: x.demo}
 behaviors:
   A:
     trainer_type: poca
@@ -59,23 +58,23 @@ def test_the_place_is_that_of_what_was_written():
         refuse_hopeless(parse_run_settings(MODERN, "run.yaml"), TRAINERS)
     assert str(error.value).splitlines() == [
         "run.yaml:5:19: behaviors.A.trainer_type: 'poca' is not available in this version (available: ppo)",
-        "run.yaml:2:3: default_settings.self_play: not available in this version",
+        "run.yaml:2:3: default_settings.behavioral_cloning: not available in this version",
     ]
-    with pytest.raises(SettingsError, match=r"^run.yaml:2:3: default_settings.self_play: not available"):
+    with pytest.raises(SettingsError, match=r"^run.yaml:2:3: default_settings.behavioral_cloning: not available"):
         Coverage(parse_run_settings(MODERN, "run.yaml"), TRAINERS, lambda: ["A", "B", "C"]).settings_of("C")
 
 
 def test_what_is_there_passes():
-    assert not list(unavailable(BehaviorSettings(threaded=True), TRAINERS))
+    assert not list(unavailable(BehaviorSettings(threaded=True, self_play={}), TRAINERS))
     refuse_hopeless(run(), TRAINERS)
 
 
 def test_a_file_for_many_environments_is_refused_only_for_the_behavior_that_comes():
-    settings = run(Good={}, Bad=LACKING["self_play"])
+    settings = run(Good={}, Bad=LACKING["behavioral_cloning"])
     refuse_hopeless(settings, TRAINERS)
     coverage = Coverage(settings, TRAINERS, lambda: ["Good", "Bad"])
     assert coverage.settings_of("Good") == BehaviorSettings()
-    with pytest.raises(SettingsError, match=r"behaviors\.Bad\.self_play"):
+    with pytest.raises(SettingsError, match=r"behaviors\.Bad\.behavioral_cloning"):
         coverage.settings_of("Bad")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
@@ -51,6 +51,18 @@ class SelfPlaySettings(Settings):
 
     initial_elo: Number = 1200.0
     """Rating at the start."""
+
+    opponent_sampling: Literal["uniform", "pfsp"] = "uniform"
+    """How snapshots are drawn from the window: all alike, or (pfsp) the harder they are to beat, the more often."""
+
+    baselines: tuple[Name, ...] = ()
+    """Fixed opponents that are played at every snapshot without learning: random, heuristic, or a model file."""
+
+    baseline_episodes: Count = 20
+    """Games against each of them."""
+
+    inherit_rating: Switch = False
+    """With initialize_from: also start with the rating that the behavior had in that run."""
 
     @field_validator("team_change", mode="before")
     @classmethod

@@ -157,8 +157,9 @@ class CompletionCriteriaSettings(Settings):
     behavior: Name
     """The behavior that is measured."""
 
-    measure: Literal["reward", "progress"] = "reward"
-    """Mean episode reward, or progress: trainer steps / max_steps."""
+    measure: Literal["reward", "progress", "elo", "win_rate"] = "reward"
+    """Mean episode reward; progress: trainer steps / max_steps; in self-play: elo, or win_rate, the share of points in
+    the latest 100 games."""
 
     min_lesson_length: Natural = 0
     """Episodes that the behavior must have ended in this lesson."""
@@ -172,12 +173,17 @@ class CompletionCriteriaSettings(Settings):
     require_reset: Switch = False
     """Reset all environments when the lesson changes."""
 
+    @field_validator("measure", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: Any) -> Any:
+        return "elo" if value == "Elo" else value
+
     def violations(self) -> Iterator[Violation]:
-        """Progress runs from 0 to 1."""
-        if self.measure == "progress" and not 0 <= self.threshold <= 1:
+        """Progress and win rate run from 0 to 1."""
+        if self.measure in ("progress", "win_rate") and not 0 <= self.threshold <= 1:
             yield Violation(
                 (("threshold",), ("measure",)),
-                f"out of bounds (got {self.threshold:g}, expected 0 to 1 for the measure progress)",
+                f"out of bounds (got {self.threshold:g}, expected 0 to 1 for the measure {self.measure})",
             )
 
 

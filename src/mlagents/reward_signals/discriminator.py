@@ -212,7 +212,7 @@ def loss(
     adversarial = jnp.mean(jax.nn.softplus(-score_e)) + jnp.mean(jax.nn.softplus(score_p))
     penalty = PENALTY * gradient_penalty(discriminator, expert, policy, share, of_points)
     passed = jnp.zeros(())
-    total = adversarial + penalty
+    total: Array = adversarial + penalty
     if discriminator.bottleneck is not None and latent_e is not None and latent_p is not None:
         passed = information(discriminator.bottleneck, latent_e, latent_p)
         total += beta * (passed - INFORMATION)

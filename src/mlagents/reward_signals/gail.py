@@ -182,7 +182,8 @@ class GAIL:
         self._rows = len(rows)
         networks = make_discriminator(stream(seed, behavior, "reward_signals.gail"), spec, settings)
         self._trained = Trained(networks, _normalizer(networks, rows) if settings.network_settings.normalize else None)
-        self._beta = self._average = np.float32(0.0)
+        self._beta: Array = np.zeros((), np.float32)
+        self._average: Array = np.zeros((), np.float32)
         recipe = Recipe(self._trained.networks_of, branches_of(spec.action_spec), settings.use_actions)
         self._judge = Compiled(functools.partial(judge, recipe=recipe), donate=False)
         self._learn = Compiled(functools.partial(learn, recipe=recipe))
@@ -241,7 +242,7 @@ class GAIL:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self._trained.load_state_dict(state)
-        self._beta, self._average = np.float32(state["beta"]), np.float32(state["average"])
+        self._beta, self._average = np.array(state["beta"]), np.array(state["average"])
 
 
 def _experts(rows: DemonstratedRows) -> Transitions:

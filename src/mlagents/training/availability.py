@@ -26,9 +26,8 @@ def unavailable(behavior: BehaviorSettings, trainers: Collection[str]) -> Iterat
     for name in behavior.reward_signals:
         if name not in signals:
             yield ("reward_signals", name), f"not available in this version (available: {', '.join(signals)})"
-    for key in ("behavioral_cloning", "self_play"):
-        if getattr(behavior, key) is not None:
-            yield (key,), "not available in this version"
+    if behavior.self_play is not None:
+        yield ("self_play",), "not available in this version"
 
 
 def refuse_hopeless(settings: RunSettings, trainers: Collection[str]) -> None:

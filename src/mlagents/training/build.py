@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlagents import plugins
+from mlagents.algorithms.bc import BCLearner
 from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.algorithms.sac.learner import SACLearner
 from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
@@ -20,8 +21,9 @@ from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
+from mlagents.rollout.offline import OfflineSampler
 from mlagents.rollout.processes import ProcessPool
-from mlagents.rollout.sampler import LocalSampler
+from mlagents.rollout.sampler import LocalSampler, Sampler
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, dump
 from mlagents.stats import (
@@ -42,6 +44,7 @@ from mlagents.training.run import Run
 from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
+from mlagents_envs.demonstrations import load_demonstration
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
@@ -61,7 +64,7 @@ def _sac(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: in
     return SACLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 
-LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac}
+LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac, "bc": BCLearner}
 """trainer_type to the function that makes its learner, for the built-in trainers."""
 
 
@@ -86,7 +89,7 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
       CheckpointError: the run id is taken, or what is to be continued is not there.
       SettingsError: settings ask for something this version does not have.
       SamplerException: a sampler cannot be made.
-      UnknownEnvironment, UnityException: the environment could not be started.
+      UnknownEnvironment, UnityException: the environment could not be started, or a demonstration not be read.
     """
     trainers = [*LEARNERS, *plugins.names(TRAINER_TYPE_GROUP)]
     refuse_hopeless(settings, trainers)
@@ -104,9 +107,9 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
     statistics = Statistics(_writers(settings, layout, console))
     source = _source(settings, layout, seed)
     evaluator = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
-    pool = _pool(settings, source)
+    sampler = _sampler(settings, source)
     training = not checkpoint.inference
-    coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in pool.behavior_specs})
+    coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in sampler.behavior_specs})
 
     def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
         behavior_settings = coverage.settings_of(name)
@@ -115,7 +118,7 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
         saved = name in checkpoints.behaviors
         if checkpoint.resume and (saved or checkpoint.inference):
             learner.load_state_dict(checkpoints.load(name))
-            behavior.last_saved_step = learner.steps
+            behavior.count_from_here()
             _log.info("%s: resuming training from step %d.", name, learner.steps)
         elif (found := weights(name, behavior_settings)) is not None:
             learner.initialize_from(found.state)
@@ -130,7 +133,7 @@ def build(settings: RunSettings, results_dir: Path | None) -> Run:
         settings=settings,
         layout=layout,
         checkpoints=checkpoints,
-        sampler=LocalSampler(pool),
+        sampler=sampler,
         make_behavior=make_behavior,
         statistics=statistics,
         progress=console.progress,
@@ -220,6 +223,24 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
         no_graphics_monitor=engine.no_graphics_monitor,
         bind=env.bind,
     )
+
+
+def _sampler(settings: RunSettings, source: EnvironmentSource) -> Sampler:
+    """Return what plays; where all behaviors clone and no environment is named, nobody does.
+
+    Raises:
+      DemonstrationError: a demonstration that is to be cloned cannot be read.
+    """
+    clones = settings.behaviors and all(b.trainer_type == "bc" for b in settings.behaviors.values())
+    if not clones or source.env is not None or settings.checkpoint_settings.inference:
+        return LocalSampler(_pool(settings, source))
+    _log.info("Every behavior clones demonstrations, and no --env is given: nothing is played.")
+    return OfflineSampler({name: _demonstrated_spec(behavior) for name, behavior in settings.behaviors.items()})
+
+
+def _demonstrated_spec(behavior: BehaviorSettings) -> BehaviorSpec:
+    path, pairing = behavior.demonstrations()
+    return load_demonstration(path, pairing).spec
 
 
 def _pool(settings: RunSettings, source: EnvironmentSource) -> EnvPool:

@@ -12,8 +12,6 @@ from mlagents.training.availability import Coverage, refuse_hopeless, unavailabl
 TRAINERS = ("ppo",)
 LACKING = {
     "trainer_type": {"trainer_type": "poca"},
-    "reward_signals.rnd": {"reward_signals": {"rnd": {}}},
-    "behavioral_cloning": {"behavioral_cloning": {"demo_path": "x.demo"}},
     "self_play": {"self_play": {}},
 }
 

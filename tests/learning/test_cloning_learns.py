@@ -15,6 +15,10 @@ from toys.training import greedy_returns, ppo_settings, sac_settings, train
 from toys.walk import NAME, OPTIMUM, Walk
 
 
+SINGLE = ["continuous", "discrete", "branches"]
+"""What a hybrid action has both of, and several branches."""
+
+
 def walk_demo(folder, kind):
     env = Walk(kind, agents=4, seed=9)
     return record(env, walk_rule(env.behavior_specs[NAME]), folder / "walk.demo", 100)
@@ -44,7 +48,7 @@ def cloned(path, max_steps=30_000, **more):
     return learner.snapshot()
 
 
-@pytest.mark.parametrize("kind", ["continuous", "discrete", "hybrid", "branches"])
+@pytest.mark.parametrize("kind", ["hybrid", *(pytest.param(k, marks=pytest.mark.slow) for k in SINGLE)])
 def test_pure_cloning_walks_like_the_expert(tmp_path, kind):
     policy = cloned(walk_demo(tmp_path, kind))
     returns = greedy_returns(Walk(kind, seed=1), policy)
@@ -58,6 +62,7 @@ def test_pure_cloning_remembers(tmp_path):
     assert np.mean(greedy_returns(Guess(cue(), delay=3, seed=1), policy)) >= 0.99
 
 
+@pytest.mark.slow
 def test_pure_cloning_sees_images(tmp_path):
     policy = cloned(guess_demo(tmp_path, pixels(20)), 10_000)
     assert np.mean(greedy_returns(Guess(pixels(20), seed=1), policy, steps=20)) >= 0.95

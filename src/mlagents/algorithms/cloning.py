@@ -133,7 +133,8 @@ def cloning_loss(
     """
     total: Array = jnp.zeros(())
     if continuous.shape[1]:
-        std = jnp.exp(actions.log_std)
+        std: Array = jnp.exp(actions.log_std)
+        error: Array
         if squashed:
             error = (jnp.tanh(actions.mean + std * noise) - continuous) ** 2
         else:

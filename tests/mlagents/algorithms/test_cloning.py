@@ -238,16 +238,18 @@ def test_checkpoints_with_and_without_the_moments_of_cloning(tmp_path, trainer):
     assert second.state_dict()["tensors"]["cloning.count"] == 0
 
 
-@pytest.mark.parametrize("trainer", ["ppo", "sac"])
+@pytest.mark.parametrize("trainer", ["ppo", pytest.param("sac", marks=pytest.mark.slow)])
 def test_memory_and_images(tmp_path, trainer):
     spec = behavior(2, observation(1, 20, 20), branches=(3,))
     path = demo(tmp_path / "a.demo", spec=spec)
     network = {"memory": {"sequence_length": 4, "memory_size": 4}}
-    learner = make_learner("B", spec, settings(path, trainer, {"num_epoch": 1}, network, buffer_size=40), 0)
+    cloning = {"num_epoch": 5, "strength": 1e10}
+    configured = settings(path, trainer, cloning, network, buffer_size=40, learning_rate=1e-12)
+    learner = make_learner("B", spec, configured, 0)
     size = learner.snapshot().memory_size
-    losses = [updated(learner, spec, size)["Losses/Pretraining Loss"] for _ in range(4)]
+    losses = [updated(learner, spec, size)["Losses/Pretraining Loss"] for _ in range(3)]
     assert np.isfinite(losses).all()
-    assert losses[-1] < losses[0]
+    assert losses[-1] < losses[0] - 0.01
 
 
 def test_noise_on_observations_blurs_what_is_cloned(tmp_path):

@@ -14,7 +14,6 @@ from toys.guess import Guess, cue, pixels
 from toys.training import greedy_returns, ppo_settings, sac_settings, train
 from toys.walk import NAME, OPTIMUM, Walk
 
-
 SINGLE = ["continuous", "discrete", "branches"]
 """What a hybrid action has both of, and several branches."""
 

@@ -211,7 +211,7 @@ def loss(
     score_p, latent_p = scores(discriminator, policy, of_policy)
     adversarial = jnp.mean(jax.nn.softplus(-score_e)) + jnp.mean(jax.nn.softplus(score_p))
     penalty = PENALTY * gradient_penalty(discriminator, expert, policy, share, of_points)
-    passed = jnp.zeros(())
+    passed: Array = jnp.zeros(())
     total: Array = adversarial + penalty
     if discriminator.bottleneck is not None and latent_e is not None and latent_p is not None:
         passed = information(discriminator.bottleneck, latent_e, latent_p)

@@ -67,6 +67,7 @@ class FlatSegments:
       spec: observations and actions.
       capacity: decisions to make room for; if more come, all arrays grow.
       memory_size: of the networks; 0 without memory.
+      squashed: the environment got tanh of the continuous actions; otherwise a third of them, clipped.
 
     Attributes:
       capacity: decisions that surely fit.
@@ -74,10 +75,12 @@ class FlatSegments:
       terminated: bool [R], the task ended the episode with this decision; truncated: bool [R], a limit cut it.
       worker: int32 [R], number of the environment.
       closing: bool [R].
+      squashed: as given.
       used: rows in use. steps: decisions in them.
     """
 
-    def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0):
+    def __init__(self, spec: BehaviorSpec, capacity: int, memory_size: int = 0, squashed: bool = False):
+        self.squashed = squashed
         self._spec = spec
         self._memory_size = memory_size
         self.used = 0

@@ -27,12 +27,19 @@ from mlagents.learning.streams import stream
 from mlagents.learning.trained import Trained, TrainedState, finite_or_before
 from mlagents.nn.body import Body
 from mlagents.nn.build import make_body
-from mlagents.nn.distributions import CLIP
 from mlagents.nn.layers import Dense, Mlp, glorot_dense
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs, Observations
+from mlagents.reward_signals.transitions import (
+    Transitions,
+    acted,
+    branches_of,
+    judged,
+    minibatch_order,
+    transitions_of,
+)
 from mlagents.settings import CuriositySettings
-from mlagents_envs.base_env import ActionSpec, BehaviorSpec
+from mlagents_envs.base_env import BehaviorSpec
 
 MODEL_UNITS = 256
 """Width of the hidden layer of both models."""
@@ -45,9 +52,6 @@ LOSS_SCALE = 10.0
 
 MOST_REWARD = 1.0
 """Most reward for a transition, strength applied."""
-
-CHUNK = 1024
-"""Transitions judged at once."""
 
 
 class Models(NamedTuple):
@@ -62,15 +66,6 @@ class Models(NamedTuple):
     body: Body
     forward: tuple[Mlp, Dense]
     inverse: tuple[Mlp, Dense]
-
-
-class Transitions(NamedTuple):
-    """Rows of decisions and closing rows: what follows a decision is one row on (see `FlatSegments`)."""
-
-    observations: Observations
-    continuous: Float[Array, "rows c"]
-    discrete: Int[Array, "rows d"]
-    closing: Bool[Array, " rows"]
 
 
 class Recipe(NamedTuple):
@@ -90,12 +85,6 @@ def make_models(rng: np.random.Generator, spec: BehaviorSpec, settings: Curiosit
         (Mlp(rng, features + acted, MODEL_UNITS, 1), glorot_dense(rng, MODEL_UNITS, features)),
         (Mlp(rng, 2 * features, MODEL_UNITS, 1), glorot_dense(rng, MODEL_UNITS, acted)),
     )
-
-
-def acted(transitions: Transitions, branches: tuple[int, ...]) -> Float[Array, "rows acted"]:
-    """Return actions as numbers: continuous ones clipped to [-1, 1], as environments get them, one-hot per branch."""
-    chosen = [jax.nn.one_hot(transitions.discrete[:, b], size) for b, size in enumerate(branches)]
-    return jnp.concatenate([jnp.clip(transitions.continuous, -CLIP, CLIP) / CLIP, *chosen], axis=1)
 
 
 def forward_errors(
@@ -158,22 +147,12 @@ def judge(
 ) -> Float[Array, " rows"]:
     """Return the forward model's error of every decision in the rows in use, 0 elsewhere; strength not applied."""
     models = recipe.models_of(state.parameters)
-    pairs = len(transitions.closing) - 1
-    chunk = min(CHUNK, pairs)
-    action = acted(transitions, recipe.branches)
 
-    def evaluate(i: Int[Array, ""], found: Float[Array, " rows"]) -> Float[Array, " rows"]:
-        start = jnp.minimum(i * chunk, pairs - chunk)
-        seen = jax.tree.map(
-            lambda x: lax.dynamic_slice_in_dim(jnp.asarray(x), start, chunk + 1), transitions.observations
-        )
-        phi = models.body(_inputs(models, state.normalizer, seen))[0]
-        errors = forward_errors(models, phi[:-1], lax.dynamic_slice_in_dim(action, start, chunk), phi[1:])
-        return lax.dynamic_update_slice_in_dim(found, errors, start, 0)
+    def errors(part: Transitions) -> Float[Array, " chunk"]:
+        phi = models.body(_inputs(models, state.normalizer, part.observations))[0]
+        return forward_errors(models, phi[:-1], acted(part, recipe.branches)[:-1], phi[1:])
 
-    chunks = jnp.minimum((used + chunk - 1) // chunk, (pairs + chunk - 1) // chunk)
-    found = lax.fori_loop(0, chunks, evaluate, jnp.zeros(pairs + 1))
-    return jnp.where(transitions.closing, 0.0, found)
+    return judged(transitions, used, errors)
 
 
 def learn(
@@ -231,7 +210,7 @@ class Curiosity:
         models = make_models(stream(seed, behavior, "reward_signals.curiosity"), spec, settings)
         normalized = settings.network_settings.normalize and models.body.layout.vectors
         self._trained = Trained(models, Normalizer.initial(models.body.layout.width) if normalized else None)
-        self._recipe = Recipe(self._trained.networks_of, _branches(spec.action_spec))
+        self._recipe = Recipe(self._trained.networks_of, branches_of(spec.action_spec))
         self._judge = Compiled(functools.partial(judge, recipe=self._recipe), donate=False)
         self._learn = Compiled(functools.partial(learn, recipe=self._recipe))
 
@@ -244,7 +223,7 @@ class Curiosity:
         """Return float32 [rows], strength applied, at most 1; 0 before anything was learned."""
         if not self._trained.updates:
             return np.zeros(len(rows.closing), np.float32)
-        errors = np.asarray(self._judge(self._trained.state, _transitions(rows), np.int32(rows.used)))
+        errors = np.asarray(self._judge(self._trained.state, transitions_of(rows), np.int32(rows.used)))
         return np.clip(self._settings.strength * errors, 0.0, MOST_REWARD)
 
     def learn(self, rows: FlatSegments, rng: np.random.Generator, epochs: int, batch_size: int) -> dict[str, float]:
@@ -255,15 +234,10 @@ class Curiosity:
         Raises:
           NonFiniteUpdate: a loss or weight became NaN or infinite; the weights stay as they were.
         """
-        per_epoch = -(-rows.steps // batch_size)
-        order = np.zeros((epochs * -(-rows.capacity // batch_size), batch_size), np.int32)
-        decisions = np.flatnonzero(~rows.closing[: rows.used])
-        for epoch in range(epochs):
-            part = order[epoch * per_epoch : (epoch + 1) * per_epoch]
-            part[:] = np.resize(rng.permutation(decisions), part.shape)
+        order, minibatches = minibatch_order(rows, rng, epochs, batch_size)
         rate = np.float32(self._settings.learning_rate)
         self._trained.state, parts, finite = self._learn(
-            self._trained.state, _transitions(rows), order, np.int32(epochs * per_epoch), rate
+            self._trained.state, transitions_of(rows), order, minibatches, rate
         )
         if not finite:
             raise NonFiniteUpdate(
@@ -283,12 +257,3 @@ class Curiosity:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self._trained.load_state_dict(state)
-
-
-def _branches(action: ActionSpec) -> tuple[int, ...]:
-    return tuple(int(size) for size in action.discrete_branches)
-
-
-def _transitions(rows: FlatSegments) -> Transitions:
-    columns = rows.columns
-    return Transitions(tuple(columns.observations), columns.continuous, columns.discrete, rows.closing)

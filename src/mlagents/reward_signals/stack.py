@@ -12,12 +12,16 @@ from mlagents import plugins
 from mlagents.data.segments import FlatSegments
 from mlagents.learning.protocols import Intrinsic
 from mlagents.reward_signals.curiosity import Curiosity
+from mlagents.reward_signals.gail import GAIL
+from mlagents.reward_signals.rnd import RND
 from mlagents.settings import (
     REWARD_SIGNAL_GROUP,
     CuriositySettings,
     ExtrinsicSettings,
+    GAILSettings,
     RewardSignalSettings,
     RewardSignalType,
+    RNDSettings,
     plugin_signal,
 )
 from mlagents_envs.base_env import BehaviorSpec
@@ -29,6 +33,8 @@ class RewardSignalError(ValueError):
 
 BUILT_IN: Mapping[str, RewardSignalType] = {
     "curiosity": RewardSignalType(CuriositySettings, Curiosity),
+    "gail": RewardSignalType(GAILSettings, GAIL),
+    "rnd": RewardSignalType(RNDSettings, RND),
 }
 """Signals with a model of their own: name -> settings and maker. Plug-ins add theirs (`REWARD_SIGNAL_GROUP`)."""
 

@@ -27,8 +27,6 @@ def unavailable(behavior: BehaviorSettings, trainers: Collection[str]) -> Iterat
     for name in behavior.reward_signals:
         if name not in signals:
             yield ("reward_signals", name), f"not available in this version (available: {', '.join(signals)})"
-    if behavior.behavioral_cloning is not None:
-        yield ("behavioral_cloning",), "not available in this version"
 
 
 def refuse_hopeless(settings: RunSettings, trainers: Collection[str]) -> None:

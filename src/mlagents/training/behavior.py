@@ -51,13 +51,18 @@ class Behavior:
         self.settings = settings
         self.learner = learner
         self.sampling = Sampling(settings.time_horizon, settings.network_settings.deterministic, rng)
-        self.last_saved_step = learner.steps
         self._statistics = statistics
         self._training = training
         self._inference_steps = 0
+        self.count_from_here()
         self._returns: list[float] = []
         self._recent_returns: list[float] = []
         self._tolerance = Tolerance()
+
+    def count_from_here(self) -> None:
+        """Let the next checkpoint and summary be due as the learner's steps are now."""
+        self.last_saved_step = self.learner.steps
+        self._summaries = self.learner.steps // self.settings.summary_freq
 
     @property
     def step(self) -> int:
@@ -80,14 +85,12 @@ class Behavior:
         return Weights(self.learner.snapshot(), self.learner.version)
 
     def extend(self, segments: Sequence[Segment]) -> None:
-        """Take in experience; write a summary when another `summary_freq` steps are full."""
-        before = self.step // self.settings.summary_freq
+        """Take in experience."""
         if self.learns:
             self.learner.extend(segments)
         else:
             self._inference_steps += sum(len(segment) for segment in segments)
-        if (full := self.step // self.settings.summary_freq) > before:
-            self._summarize(full * self.settings.summary_freq)
+        self._summarize_if_due()
 
     def record(self, episodes: Iterable[Episode]) -> None:
         """Take in the results of episodes."""
@@ -118,6 +121,7 @@ class Behavior:
             return False
         for tag, value in found.items():
             self._statistics.add(self.name, tag, value)
+        self._summarize_if_due()
         if self.learner.compile_seconds != compiled:
             seconds = self.learner.compile_seconds - compiled
             _log.info("%s: compiled its update in %.1f s; kept for later runs.", self.name, seconds)
@@ -137,6 +141,13 @@ class Behavior:
         """Return whether another `checkpoint_interval` is full."""
         interval = self.settings.checkpoint_interval
         return self.learns and self.learner.steps // interval > self.last_saved_step // interval
+
+    def _summarize_if_due(self) -> None:
+        """Write a summary when another `summary_freq` steps are full, by experience or by what is cloned."""
+        full = self.step // self.settings.summary_freq
+        if full > self._summaries:
+            self._summaries = full
+            self._summarize(full * self.settings.summary_freq)
 
     def _summarize(self, step: int) -> None:
         self._statistics.set(self.name, "Is Training", float(self.learns))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mlagents import plugins
+from mlagents.algorithms.bc import BCLearner
 from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.algorithms.sac.learner import SACLearner
 from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
@@ -23,8 +24,9 @@ from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.env_pool import EnvPool, InlinePool
+from mlagents.rollout.offline import OfflineSampler
 from mlagents.rollout.processes import ProcessPool
-from mlagents.rollout.sampler import LocalSampler
+from mlagents.rollout.sampler import LocalSampler, Sampler
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
 from mlagents.self_play.league import League, SoloPlay
 from mlagents.self_play.ratings import Rating
@@ -53,6 +55,7 @@ from mlagents.training.stop import StopSignals
 from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
+from mlagents_envs.demonstrations import load_demonstration
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
 from mlagents_envs.sampler_class import SamplerException
@@ -74,7 +77,7 @@ def _sac(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: in
     return SACLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 
-LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac}
+LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac, "bc": BCLearner}
 """trainer_type to the function that makes its learner, for the built-in trainers."""
 
 
@@ -101,7 +104,7 @@ def build(settings: RunSettings, results_dir: Path | None, stop: StopSignals | N
       RunInUse: another process writes into the run.
       SettingsError: settings ask for something this version does not have.
       SamplerException: a sampler cannot be made.
-      UnknownEnvironment, UnityException: the environment could not be started.
+      UnknownEnvironment, UnityException: the environment could not be started, or a demonstration not be read.
       StartError: several of these.
     """
     settings = _with_seed(settings)
@@ -142,9 +145,9 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
     league = _league(settings, checkpoints)
     evaluator, baselines = _judges(settings, source)
-    pool = _pool(settings, source)
+    sampler = _sampler(settings, source)
     training = not checkpoint.inference
-    coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in pool.behavior_specs})
+    coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in sampler.behavior_specs})
 
     def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
         behavior_settings = coverage.settings_of(name)
@@ -154,7 +157,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         saved = name in checkpoints.behaviors
         if checkpoint.resume and (saved or checkpoint.inference):
             learner.load_state_dict(checkpoints.load(name))
-            behavior.last_saved_step = learner.steps
+            behavior.count_from_here()
             _log.info("%s: resuming training from step %d.", name, learner.steps)
             if behavior.finished:
                 _log.warning("%s", already_trained(name, learner.steps, behavior_settings.max_steps))
@@ -173,7 +176,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         settings=settings,
         layout=layout,
         checkpoints=checkpoints,
-        sampler=LocalSampler(pool),
+        sampler=sampler,
         make_behavior=make_behavior,
         statistics=statistics,
         progress=console.progress,
@@ -301,6 +304,24 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
         no_graphics_monitor=engine.no_graphics_monitor,
         bind=env.bind,
     )
+
+
+def _sampler(settings: RunSettings, source: EnvironmentSource) -> Sampler:
+    """Return what plays; where all behaviors clone and no environment is named, nobody does.
+
+    Raises:
+      DemonstrationError: a demonstration that is to be cloned cannot be read.
+    """
+    clones = settings.behaviors and all(b.trainer_type == "bc" for b in settings.behaviors.values())
+    if not clones or source.env is not None or settings.checkpoint_settings.inference:
+        return LocalSampler(_pool(settings, source))
+    _log.info("Every behavior clones demonstrations, and no --env is given: nothing is played.")
+    return OfflineSampler({name: _demonstrated_spec(behavior) for name, behavior in settings.behaviors.items()})
+
+
+def _demonstrated_spec(behavior: BehaviorSettings) -> BehaviorSpec:
+    path, pairing = behavior.demonstrations()
+    return load_demonstration(path, pairing).spec
 
 
 def _pool(settings: RunSettings, source: EnvironmentSource) -> EnvPool:

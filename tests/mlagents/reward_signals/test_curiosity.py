@@ -9,8 +9,9 @@ import pytest
 from mlagents.data.segments import FlatSegments
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import named_tensors, with_tensors
-from mlagents.reward_signals import curiosity
-from mlagents.reward_signals.curiosity import Curiosity, acted, forward_errors, inverse_errors, make_models
+from mlagents.reward_signals import transitions
+from mlagents.reward_signals.curiosity import Curiosity, forward_errors, inverse_errors, make_models
+from mlagents.reward_signals.transitions import acted, transitions_of
 from mlagents.settings import CuriositySettings
 from toys.segments import make_segment
 from toys.specs import behavior, observation
@@ -90,8 +91,12 @@ def test_errors_equal_the_formulas_in_numpy():
 
 
 def test_actions_are_as_the_environment_gets_them():
-    transitions = curiosity.Transitions((), np.float32([[-6.0, 1.5]]), np.int32([[2, 0]]), np.zeros(1, bool))
-    np.testing.assert_allclose(acted(transitions, (3, 2)), [[-1.0, 0.5, 0, 0, 1, 1, 0]])
+    """A plain Gaussian's are clipped and divided by 3, a squashed one's go through tanh."""
+    for squashed, expected in ((False, [-1.0, 0.5]), (True, np.tanh([-6.0, 1.5]))):
+        rows = FlatSegments(SPEC, 1, squashed=squashed)
+        rows.columns.continuous[0] = [-6.0, 1.5]
+        rows.columns.discrete[0] = [2, 0]
+        np.testing.assert_allclose(acted(transitions_of(rows), (3, 2))[0], [*expected, 0, 0, 1, 1, 0], rtol=1e-6)
 
 
 def test_there_is_no_reward_before_anything_was_learned():
@@ -115,7 +120,7 @@ def test_rewards_of_rows_do_not_depend_on_the_chunks(capacity, monkeypatch):
     together = rows_of(*parts, capacity=capacity)
     found = signal.rewards(together)
     np.testing.assert_allclose(found[~together.closing], np.concatenate(alone), rtol=1e-5)
-    monkeypatch.setattr(curiosity, "CHUNK", 7)
+    monkeypatch.setattr(transitions, "CHUNK", 7)
     again = Curiosity("B", SPEC, SETTINGS, seed=0)
     again.load_state_dict(signal.state_dict())
     np.testing.assert_allclose(again.rewards(together), found, rtol=1e-5)

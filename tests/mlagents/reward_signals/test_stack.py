@@ -8,7 +8,7 @@ import pytest
 from mlagents.data.segments import FlatSegments
 from mlagents.learning.protocols import Signals
 from mlagents.reward_signals.stack import RewardSignalError, RewardSignals
-from mlagents.settings import BehaviorSettings
+from mlagents.settings import BehaviorSettings, RewardSignalSettings
 from toys.segments import make_segment
 from toys.specs import behavior
 
@@ -83,5 +83,5 @@ def test_extrinsic_alone_learns_nothing():
 
 
 def test_a_signal_of_a_later_version_is_named():
-    with pytest.raises(RewardSignalError, match=r"reward_signals\.rnd .* extrinsic, curiosity"):
-        make({"rnd": {}})
+    with pytest.raises(RewardSignalError, match=r"reward_signals\.later .* extrinsic, curiosity"):
+        RewardSignals("B", SPEC, {"later": RewardSignalSettings()}, seed=0)

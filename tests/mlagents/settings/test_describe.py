@@ -30,7 +30,7 @@ def test_json_schema_is_plain_json_and_complete():
 
     assert {reference.removeprefix("#/$defs/") for reference in references(schema)} <= set(schema["$defs"])
     behavior = schema["$defs"]["BehaviorSettings"]
-    assert behavior["properties"]["trainer_type"]["enum"] == ["ppo", "sac", "poca"]
+    assert behavior["properties"]["trainer_type"]["enum"] == ["ppo", "sac", "poca", "bc"]
     assert behavior["properties"]["max_steps"]["minimum"] == 1
     assert behavior["additionalProperties"] is False
     assert "default" not in schema["$defs"]["SelfPlaySettings"]["properties"]["team_change"]
@@ -68,7 +68,7 @@ def test_explain(key, expected):
 
 def test_defaults_of_each_trainer():
     defaults = {entry.choice: entry.default for entry in explain("hyperparameters.batch_size")}
-    assert defaults == {"ppo": "1024", "sac": "128", "poca": "1024"}
+    assert defaults == {"ppo": "1024", "sac": "128", "poca": "1024", "bc": "256"}
 
 
 def test_explain_suggests():

@@ -150,7 +150,10 @@ def test_trainers_of_plug_ins():
         ),
         ("A: {even_checkpoints: true, keep_checkpoints: 0}", "even_checkpoints with keep_checkpoints 0"),
         ("A: {hidden_units: 3}", "unknown key 'hidden_units'; it belongs under network_settings"),
-        ("A: {trainer_type: 3}", "trainer_type: wrong type (got 3, expected one of ppo, sac, poca); put it in quotes"),
+        (
+            "A: {trainer_type: 3}",
+            "trainer_type: wrong type (got 3, expected one of ppo, sac, poca, bc); put it in quotes",
+        ),
         ("A: 5", "behaviors.A: wrong type (got 5, expected a mapping)"),
     ],
 )

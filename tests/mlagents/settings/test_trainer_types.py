@@ -68,8 +68,8 @@ def test_hyperparameters_are_of_the_class_of_the_plug_in(offered):
     [
         ("trainer_type: keen, hyperparameters: {zea: 1}", "unknown key 'zea'; did you mean 'zeal'?"),
         ("trainer_type: keen, hyperparameters: {zeal: 2}", "(got 2.0, expected a number >= 0 and <= 1)"),
-        ("trainer_type: kene", "(got 'kene', expected one of ppo, sac, poca, keen); did you mean 'keen'?"),
-        ("hyperparameters: {zeal: 1}", "expected trainer_type beside them: one of ppo, sac, poca, keen"),
+        ("trainer_type: kene", "(got 'kene', expected one of ppo, sac, poca, bc, keen); did you mean 'keen'?"),
+        ("hyperparameters: {zeal: 1}", "expected trainer_type beside them: one of ppo, sac, poca, bc, keen"),
     ],
 )
 def test_faults_have_line_and_column(offered, text, fault):
@@ -114,7 +114,7 @@ def test_a_plug_in_that_cannot_be_used_is_named(offered, trainer_type, reason):
 
 
 def test_plug_ins_are_loaded_only_if_a_configuration_names_them(offered):
-    assert trainer_type_names() == ["ppo", "sac", "poca", "keen"]
+    assert trainer_type_names() == ["ppo", "sac", "poca", "bc", "keen"]
     behavior("trainer_type: sac")
     assert "trainer_plugin_for_test" not in sys.modules
 

@@ -19,8 +19,6 @@ from toys.specs import behavior
 TRAINERS = ("ppo",)
 LACKING = {
     "trainer_type": {"trainer_type": "poca"},
-    "reward_signals.rnd": {"reward_signals": {"rnd": {}}},
-    "behavioral_cloning": {"behavioral_cloning": {"demo_path": "x.demo"}},
 }
 
 
@@ -44,10 +42,10 @@ def test_every_key_is_named(key):
 
 MODERN = """\
 default_settings:
-  behavioral_cloning: {demo_path: x.demo}
+  trainer_type: poca
 behaviors:
   A:
-    trainer_type: poca
+    trainer_type: sac
   B: {}
 """
 
@@ -57,10 +55,10 @@ def test_the_place_is_that_of_what_was_written():
     with pytest.raises(SettingsError) as error:
         refuse_hopeless(parse_run_settings(MODERN, "run.yaml"), TRAINERS)
     assert str(error.value).splitlines() == [
-        "run.yaml:5:19: behaviors.A.trainer_type: 'poca' is not available in this version (available: ppo)",
-        "run.yaml:2:3: default_settings.behavioral_cloning: not available in this version",
+        "run.yaml:5:19: behaviors.A.trainer_type: 'sac' is not available in this version (available: ppo)",
+        "run.yaml:2:17: default_settings.trainer_type: 'poca' is not available in this version (available: ppo)",
     ]
-    with pytest.raises(SettingsError, match=r"^run.yaml:2:3: default_settings.behavioral_cloning: not available"):
+    with pytest.raises(SettingsError, match=r"^run.yaml:2:17: default_settings.trainer_type: 'poca' is not available"):
         Coverage(parse_run_settings(MODERN, "run.yaml"), TRAINERS, lambda: ["A", "B", "C"]).settings_of("C")
 
 
@@ -70,11 +68,11 @@ def test_what_is_there_passes():
 
 
 def test_a_file_for_many_environments_is_refused_only_for_the_behavior_that_comes():
-    settings = run(Good={}, Bad=LACKING["behavioral_cloning"])
+    settings = run(Good={}, Bad=LACKING["trainer_type"])
     refuse_hopeless(settings, TRAINERS)
     coverage = Coverage(settings, TRAINERS, lambda: ["Good", "Bad"])
     assert coverage.settings_of("Good") == BehaviorSettings()
-    with pytest.raises(SettingsError, match=r"behaviors\.Bad\.behavioral_cloning"):
+    with pytest.raises(SettingsError, match=r"behaviors\.Bad\.trainer_type"):
         coverage.settings_of("Bad")
 
 

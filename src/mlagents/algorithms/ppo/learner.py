@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents.algorithms.cloning import LOSS_TAG, POLICY, PREFIX, Cloning, with_or_without
 from mlagents.algorithms.ppo.update import Coefficients, Experience, Networks, Recipe, update
 from mlagents.data.segments import FlatSegments, Segment
 from mlagents.learning.compiling import Compiled
@@ -51,13 +52,19 @@ class PPOLearner:
         value = glorot_dense(self._rng, features(network), len(signals.names))
         self._trained = Trained(Networks(policy.body, policy.head, critic_body, value), policy.normalizer)
         self._rows = FlatSegments(spec, self._hyperparameters.buffer_size, self.snapshot().memory_size)
+        self._cloning = (
+            None
+            if settings.behavioral_cloning is None
+            else Cloning(behavior, spec, settings, (policy.body, policy.head))
+        )
         self._recipe = self._make_recipe()
         self._update = Compiled(functools.partial(update, recipe=self._recipe))
 
     def _make_recipe(self) -> Recipe:
         hp, memory = self._hyperparameters, self._settings.network_settings.memory
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
-        return Recipe(self._trained.networks_of, max(hp.batch_size // steps, 1), steps, burn_in, hp.lambd)
+        cloning = None if self._cloning is None else self._cloning.recipe
+        return Recipe(self._trained.networks_of, max(hp.batch_size // steps, 1), steps, burn_in, hp.lambd, cloning)
 
     @property
     def compile_seconds(self) -> float:
@@ -112,6 +119,8 @@ class PPOLearner:
         hp, coefficients = self._hyperparameters, self._coefficients()
         rewards = self._signals.rewards(self._rows)
         self._trained.state, found = self._update(self._trained.state, *self._arguments(rewards, coefficients))
+        if self._cloning is not None:
+            self._cloning.take(found.cloned.adam)
         learned = self._signals.learn(self._rows, rewards, self._rng, hp.num_epoch, hp.batch_size)
         losses = jax.device_get(found)
         if not losses.finite:
@@ -131,6 +140,8 @@ class PPOLearner:
         }
         for name, value in zip(self._signals.names, losses.value, strict=True):
             statistics[f"Policy/{name.capitalize()} Value Estimate"] = float(value)
+        if losses.cloned is not None:
+            statistics[LOSS_TAG] = float(losses.cloned.loss)
         return statistics | learned
 
     def _coefficients(self) -> Coefficients:
@@ -151,8 +162,9 @@ class PPOLearner:
         for epoch in order:
             epoch[:count] = self._rng.permutation(count)
         experience = Experience(rows.columns, rewards, self._signals.terminated(rows), rows.closing)
-        used = np.int32(rows.used)
-        return experience, used, sequences, np.int32(count), order, coefficients, self._signals.gamma
+        used, gamma = np.int32(rows.used), self._signals.gamma
+        course = None if self._cloning is None else self._cloning.course(self.steps, self._rng)
+        return experience, used, sequences, np.int32(count), order, coefficients, gamma, course
 
     def state_dict(self, experience: bool = False) -> dict[str, Any]:
         """Return what a checkpoint keeps: `tensors` by name (weights, Adam's moments, normaliser) and plain values.
@@ -174,8 +186,11 @@ class PPOLearner:
         Raises:
           TensorMismatch: names or shapes differ; all differences are listed.
         """
-        trees = with_tensors(self._trees(), state["tensors"], f"behavior {self.behavior}")
+        own = self._trees()
+        trees = with_tensors(own, with_or_without(state["tensors"], named_tensors(own)), f"behavior {self.behavior}")
         self._signals.load_state_dict(trees.pop("signals"))
+        if self._cloning is not None:
+            self._cloning.load_state_dict(trees.pop("cloning"))
         self._trained.load_state_dict(trees)
         self.steps = state["steps"]
         self.version = state["version"]
@@ -187,12 +202,18 @@ class PPOLearner:
     def initialize_from(self, state: Mapping[str, Any]) -> None:
         """Take over the weights and normaliser of another run; steps, schedules and Adam start anew.
 
+        A run of pure cloning has a policy only: critic and reward signals keep their initial weights.
+
         Raises:
           TensorMismatch: names or shapes differ; all differences are listed.
         """
-        fresh = named_tensors({"adam": self._trained.state_dict()["adam"]})
-        tensors = {k: v for k, v in state["tensors"].items() if not k.startswith("adam.")}
-        self.load_state_dict(self.state_dict() | {"tensors": tensors | fresh})
+        own = self.state_dict()
+        anew = {k: v for k, v in own["tensors"].items() if k.startswith("adam.")}
+        if state.get("policy_only"):
+            anew |= {k: v for k, v in own["tensors"].items() if not k.startswith(POLICY)}
+        tensors = {k: v for k, v in state["tensors"].items() if not k.startswith(("adam.", PREFIX))}
+        self.load_state_dict(own | {"tensors": tensors | anew})
 
     def _trees(self) -> dict[str, Any]:
-        return self._trained.state_dict() | {"signals": self._signals.state_dict()}
+        cloning = {} if self._cloning is None else {"cloning": self._cloning.state_dict()}
+        return self._trained.state_dict() | {"signals": self._signals.state_dict()} | cloning

@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
+from mlagents.algorithms import cloning
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.arrays import Array
 from mlagents.data.columns import Columns
@@ -97,6 +98,7 @@ class UpdateStatistics(NamedTuple):
       entropy: of the action distributions, likewise.
       value: V_k averaged over decisions, [K].
       finite: False when a loss or weight was not finite: then the state is the one before the update.
+      cloned: what cloning comes to; None without.
     """
 
     policy_loss: Float[Array, ""]
@@ -104,6 +106,7 @@ class UpdateStatistics(NamedTuple):
     entropy: Float[Array, ""]
     value: Float[Array, " signals"]
     finite: Bool[Array, ""]
+    cloned: cloning.Cloned | None = None
 
 
 class Batch(NamedTuple):
@@ -133,6 +136,7 @@ class Recipe(NamedTuple):
       sequences: in a minibatch. steps: in a sequence, 1 without memory.
       burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
       lam: lambda of the advantage estimation.
+      cloning: None without.
     """
 
     networks_of: NetworksOf
@@ -140,6 +144,7 @@ class Recipe(NamedTuple):
     steps: int
     burn_in: float
     lam: float
+    cloning: cloning.Recipe | None = None
 
 
 def minibatch_loss(
@@ -287,10 +292,11 @@ def update(
     order: Int[Array, "epochs sequences"],
     coefficients: Coefficients,
     gamma: Float[Array, " signals"],
+    course: cloning.Course | None = None,
     *,
     recipe: Recipe,
 ) -> tuple[TrainedState, UpdateStatistics]:
-    """Return the state after all epochs over the experience, and what happened.
+    """Return the state after all epochs over the experience, and cloning, and what happened.
 
     Args:
       state: before the update.
@@ -302,6 +308,7 @@ def update(
         not used in that epoch.
       coefficients: learning rate, clip range, entropy bonus.
       gamma: discount of each reward signal.
+      course: what is cloned after that; None without.
       recipe: what does not change from update to update.
     """
     networks = recipe.networks_of(state.parameters)
@@ -323,5 +330,11 @@ def update(
     before = TrainedState(state.parameters, state.adam, normalizer)
     end = lax.fori_loop(0, order.shape[0], epoch, Descent(before, jnp.zeros(3)))
     parts = end.parts / jnp.maximum(minibatches * order.shape[0], 1)
-    kept, finite = finite_or_before(state, end.state, parts, end.state.parameters)
-    return kept, UpdateStatistics(parts[0], parts[1], parts[2], value, finite)
+    after, cloned = end.state, None
+    if course is not None and recipe.cloning is not None:
+        after, cloned = cloning.clone(after, course.adam, normalizer, course, course.order, recipe.cloning)
+    loss = jnp.zeros(()) if cloned is None else cloned.loss
+    old_adam, new_adam = (None, None) if course is None or cloned is None else (course.adam, cloned.adam)
+    (kept, adam), finite = finite_or_before((state, old_adam), (after, new_adam), parts, after.parameters, loss)
+    cloned = None if adam is None else cloning.Cloned(adam, loss)
+    return kept, UpdateStatistics(parts[0], parts[1], parts[2], value, finite, cloned)

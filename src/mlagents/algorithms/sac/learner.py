@@ -11,6 +11,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents.algorithms.cloning import LOSS_TAG, PREFIX, Cloning, with_or_without
+from mlagents.algorithms.sac.demonstrated import DemonstrationReplay
 from mlagents.algorithms.sac.networks import Structure, make_networks
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, UpdateStatistics, update
 from mlagents.data.replay import Replay
@@ -75,9 +77,19 @@ class SACLearner:
         rows = self._sequences * (steps + 1)
         observed = rows * sum(math.prod(o.shape) for o in spec.observation_specs)
         self._most_updates = min(max(SAMPLE_BYTES // observed, 1), UPDATES_PER_CALL)
-        self._sample = FlatSegments(spec, -(-self._most_updates * rows // 2), policy.memory_size)
+        self._sample = FlatSegments(spec, -(-self._most_updates * rows // 2), policy.memory_size, squashed=True)
         self._noise_shape = self._most_updates, self._sequences * steps, spec.action_spec.continuous_size
-        recipe = Recipe(self._structure, self._sequences, steps, burn_in, hp.tau)
+        self._cloning = self._demonstrated = None
+        if settings.behavioral_cloning is not None:
+            before = networks.value, networks.q1, networks.q2
+            pair = policy.body, policy.head
+            self._cloning = Cloning(behavior, spec, settings, pair, before, self._most_updates)
+        if hp.demo_replay_ratio:
+            self._demonstrated = DemonstrationReplay(
+                behavior, spec, settings, hp.demo_replay_ratio, self._sequences, steps, policy.memory_size
+            )
+        cloning = None if self._cloning is None else self._cloning.recipe
+        recipe = Recipe(self._structure, self._sequences, steps, burn_in, hp.tau, cloning)
         self._update = Compiled(functools.partial(update, recipe=recipe))
 
     @property
@@ -141,6 +153,8 @@ class SACLearner:
             state = LearnerState(self._trained.state, self._target)
             state, statistics = self._update(state, *self._arguments(count, rate))
             self._trained.state, self._target = state.trained, state.target
+            if self._cloning is not None:
+                self._cloning.take(statistics.cloned.adam)
             self.updates += count
             counts.append(count)
             found.append(jax.device_get(statistics))
@@ -173,13 +187,16 @@ class SACLearner:
         """Return what the compiled call takes: always the same shapes, of which `count` minibatches are used."""
         rows = self._sample
         drawn = self._replay.sample(self._rng, count * self._sequences, rows)
+        if self._demonstrated is not None:
+            drawn = self._demonstrated.mix(self._rng, count, rows, drawn)
         lengths = np.ones(len(rows.closing), np.int32)
         lengths[: rows.used] = np.repeat(drawn, rows.used // len(drawn))
         noise = np.zeros(self._noise_shape, np.float32)
         self._rng.standard_normal(out=noise[:count], dtype=np.float32)
         rewards, terminated = self._signals.rewards(rows), self._signals.terminated(rows)
         transitions = Transitions(rows.columns, rewards, terminated, lengths)
-        return self._normalizer, transitions, noise, np.int32(count), rate, self._signals.gamma
+        course = None if self._cloning is None else self._cloning.course(self.steps, self._rng, count)
+        return self._normalizer, transitions, noise, np.int32(count), rate, self._signals.gamma, course
 
     def _statistics(self, counts: NDArray[np.float32], found: list[UpdateStatistics]) -> dict[str, float]:
         def mean(values: list[Any]) -> Any:
@@ -194,6 +211,8 @@ class SACLearner:
         }
         for name, value in zip(self._signals.names, mean([f.value for f in found]), strict=True):
             statistics[f"Policy/{name.capitalize()} Value"] = float(value)
+        if self._cloning is not None:
+            statistics[LOSS_TAG] = float(mean([f.cloned.loss for f in found if f.cloned is not None]))
         alpha = found[-1].alpha
         continuous = int(self._noise_shape[2] > 0)
         if continuous:
@@ -235,7 +254,10 @@ class SACLearner:
         """
         saved = {k: v for k, v in state["tensors"].items() if not k.startswith(_REPLAY)}
         replay = {k.removeprefix(_REPLAY): v for k, v in state["tensors"].items() if k.startswith(_REPLAY)}
-        trees = with_tensors(self._trees(), saved, f"behavior {self.behavior}")
+        own = self._trees()
+        trees = with_tensors(own, with_or_without(saved, named_tensors(own)), f"behavior {self.behavior}")
+        if self._cloning is not None:
+            self._cloning.load_state_dict(trees["cloning"])
         self._trained.load_state_dict(trees | {"normalizer": None})
         self._target, _ = flattened(trees["target"])
         self._normalizer = trees["normalizer"]
@@ -268,12 +290,17 @@ class SACLearner:
         """
         own = self.state_dict()
         kept = {k: v for k, v in own["tensors"].items() if k.startswith(("adam.", _REPLAY))}
-        others = {k: v for k, v in state["tensors"].items() if not k.startswith(("adam.", _REPLAY))}
+        others = {k: v for k, v in state["tensors"].items() if not k.startswith(("adam.", PREFIX, _REPLAY))}
         self.load_state_dict(own | {"tensors": others | kept})
 
     def _trees(self) -> dict[str, Any]:
-        return self._trained.state_dict() | {
-            "target": self._structure.value(np.array(self._target)),
-            "normalizer": self._normalizer,
-            "signals": self._signals.state_dict(),
-        }
+        cloning = {} if self._cloning is None else {"cloning": self._cloning.state_dict()}
+        return (
+            self._trained.state_dict()
+            | cloning
+            | {
+                "target": self._structure.value(np.array(self._target)),
+                "normalizer": self._normalizer,
+                "signals": self._signals.state_dict(),
+            }
+        )

@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
+from mlagents.algorithms import cloning
 from mlagents.algorithms.sac import losses
 from mlagents.algorithms.sac.networks import QNetwork, Structure
 from mlagents.arrays import Array
@@ -62,6 +63,7 @@ class UpdateStatistics(NamedTuple):
       value: V_k averaged over decisions, [K].
       alpha: temperatures after the last update, [t].
       finite: False when a loss or weight was not finite: then the state is the one before the call.
+      cloned: what cloning comes to; None without.
     """
 
     policy_loss: Float[Array, ""]
@@ -72,6 +74,7 @@ class UpdateStatistics(NamedTuple):
     value: Float[Array, " signals"]
     alpha: Float[Array, " t"]
     finite: Bool[Array, ""]
+    cloned: cloning.Cloned | None = None
 
 
 class Batch(NamedTuple):
@@ -106,6 +109,7 @@ class Recipe(NamedTuple):
       sequences: in a minibatch. steps: in a sequence, 1 without memory.
       burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
       tau: share of the value network that goes into its target at each update.
+      cloning: None without.
     """
 
     structure: Structure
@@ -113,6 +117,7 @@ class Recipe(NamedTuple):
     steps: int
     burn_in: float
     tau: float
+    cloning: cloning.Recipe | None = None
 
 
 def next_values(target: Critic, batch: Batch, steps: int) -> Float[Array, "rows signals"]:
@@ -223,6 +228,9 @@ def minibatch(
     )
 
 
+_Cloned = cloning.Cloned | None
+
+
 def update(
     state: LearnerState,
     normalizer: Normalizer | None,
@@ -231,6 +239,7 @@ def update(
     updates: Int[Array, ""] | np.int32,
     learning_rate: Float[Array, ""] | np.float32,
     gamma: Float[Array, " signals"],
+    course: cloning.Course | None = None,
     *,
     recipe: Recipe,
 ) -> tuple[LearnerState, UpdateStatistics]:
@@ -244,22 +253,31 @@ def update(
       updates: how many minibatches to use, 1 or more; the others are not read.
       learning_rate: of all networks and temperatures.
       gamma: discount of each reward signal.
+      course: what is cloned after every update; None without.
       recipe: what does not change from call to call.
     """
     gradient = jax.grad(minibatch_loss, has_aux=True)
     layout = recipe.structure.networks(state.trained.parameters).body.layout
 
-    def step(number: Int[Array, ""], carry: tuple[LearnerState, Array]) -> tuple[LearnerState, Array]:
-        now, sums = carry
+    def step(number: Int[Array, ""], carry: tuple[LearnerState, Array, _Cloned]) -> tuple[LearnerState, Array, _Cloned]:
+        now, sums, cloned = carry
         batch = minibatch(transitions, noise, number, normalizer, layout, recipe)
         grads, reported = gradient(now.trained.parameters, now.target, recipe, batch, gamma)
         trained = now.trained.descended(grads, learning_rate)
         target = now.target + recipe.tau * (trained.parameters[: now.target.size] - now.target)
-        return LearnerState(trained, target), sums + reported
+        if cloned is not None and course is not None and recipe.cloning is not None:
+            own = course._replace(seed=course.seed + jnp.uint32(number))
+            trained, found = cloning.clone(trained, cloned.adam, normalizer, own, own.order[number], recipe.cloning)
+            cloned = cloning.Cloned(found.adam, cloned.loss + found.loss)
+        return LearnerState(trained, target), sums + reported, cloned
 
     zeros = jnp.zeros(5 + transitions.reward.shape[1])
-    after, sums = lax.fori_loop(0, updates, step, (state, zeros))
+    begun = None if course is None else cloning.Cloned(course.adam, jnp.zeros(()))
+    after, sums, cloned = lax.fori_loop(0, updates, step, (state, zeros, begun))
     means = sums / updates
-    kept, finite = finite_or_before(state, after, means, after.trained.parameters)
+    loss = jnp.zeros(()) if cloned is None else cloned.loss / updates
+    old_adam, new_adam = (None, None) if begun is None or cloned is None else (begun.adam, cloned.adam)
+    (kept, adam), finite = finite_or_before((state, old_adam), (after, new_adam), means, after.trained.parameters, loss)
     alpha = jnp.exp(recipe.structure.networks(kept.trained.parameters).log_alpha)
-    return kept, UpdateStatistics(means[0], means[1], means[2], means[3], means[4], means[5:], alpha, finite)
+    cloned = None if adam is None else cloning.Cloned(adam, loss)
+    return kept, UpdateStatistics(means[0], means[1], means[2], means[3], means[4], means[5:], alpha, finite, cloned)

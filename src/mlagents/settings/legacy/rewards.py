@@ -14,6 +14,7 @@ _SIGNAL_KEYS = (
     "encoding_size",
     "learning_rate",
     "demo_path",
+    "demo_pairing",
     "use_actions",
     "use_vail",
 )

@@ -4,6 +4,7 @@ from mlagents.settings.schema.base import Settings
 from mlagents.settings.schema.behavior import BehavioralCloningSettings, BehaviorSettings, SelfPlaySettings
 from mlagents.settings.schema.hyperparameters import (
     TRAINER_TYPES,
+    BCSettings,
     HyperparameterSettings,
     POCASettings,
     PPOSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "SAMPLERS",
     "TRAINER_TYPES",
     "TRAINER_TYPE_GROUP",
+    "BCSettings",
     "BehaviorSettings",
     "BehavioralCloningSettings",
     "CheckpointSettings",

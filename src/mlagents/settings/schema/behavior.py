@@ -14,6 +14,7 @@ from mlagents.settings.schema.base import (
     Natural,
     NonNegative,
     Number,
+    Pairing,
     Settings,
     Switch,
     Violation,
@@ -25,6 +26,7 @@ from mlagents.settings.schema.network import NetworkSettings
 from mlagents.settings.schema.reward_signal_types import plugin_signal
 from mlagents.settings.schema.reward_signals import (
     ExtrinsicSettings,
+    GAILSettings,
     RewardSignalSettings,
     signals_by_name,
 )
@@ -76,6 +78,9 @@ class BehavioralCloningSettings(Settings):
     demo_path: Name
     """A `.demo` file or a folder of them."""
 
+    demo_pairing: Pairing = "auto"
+    """Which action answers an observation: that of the same pair or of the next one; auto finds out for each file."""
+
     steps: Natural = 0
     """Trainer steps over which the cloning rate falls to 0; 0: it stays."""
 
@@ -91,12 +96,18 @@ class BehavioralCloningSettings(Settings):
     batch_size: Count | None = None
     """Samples in one gradient step; null: the trainer's batch_size."""
 
+    observation_noise: NonNegative = 0.0
+    """Standard deviation of noise on (normalised) vector observations while they are cloned; against rote learning."""
+
+    weight_decay: NonNegative = 0.0
+    """Factor on the sum of the policy's squared weights in the cloning loss; against rote learning."""
+
 
 class BehaviorSettings(Settings):
     """How one behavior is trained."""
 
     trainer_type: str = "ppo"
-    """The algorithm: ppo, sac, poca or the name of a plug-in."""
+    """The algorithm: ppo, sac, poca, bc (pure cloning) or the name of a plug-in."""
 
     hyperparameters: SerializeAsAny[HyperparameterSettings] = Field(default=None, validate_default=True)
     """Hyperparameters of that algorithm; they need an explicit trainer_type."""
@@ -193,9 +204,34 @@ class BehaviorSettings(Settings):
                 f"sequence_length is {memory.sequence_length}, but batch_size is {batch_size} "
                 "(expected sequence_length <= batch_size)",
             )
+        if self.trainer_type == "bc" and self.behavioral_cloning is None:
+            yield Violation(
+                (("trainer_type",), ("behavioral_cloning",)),
+                "trainer_type bc without behavioral_cloning (expected its demo_path, which says what to clone)",
+            )
+        if getattr(self.hyperparameters, "demo_replay_ratio", 0.0) and self._demonstrations() is None:
+            yield Violation(
+                (("hyperparameters", "demo_replay_ratio"), ("behavioral_cloning",)),
+                "demo_replay_ratio without demonstrations (expected a demo_path in behavioral_cloning or gail)",
+            )
         if self.even_checkpoints and self.keep_checkpoints < 1:
             yield Violation(
                 (("even_checkpoints",), ("keep_checkpoints",)),
                 f"even_checkpoints with keep_checkpoints {self.keep_checkpoints} "
                 "(expected keep_checkpoints >= 1, which says how many to spread)",
             )
+
+    def demonstrations(self) -> tuple[str, Pairing]:
+        """Return the `demo_path` of `behavioral_cloning`, or else of `gail`, and its `demo_pairing`.
+
+        Raises:
+            ValueError: there is neither.
+        """
+        found = self._demonstrations()
+        if found is None:
+            raise ValueError("no demo_path: expected one in behavioral_cloning or reward_signals.gail")
+        return found.demo_path, found.demo_pairing
+
+    def _demonstrations(self) -> BehavioralCloningSettings | GAILSettings | None:
+        gail = self.reward_signals.get("gail")
+        return self.behavioral_cloning or (gail if isinstance(gail, GAILSettings) else None)

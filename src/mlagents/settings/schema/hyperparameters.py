@@ -114,16 +114,37 @@ class SACSettings(HyperparameterSettings):
     save_replay_buffer: Switch = False
     """Store the replay buffer with each checkpoint."""
 
+    demo_replay_ratio: Fraction = 0.0
+    """Share of each minibatch that is drawn from demonstrations (demo_path of behavioral_cloning, else of gail)."""
+
     @field_validator("reward_signal_steps_per_update", mode="before")
     @classmethod
     def _as_policy(cls, value: Any, info: ValidationInfo) -> Any:
         return info.data.get("steps_per_update", 1.0) if value is None else value
 
 
+class BCSettings(HyperparameterSettings):
+    """Pure cloning of demonstrations, without rewards."""
+
+    batch_size: Count = 256
+    """Demonstrated decisions in one gradient step."""
+
+    learning_rate: Positive = 1e-3
+    """Step size of Adam at the start."""
+
+    buffer_size: Count = 10240
+    """Without effect: demonstrations are kept whole."""
+
+    def violations(self) -> Iterator[Violation]:
+        """No rules: there is no buffer."""
+        yield from ()
+
+
 TRAINER_TYPES: dict[str, type[HyperparameterSettings]] = {
     "ppo": PPOSettings,
     "sac": SACSettings,
     "poca": POCASettings,
+    "bc": BCSettings,
 }
 
 

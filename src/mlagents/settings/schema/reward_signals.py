@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from mlagents.settings.schema.base import Fraction, Name, Number, Positive, Settings, Switch
+from mlagents.settings.schema.base import Fraction, Name, Number, Pairing, Positive, Settings, Switch
 from mlagents.settings.schema.network import NetworkSettings
 
 
@@ -41,6 +41,9 @@ class GAILSettings(RewardSignalSettings):
 
     demo_path: Name
     """A `.demo` file or a folder of them."""
+
+    demo_pairing: Pairing = "auto"
+    """Which action answers an observation: that of the same pair or of the next one; auto finds out for each file."""
 
     learning_rate: Positive = 3e-4
     """Step size of Adam for the discriminator."""

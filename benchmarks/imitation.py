@@ -1,0 +1,86 @@
+"""The cost of imitation: PPO's update with GAIL and cloning against the same without, on PushBlock's sizes.
+
+Both learners take turns on the same noise in place of experience; the settings are those of
+`config/imitation/PushBlock.yaml`, the demonstrations those that ship.
+"""
+
+from __future__ import annotations
+
+import measure  # settles the number of threads
+
+# isort: split
+import os
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+from measure import Figure
+
+from mlagents.data.columns import Columns
+from mlagents.data.segments import Segment, WeightsId
+from mlagents.learning.protocols import Learner
+from mlagents.settings import BehaviorSettings, load_run_settings
+from mlagents.training.build import make_learner
+from mlagents_envs.base_env import BehaviorSpec
+from mlagents_envs.behavior_id import BehaviorId
+from mlagents_envs.demonstrations import load_demonstration
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "PushBlock"
+MOST_RATIO = 1.6
+
+
+def forms() -> dict[str, BehaviorSettings]:
+    """Return the settings with imitation, without, and with either half of it."""
+    imitating = load_run_settings(ROOT / "config" / "imitation" / f"{NAME}.yaml").behavior(NAME)
+    extrinsic = {"reward_signals": {"extrinsic": imitating.reward_signals["extrinsic"]}}
+    return {
+        "without": imitating.model_copy(update=extrinsic | {"behavioral_cloning": None}),
+        "cloning": imitating.model_copy(update=extrinsic),
+        "GAIL": imitating.model_copy(update={"behavioral_cloning": None}),
+        "GAIL and cloning": imitating,
+    }
+
+
+def update_ms(learner: Learner, spec: BehaviorSpec, steps: int) -> float:
+    """Return the CPU milliseconds of one update on fresh noise."""
+    rng, length = np.random.default_rng(0), 64
+    choices = spec.action_spec.discrete_branches
+    learner.reserve(32)
+    for _ in range(steps // length + 1):
+        columns = Columns.empty(spec, 0, length)
+        seen = [rng.random((length + 1, *o.shape), np.float32) for o in spec.observation_specs]
+        columns.discrete[:] = np.stack([rng.integers(0, n, length) for n in choices], axis=1)
+        columns.log_prob[:] = -np.log(choices)
+        columns.reward[:] = rng.random(length, np.float32)
+        segment = Segment(columns._replace(observations=seen), BehaviorId(NAME), 0, WeightsId(NAME), truncated=True)
+        learner.extend([segment])
+    if not learner.ready():
+        raise RuntimeError(f"{steps} decisions were to fill the buffer")
+    begin = time.process_time()
+    learner.update()
+    return 1e3 * (time.process_time() - begin)
+
+
+def main() -> None:
+    rounds = 4 if measure.arguments(__doc__).quick else 15
+    os.chdir(ROOT)  # the configuration names demonstrations from there
+    spec = load_demonstration(ROOT / "demos" / "ExpertPush.demo").spec
+    learners = {form: make_learner(NAME, spec, settings, 0) for form, settings in forms().items()}
+    steps = forms()["without"].hyperparameters.buffer_size
+    times: dict[str, list[float]] = {form: [] for form in learners}
+    for number in range(rounds + 2):
+        for form, learner in learners.items():
+            found = update_ms(learner, spec, steps)
+            if number >= 2:  # the first compiles, the second rewards by a model that has learned
+                times[form].append(found)
+    medians = {form: statistics.median(found) for form, found in times.items()}
+    ratio = medians["GAIL and cloning"] / medians["without"]
+    figures = [Figure("PPO with GAIL and cloning / without", ratio, "x", at_most=MOST_RATIO)]
+    figures += [Figure(f"PPO's update, {form}", ms, "ms") for form, ms in medians.items()]
+    measure.emit("imitation", figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -94,21 +94,38 @@ class TeamGame(BaseEnv):
         pass
 
 
-class Climbing(TeamGame):
-    """The climbing game (Claus & Boutilier 1998, fig. 2), divided by 11: one decision each, a reward for both.
+class NoisyMatrix(TeamGame):
+    """A matrix game with nature's move, one decision each: the payoff is half the number of agents that play 1.
 
-    The best pair of actions is (0, 0); whoever plays 0 alone pays dearly, so that agents who only learn from what
-    they get themselves settle for (2, 2) or (1, 1).
+    Beside it the group gets `noise` times the signs that its agents see, each only its own. What its mate saw is noise
+    to an agent's own critic: advantages that are standardised to a deviation of 1 hardly show the effect of its action,
+    0.5 / noise, and an entropy bonus of weight beta keeps it undecided. A critic that sees everybody takes the noise
+    away. `latest` are the payoffs without nature's part; the optimum is 1, both play 1.
     """
 
-    payoff = np.array([[11.0, -30.0, 0.0], [-30.0, 7.0, 6.0], [0.0, 0.0, 5.0]]) / 11.0
-    spec = behavior(2, branches=(3,))
+    spec = behavior(2, branches=(2,))
+    noise = 5.0
+
+    @classmethod
+    def undecided(cls, beta):
+        """Return what independent agents come to: both play 1 with probability sigmoid(0.5 / noise / beta).
+
+        That is where the policy gradient of the standardised advantage and that of the entropy cancel.
+        """
+        return float(1.0 / (1.0 + np.exp(-0.5 / cls.noise / beta)))
+
+    def begin(self, group):
+        if not hasattr(self, "signs"):
+            self.signs = np.zeros((self._groups, 2))
+        self.signs[group] = self.rng.choice([-1.0, 1.0], 2)
+        self._earned[group] = -self.noise * self.signs[group].sum()
 
     def see(self, group, agent):
-        return np.eye(2, dtype=np.float32)[agent]
+        return np.array([self.signs[group, agent], 2.0 * agent - 1.0], np.float32)
 
     def play(self, group, actions):
-        return self.payoff[actions[0][0], actions[1][0]], [], True
+        payoff = 0.5 * sum(int(action[0]) for action in actions.values())
+        return payoff + self.noise * self.signs[group].sum(), [], True
 
 
 class Sacrifice(TeamGame):
@@ -147,31 +164,36 @@ class Sacrifice(TeamGame):
 
 
 class Corridor(TeamGame):
-    """Two agents at the two ends of a corridor have to stand on their plates, in the middle, at the same time.
+    """A corridor too narrow to pass one another: agent 1 stands before agent 0, and the only exit is ahead.
 
-    Moves are back (0), stay (1), forth (2). A plate lies `length` steps ahead; who steps on its plate while the other is
-    not within one step of its own is thrown back to the start, and the group pays 0.1. Both there at once: 1, over.
+    Moves are back (0), stay (1), forth (2). Who walks out has left, and its episode is over. Both out: the group wins 1.
+    If both are still in after `limit` rounds, the group gets 0.1; if only one is, nothing. So agent 1 has to walk out,
+    which gives it nothing while it is there, and rely on agent 0 to follow.
     """
 
     spec = behavior(4, branches=(3,))
-    length, limit = 3, 20
+    length, limit, consolation, OUT = 4, 15, 0.1, 4
 
     def begin(self, group):
         if not hasattr(self, "place"):
             self.place = np.zeros((self._groups, 2), int)
             self.clock = np.zeros(self._groups, int)
-        self.place[group], self.clock[group] = self.rng.integers(0, self.length - 1, 2), 0
+        self.place[group], self.clock[group] = (0, 1), 0
 
     def see(self, group, agent):
         own, other = self.place[group, agent], self.place[group, 1 - agent]
-        return np.array([own, other, agent, own == other], np.float32) / (self.length, self.length, 1, 1)
+        return np.array([own, other, agent, other == self.OUT], np.float32) / (self.length, self.length, 1, 1)
 
     def play(self, group, actions):
         self.clock[group] += 1
-        moves = np.array([actions[agent][0] - 1 for agent in (0, 1)])
-        place = np.maximum(self.place[group] + moves, 0)
-        there = place >= self.length
-        self.place[group] = np.where(there & ~there.all(), 0, np.minimum(place, self.length))
-        if there.all():
-            return 1.0, [], True
-        return -0.1 if there.any() else -0.02, [], bool(self.clock[group] >= self.limit)
+        place = self.place[group]
+        left = []
+        for agent in (1, 0):
+            if agent in actions:
+                target = max(place[agent] + actions[agent][0] - 1, 0)
+                place[agent] = target if target == self.OUT or target != place[1 - agent] else place[agent]
+                left += [agent] if place[agent] == self.OUT else []
+        if (place == self.OUT).all():
+            return 1.0, left, True
+        over = bool(self.clock[group] >= self.limit)
+        return self.consolation if over and (place != self.OUT).all() else 0.0, left, over

@@ -80,7 +80,8 @@ def linked_gae(
     solved by pointer jumping (Hillis & Steele 1986, "Data parallel algorithms"): each round doubles how far a row sees.
 
     Args:
-      reward, value: of each row.
+      reward: of the decision in each row; ignored on closing rows.
+      value: of each row, closing rows included.
       follower: what each decision is followed by.
       terminated: nothing follows.
       closing: rows that are no decision.

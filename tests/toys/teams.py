@@ -166,9 +166,9 @@ class Sacrifice(TeamGame):
 class Corridor(TeamGame):
     """A corridor too narrow to pass one another: agent 1 stands before agent 0, and the only exit is ahead.
 
-    Moves are back (0), stay (1), forth (2). Who walks out has left, and its episode is over. Both out: the group wins 1.
-    If both are still in after `limit` rounds, the group gets 0.1; if only one is, nothing. So agent 1 has to walk out,
-    which gives it nothing while it is there, and rely on agent 0 to follow.
+    Moves are back (0), stay (1), forth (2). Who walks out has left, and its episode is over. Both out: the group
+    wins 1. If both are still in after `limit` rounds, the group gets 0.1; if only one is, nothing. So agent 1 has
+    to walk out, which gives it nothing while it is there, and rely on agent 0 to follow.
     """
 
     spec = behavior(4, branches=(3,))

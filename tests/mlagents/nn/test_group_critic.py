@@ -52,7 +52,9 @@ def test_room_for_mates_that_are_not_there_changes_nothing():
     group = members(critic)
     wide = judged(critic, group, [[-1, 1, -1, 2, -1, -1]])
     other = group._replace(features=group.features.at[3:].set(99.0))
-    for a, b, c in zip(judged(critic, group, [[1, 2]]), wide, judged(critic, other, [[-1, 1, -1, 2, -1, -1]]), strict=True):
+    for a, b, c in zip(
+        judged(critic, group, [[1, 2]]), wide, judged(critic, other, [[-1, 1, -1, 2, -1, -1]]), strict=True
+    ):
         np.testing.assert_allclose(a, b, atol=1e-6)
         np.testing.assert_array_equal(b, c)
 

@@ -18,8 +18,8 @@ class GroupLinks(NamedTuple):
     """How rows of experience hang together.
 
     Attributes:
-      mates: int32 [rows, G - 1], rows of the others in the group; -1: none. Of a decision: those that decide in the same
-        round. Of a closing row: its last decision's mates, one row on, as far as they live.
+      mates: int32 [rows, G - 1], rows of the others in the group; -1: none. Of a decision: those that decide in
+        the same round. Of a closing row: its last decision's mates, one row on, as far as they live.
       stand_in: int32 [rows], the decision whose outcome counts as this one's: itself; but if the agent's episode ended
         with it while a mate lives on, the mate's decision of that round.
       complete: bool [rows], decisions all of whose mates are here; those of others are still with the sampler.
@@ -62,9 +62,7 @@ def join(rows: FlatSegments, width: int = 1) -> GroupLinks:
     return GroupLinks(mates, stand_in, complete)
 
 
-def _runs(
-    rows: FlatSegments, grouped: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _runs(rows: FlatSegments, grouped: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return the rows with those of one group and round behind one another, and of each where its group begins."""
     columns = rows.columns
     keys = np.stack([rows.worker[grouped], columns.group_id[grouped], columns.tick[grouped]])
@@ -75,9 +73,7 @@ def _runs(
     return grouped[order], np.repeat(first, size), np.repeat(size, size)
 
 
-def _others(
-    members: NDArray[np.intp], start: NDArray[np.intp], size: NDArray[np.intp], width: int
-) -> NDArray[np.intp]:
+def _others(members: NDArray[np.intp], start: NDArray[np.intp], size: NDArray[np.intp], width: int) -> NDArray[np.intp]:
     """Return int [members, width]: everybody else of each one's group, -1 where there are no more."""
     own = np.arange(len(members)) - start
     number = np.arange(width)

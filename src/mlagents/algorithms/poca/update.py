@@ -193,9 +193,7 @@ def encoded(
     """Return the critic's features g(o) of all rows in use."""
     width, memory = critic.own.weight.shape[1], experience.columns.memory[:, policy_memory:]
     if memory.shape[1]:
-        return sequence_values(
-            critic.features, width, inputs, memory, experience.closing, sequences, count, steps
-        )
+        return sequence_values(critic.features, width, inputs, memory, experience.closing, sequences, count, steps)
     return row_values(critic.features, width, inputs, used)
 
 

@@ -125,8 +125,8 @@ class PPOLearner:
         losses = jax.device_get(found)
         if not losses.finite:
             raise NonFiniteUpdate(
-                f"behavior {self.behavior}: the {self._settings.trainer_type.upper()} update at step {self.steps} gave a loss that is not finite; the"
-                " weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
+                f"behavior {self.behavior}: the {self._settings.trainer_type.upper()} update at step {self.steps} gave a loss"
+                " that is not finite; the weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
                 f" (now {coefficients.learning_rate:.3g})."
             )
         self.version += 1

@@ -85,7 +85,7 @@ def test_who_dies_early_earns_what_the_group_earns_by_hand():
         Experience(rows.columns, team, rows.terminated[:, None], rows.closing),
         Links(links.mates, follower, rows.terminated & alone, links.complete),
         jnp.asarray(value),
-        np.array([0.5], np.float32),
+        jnp.array([0.5], jnp.float32),
         0.5,
         extrinsic=0,
     )
@@ -103,7 +103,7 @@ def test_without_groups_advantages_are_those_of_ppo():
     reward = rng.normal(size=(60, 1)).astype(np.float32)
     experience = Experience(rows.columns, reward, rows.terminated[:, None], rows.closing)
     follower = np.minimum(np.arange(60) + 1, 59)
-    gamma = np.array([0.9], np.float32)
+    gamma = jnp.array([0.9], jnp.float32)
     found = advantages(experience, Links(links.mates, follower, rows.terminated, links.complete), value, gamma, 0.95, 0)
     expected = gae(reward, value, rows.terminated[:, None], rows.closing, gamma, 0.95)
     np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -124,9 +124,10 @@ class PPOLearner:
         learned = self._signals.learn(self._rows, rewards, self._rng, hp.num_epoch, hp.batch_size)
         losses = jax.device_get(found)
         if not losses.finite:
+            trainer = self._settings.trainer_type.upper()
             raise NonFiniteUpdate(
-                f"behavior {self.behavior}: the {self._settings.trainer_type.upper()} update at step {self.steps} gave a loss"
-                " that is not finite; the weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
+                f"behavior {self.behavior}: the {trainer} update at step {self.steps} gave a loss that is not finite;"
+                " the weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
                 f" (now {coefficients.learning_rate:.3g})."
             )
         self.version += 1

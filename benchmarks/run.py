@@ -29,6 +29,7 @@ BENCHMARKS = (
     "fidelity",
     "update",
     "sac_update",
+    "poca",
     "encoders",
     "lstm",
     "device",

@@ -94,7 +94,7 @@ def linked_gae(
     delta = jnp.where(closing, 0.0, reward + alive * value[follower] - value)
     decay = jnp.where(closing, 0.0, lam * alive)
 
-    def double(_: int, chain: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def double(_: Int[Array, ""], chain: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         total, decay, follower = chain
         return total + decay * total[follower], decay * decay[follower], follower[follower]
 

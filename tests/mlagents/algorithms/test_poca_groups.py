@@ -114,7 +114,7 @@ def test_widths_are_few(mates, width):
 
 def test_mates_stand_side_by_side_in_a_random_order_of_all_decisions():
     links, _ = joined(*(segment([1, 2], group, 2) for group in (1, 2, 1, 2)), segment([1, 2], 0, 0))
-    decisions = np.array([0, 1, 3, 4, 6, 7, 9, 10, 12, 13])
+    decisions = np.array([0, 1, 3, 4, 6, 7, 9, 10, 12, 13], np.int32)
     orders = [together(links, decisions, np.random.default_rng(seed)).tolist() for seed in range(5)]
     assert len({tuple(order) for order in orders}) > 1
     for order in orders:

@@ -95,10 +95,10 @@ def padded_width(mates: int) -> int:
     return width
 
 
-def together(links: GroupLinks, decisions: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+def together(links: GroupLinks, decisions: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
     """Return the decisions in a random order in which mates stand side by side."""
     first = np.where(links.mates[decisions] >= 0, links.mates[decisions], decisions[:, np.newaxis]).min(axis=1)
     leader = np.minimum(first, decisions)
     shuffled = rng.permutation(len(links.mates))
-    order: NDArray[np.intp] = decisions[np.argsort(shuffled[leader], kind="stable")]
+    order: NDArray[np.int32] = decisions[np.argsort(shuffled[leader], kind="stable")]
     return order

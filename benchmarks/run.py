@@ -30,6 +30,7 @@ BENCHMARKS = (
     "update",
     "sac_update",
     "imitation",
+    "poca",
     "encoders",
     "lstm",
     "device",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from mlagents.arrays import Array
 
@@ -63,3 +63,42 @@ def masked_standardized(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -
     mean = masked_mean(x, valid)
     std = jnp.sqrt(masked_mean((x - mean) ** 2, valid))
     return jnp.where(valid, (x - mean) / (std + 1e-10), 0.0)
+
+
+def linked_gae(
+    reward: Float[Array, " rows"],
+    value: Float[Array, " rows"],
+    follower: Int[Array, " rows"],
+    terminated: Bool[Array, " rows"],
+    closing: Bool[Array, " rows"],
+    gamma: float | Float[Array, ""],
+    lam: float | Float[Array, ""],
+) -> Float[Array, " rows"]:
+    """Generalised advantage estimation as in `gae`, where a decision may be followed by any row.
+
+    The recurrence runs along chains that may join, as when what follows an agent's end is what its group earns. It is
+    solved by pointer jumping (Hillis & Steele 1986, "Data parallel algorithms"): each round doubles how far a row sees.
+
+    Args:
+      reward: of the decision in each row; ignored on closing rows.
+      value: of each row, closing rows included.
+      follower: what each decision is followed by.
+      terminated: nothing follows.
+      closing: rows that are no decision.
+      gamma: discount.
+      lam: lambda.
+
+    Returns: advantages, 0 on closing rows; add `value` for the returns.
+    """
+    alive = jnp.where(terminated, 0.0, gamma)
+    delta = jnp.where(closing, 0.0, reward + alive * value[follower] - value)
+    decay = jnp.where(closing, 0.0, lam * alive)
+
+    def double(_: Int[Array, ""], chain: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        total, decay, follower = chain
+        return total + decay * total[follower], decay * decay[follower], follower[follower]
+
+    rounds = max(len(reward) - 1, 1).bit_length()
+    advantage: Array
+    advantage, _, _ = jax.lax.fori_loop(0, rounds, double, (delta, decay, jnp.asarray(follower)))
+    return advantage

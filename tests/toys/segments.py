@@ -22,6 +22,7 @@ def make_columns(
     *,
     group_reward=None,
     group_id=0,
+    group_size=0,
     tick=0,
 ):
     """Return columns of these arrays; without a word on groups, there are none."""
@@ -36,6 +37,7 @@ def make_columns(
         np.zeros(rows, np.float32) if reward is None else reward,
         np.zeros(rows, np.float32) if group_reward is None else group_reward,
         np.full(rows, group_id, np.int32),
+        np.full(rows, group_size, np.int32),
         np.full(rows, tick, np.int32),
     )
 

@@ -18,15 +18,17 @@ from mlagents.training.loop import TrainingLoop
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
+CLIPPED = {"batch_size": 64, "buffer_size": 512, "num_epoch": 6, "beta": 1e-3}
+
 
 def ppo_settings(max_steps, hyperparameters=(), **changes):
     """Settings that solve the small tasks; changes are hyperparameters and sections of the modern YAML."""
-    return _settings(
-        "ppo",
-        max_steps,
-        {"batch_size": 64, "buffer_size": 512, "num_epoch": 6, "beta": 1e-3} | dict(hyperparameters),
-        changes,
-    )
+    return _settings("ppo", max_steps, CLIPPED | dict(hyperparameters), changes)
+
+
+def poca_settings(max_steps, hyperparameters=(), **changes):
+    """As `ppo_settings`."""
+    return _settings("poca", max_steps, CLIPPED | dict(hyperparameters), changes)
 
 
 def sac_settings(max_steps, hyperparameters=(), **changes):

@@ -86,6 +86,8 @@ class Columns(NamedTuple):
       reward: float32 [*axes], the agent's own, for the decision.
       group_reward: float32 [*axes], of its group, which every member gets.
       group_id: int32 [*axes], 0 without a group.
+      group_size: int32 [*axes], agents of the behavior and team that decide in this round for the group, this one
+        included; 0 without a group.
       tick: int32 [*axes], the worker's decision round, which joins the decisions of a group's agents; 0 where nobody is
         in a group.
     """
@@ -99,6 +101,7 @@ class Columns(NamedTuple):
     reward: Annotated[NDArray[np.float32], Field(np.float32, _number)]
     group_reward: Annotated[NDArray[np.float32], Field(np.float32, _number)]
     group_id: Annotated[NDArray[np.int32], Field(np.int32, _number)]
+    group_size: Annotated[NDArray[np.int32], Field(np.int32, _number)]
     tick: Annotated[NDArray[np.int32], Field(np.int32, _number)]
 
     @classmethod

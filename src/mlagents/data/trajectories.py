@@ -25,6 +25,12 @@ class Groups(NamedTuple):
     id: NDArray[np.int32]
     reward: NDArray[np.float32]
 
+    def sizes(self) -> NDArray[np.int32]:
+        """Return int32 [agents]: how many of the agents are in each one's group, itself included; 0 without."""
+        _, places, counts = np.unique(self.id, return_inverse=True, return_counts=True)
+        sizes: NDArray[np.int32] = np.where(self.id == 0, 0, counts[places]).astype(np.int32)
+        return sizes
+
 
 class Arrivals(NamedTuple):
     """What agents of one worker report that are to decide.
@@ -224,6 +230,7 @@ class Trajectories:
             columns.allowed[slot, row] = True if arrivals.allowed is None else arrivals.allowed
         if groups is not None:
             columns.group_id[slot, row] = groups.id
+            columns.group_size[slot, row] = groups.sizes()
             columns.tick[slot, row] = arrivals.tick
         self.waiting[lanes] = False
         return finished

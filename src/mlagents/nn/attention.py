@@ -67,10 +67,10 @@ class ResidualSelfAttention(eqx.Module):
 
 
 def attention_weights(
-    query: Float[Array, "rows entities heads d"],
+    query: Float[Array, "rows queries heads d"],
     key: Float[Array, "rows entities heads d"],
     present: Bool[Array, "rows entities"],
-) -> Float[Array, "rows heads entities entities"]:
+) -> Float[Array, "rows heads queries entities"]:
     """Return softmax(q k^T / sqrt(d)) over the keys that are present; the others' weights are exactly 0."""
     logits = jnp.einsum("rqhd,rkhd->rhqk", query, key) / query.shape[-1] ** 0.5
     weights = jax.nn.softmax(jnp.where(present[:, None, None, :], logits, MASKED_LOGIT), axis=-1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlagents import plugins
 from mlagents.algorithms.bc import BCLearner
+from mlagents.algorithms.poca.learner import POCALearner
 from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.algorithms.sac.learner import SACLearner
 from mlagents.artifacts.checkpoints import CheckpointError, Checkpoints
@@ -73,11 +74,15 @@ def _ppo(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: in
     return PPOLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 
+def _poca(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
+    return POCALearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
+
+
 def _sac(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
     return SACLearner(behavior, spec, settings, RewardSignals(behavior, spec, settings.reward_signals, seed), seed)
 
 
-LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "sac": _sac, "bc": BCLearner}
+LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "poca": _poca, "sac": _sac, "bc": BCLearner}
 """trainer_type to the function that makes its learner, for the built-in trainers."""
 
 

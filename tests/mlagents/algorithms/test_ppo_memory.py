@@ -74,8 +74,8 @@ def values(networks, rows, steps, room=30):
     sequences = Sequences(np.zeros(room, np.int32), np.ones(room, np.int32))
     sequences.start[: len(start)], sequences.length[: len(start)] = start, length
     inputs, memory, closing = Inputs(rows.columns.observations[0], (), ()), rows.columns.memory, rows.closing
-    arguments = jax.tree.map(jnp.asarray, (networks, inputs, memory, closing, sequences))
-    found = sequence_values(*arguments, jnp.int32(len(start)), steps)
+    networks, *arguments = jax.tree.map(jnp.asarray, (networks, inputs, memory, closing, sequences))
+    found = sequence_values(networks.values, networks.value.bias.size, *arguments, jnp.int32(len(start)), steps)
     return np.asarray(found)[: rows.used]
 
 

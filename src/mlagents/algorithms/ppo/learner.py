@@ -36,29 +36,40 @@ class PPOLearner:
     """
 
     def __init__(self, behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, signals: Signals, seed: int):
-        if not isinstance(settings.hyperparameters, PPOSettings):
-            raise TypeError(f"PPO needs PPOSettings, got {type(settings.hyperparameters).__name__}")
+        self._check(settings)
         self.behavior = behavior
         self.steps = 0
         self.version = 0
         self._settings = settings
-        self._hyperparameters = settings.hyperparameters
+        self._hyperparameters: Any = settings.hyperparameters
         self._signals = signals
-        self._rng = stream(seed, behavior, "ppo")
-        network = settings.network_settings
+        self._rng = stream(seed, behavior, settings.trainer_type)
+        self._trained = self._make_networks(spec)
+        self._rows = FlatSegments(spec, self._hyperparameters.buffer_size, self.snapshot().memory_size)
+        self._cloning = self._make_cloning(spec)
+        self._recipe = self._make_recipe()
+        self._update = self._make_update()
+
+    def _check(self, settings: BehaviorSettings) -> None:
+        if not isinstance(settings.hyperparameters, PPOSettings):
+            raise TypeError(f"PPO needs PPOSettings, got {type(settings.hyperparameters).__name__}")
+
+    def _make_networks(self, spec: BehaviorSpec) -> Trained[Any]:
+        network = self._settings.network_settings
         policy = make_policy(self._rng, spec, network)
         shared = self._hyperparameters.shared_critic
         critic_body = None if shared else make_body(self._rng, spec.observation_specs, network)
-        value = glorot_dense(self._rng, features(network), len(signals.names))
-        self._trained = Trained(Networks(policy.body, policy.head, critic_body, value), policy.normalizer)
-        self._rows = FlatSegments(spec, self._hyperparameters.buffer_size, self.snapshot().memory_size)
-        self._cloning = (
-            None
-            if settings.behavioral_cloning is None
-            else Cloning(behavior, spec, settings, (policy.body, policy.head))
-        )
-        self._recipe = self._make_recipe()
-        self._update = Compiled(functools.partial(update, recipe=self._recipe))
+        value = glorot_dense(self._rng, features(network), len(self._signals.names))
+        return Trained(Networks(policy.body, policy.head, critic_body, value), policy.normalizer)
+
+    def _make_cloning(self, spec: BehaviorSpec) -> Cloning | None:
+        if self._settings.behavioral_cloning is None:
+            return None
+        networks = self._trained.networks()
+        return Cloning(self.behavior, spec, self._settings, (networks.body, networks.head))
+
+    def _make_update(self) -> Compiled:
+        return Compiled(functools.partial(update, recipe=self._recipe))
 
     def _make_recipe(self) -> Recipe:
         hp, memory = self._hyperparameters, self._settings.network_settings.memory
@@ -102,7 +113,7 @@ class PPOLearner:
 
     def ready(self) -> bool:
         """Return whether there is enough experience for an update: more than `buffer_size` decisions."""
-        return self._rows.steps > self._hyperparameters.buffer_size
+        return self._rows.steps > int(self._hyperparameters.buffer_size)
 
     def update(self) -> dict[str, float]:
         """Learn from the gathered experience, forget it, and return statistics by TensorBoard tag.
@@ -124,12 +135,17 @@ class PPOLearner:
         learned = self._signals.learn(self._rows, rewards, self._rng, hp.num_epoch, hp.batch_size)
         losses = jax.device_get(found)
         if not losses.finite:
+            trainer = self._settings.trainer_type.upper()
             raise NonFiniteUpdate(
-                f"behavior {self.behavior}: the PPO update at step {self.steps} gave a loss that is not finite; the"
-                " weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
+                f"behavior {self.behavior}: the {trainer} update at step {self.steps} gave a loss that is not finite;"
+                " the weights before it are kept. Look for huge rewards or observations, or lower learning_rate"
                 f" (now {coefficients.learning_rate:.3g})."
             )
         self.version += 1
+        return self._told(losses, coefficients) | learned
+
+    def _told(self, losses: Any, coefficients: Coefficients) -> dict[str, float]:
+        """Return what an update reports as statistics by tag."""
         statistics = {
             "Losses/Policy Loss": float(losses.policy_loss),
             "Losses/Value Loss": float(losses.value_loss),
@@ -140,9 +156,9 @@ class PPOLearner:
         }
         for name, value in zip(self._signals.names, losses.value, strict=True):
             statistics[f"Policy/{name.capitalize()} Value Estimate"] = float(value)
-        if losses.cloned is not None:
+        if self._cloning is not None:
             statistics[LOSS_TAG] = float(losses.cloned.loss)
-        return statistics | learned
+        return statistics
 
     def _coefficients(self) -> Coefficients:
         hp, progress = self._hyperparameters, self.progress

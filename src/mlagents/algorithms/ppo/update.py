@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -126,6 +126,10 @@ class Descent(NamedTuple):
 
 
 NetworksOf = Callable[[Float[Array, " p"]], Networks]
+ValuesOf = Callable[[Any, Memory | None], Float[Array, "rows width"]]
+"""From rows, and their memory, to numbers; see `Networks.values`."""
+
+Tree = TypeVar("Tree")
 
 
 class Recipe(NamedTuple):
@@ -175,37 +179,38 @@ def minibatch_loss(
     return total_loss(policy, value, entropy, coefficients.beta), parts
 
 
-def normalized(observations: Observations, networks: Networks, normalizer: Normalizer | None) -> Inputs:
-    """Return what the networks get of every row."""
-    inputs = networks.body.layout.sorted(observations)
+def normalized(observations: Observations, body: Body, normalizer: Normalizer | None) -> Inputs:
+    """Return what the networks, of which `body` is one, get of every row."""
+    inputs = body.layout.sorted(observations)
     return inputs if normalizer is None else inputs._replace(vector=normalizer(inputs.vector))
 
 
-def row_values(networks: Networks, inputs: Inputs, used: Int[Array, ""]) -> Float[Array, "rows signals"]:
-    """Return V_k of all rows in use, without memory."""
-    rows = len(inputs.vector)
+def row_values(values: ValuesOf, width: int, inputs: Tree, used: Int[Array, ""]) -> Float[Array, "rows width"]:
+    """Return what `values` gives for all rows in use, `width` numbers each, without memory."""
+    rows = len(jax.tree.leaves(inputs)[0])
     chunk = min(CHUNK, rows)
 
-    def evaluate(i: Int[Array, ""], value: Float[Array, "rows signals"]) -> Float[Array, "rows signals"]:
+    def evaluate(i: Int[Array, ""], value: Float[Array, "rows width"]) -> Float[Array, "rows width"]:
         start = jnp.minimum(i * chunk, rows - chunk)
         part = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, start, chunk), inputs)
-        return lax.dynamic_update_slice_in_dim(value, networks.values(part, None), start, 0)
+        return lax.dynamic_update_slice_in_dim(value, values(part, None), start, 0)
 
-    zeros = jnp.zeros((rows, networks.value.bias.size))
+    zeros = jnp.zeros((rows, width))
     value: Array = lax.fori_loop(0, (used + chunk - 1) // chunk, evaluate, zeros)
     return value
 
 
 def sequence_values(
-    networks: Networks,
+    values: ValuesOf,
+    width: int,
     inputs: Inputs,
     memory: Float[Array, "rows m"],
     closing: Bool[Array, " rows"],
     sequences: Sequences,
     count: Int[Array, ""],
     steps: int,
-) -> Float[Array, "rows signals"]:
-    """Return V_k of all rows in use, with memory.
+) -> Float[Array, "rows width"]:
+    """Return what `values` gives for all rows in use, `width` numbers each, with memory.
 
     Every sequence starts from the memory stored with it and goes one step beyond its last decision; the value there
     is that of a closing row, or the next sequence has it.
@@ -213,16 +218,16 @@ def sequence_values(
     rows, slots = len(closing), len(sequences.start)
     chunk = min(max(CHUNK // (steps + 1), 1), slots)
 
-    def evaluate(i: Int[Array, ""], value: Float[Array, "rows signals"]) -> Float[Array, "rows signals"]:
+    def evaluate(i: Int[Array, ""], value: Float[Array, "rows width"]) -> Float[Array, "rows width"]:
         first = jnp.minimum(i * chunk, slots - chunk)
         part: Sequences = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, first, chunk), sequences)
         at, valid = rows_of(part, steps + 1)
         last = (jnp.arange(steps + 1) == part.length[:, None]).ravel() & closing[at]
-        found = networks.values(take(inputs, at), memory[part.start])
+        found = values(take(inputs, at), memory[part.start])
         written: Array = jnp.asarray(value).at[jnp.where(valid | last, at, rows)].set(found, mode="drop")
         return written
 
-    zeros = jnp.zeros((rows, networks.value.bias.size))
+    zeros = jnp.zeros((rows, width))
     value: Array = lax.fori_loop(0, (count + chunk - 1) // chunk, evaluate, zeros)
     return value
 
@@ -243,11 +248,13 @@ def prepare(
     standardised over all decisions.
     """
     columns, closing = experience.columns, experience.closing
-    inputs = normalized(columns.observations, networks, normalizer)
+    inputs = normalized(columns.observations, networks.body, normalizer)
+    signals = networks.value.bias.size
     if columns.memory.shape[1]:
-        value = sequence_values(networks, inputs, columns.memory, closing, sequences, count, recipe.steps)
+        memory = columns.memory
+        value = sequence_values(networks.values, signals, inputs, memory, closing, sequences, count, recipe.steps)
     else:
-        value = row_values(networks, inputs, used)
+        value = row_values(networks.values, signals, inputs, used)
     advantage = gae(experience.reward, value, experience.terminated, closing, gamma, recipe.lam)
     step = ~closing
     batch = Batch(

@@ -1,0 +1,94 @@
+"""The cost of a POCA update beside PPO's at the same rows and widths, for groups of several sizes, in one run.
+
+Both are the learners' public `update()`, the join of mates included, on fresh noise. They take turns, `rounds` times.
+"""
+
+from __future__ import annotations
+
+import measure  # settles the number of threads
+
+# isort: split
+import statistics
+import time
+
+import numpy as np
+from measure import Figure
+
+from mlagents.data.columns import Columns
+from mlagents.data.segments import Segment, WeightsId
+from mlagents.learning.protocols import Learner
+from mlagents.settings import BehaviorSettings
+from mlagents.training.build import LEARNERS
+from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
+from mlagents_envs.behavior_id import BehaviorId
+
+DECISIONS, BATCH, HORIZON, WIDTH, OBSERVED = 10_240, 1024, 64, 256, 120
+SIZES = (3, 6, 12, 24)
+SPEC = BehaviorSpec(
+    [ObservationSpec((OBSERVED,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "rays")],
+    ActionSpec.create_discrete((7,)),
+)
+
+
+def make_learner(trainer_type: str) -> Learner:
+    """Return a learner with settings like those of PushBlockCollab."""
+    sections = {
+        "trainer_type": trainer_type,
+        "hyperparameters": {"batch_size": BATCH, "buffer_size": DECISIONS - 1},
+        "network_settings": {"hidden_units": WIDTH, "num_layers": 2},
+    }
+    learner = LEARNERS[trainer_type]("bench", SPEC, BehaviorSettings.model_validate(sections), 0)
+    learner.reserve(HORIZON)
+    return learner
+
+
+def segment(rng: np.random.Generator, group: int, size: int, first_tick: int) -> Segment:
+    """Return a horizon of noise of a member of a group."""
+    columns = Columns.empty(SPEC, 0, HORIZON)
+    columns.observations[0] = rng.standard_normal((HORIZON + 1, OBSERVED), np.float32)
+    columns.log_prob[:] = -1.9
+    columns.discrete[:] = rng.integers(0, 7, (HORIZON, 1), np.int32)
+    columns.reward[:] = 0.1
+    columns.group_id[:], columns.group_size[:] = group, size
+    columns.tick[:] = first_tick + np.arange(HORIZON)
+    return Segment(columns, BehaviorId("bench"), 0, WeightsId("bench"))
+
+
+def update_s(learner: Learner, size: int) -> float:
+    """Return the CPU seconds of one update on fresh noise of groups of this size."""
+    rng, tick = np.random.default_rng(0), 0
+    while not learner.ready():
+        learner.extend([segment(rng, 1, size, tick) for _ in range(size)])
+        tick += HORIZON
+    begin = time.process_time()
+    learner.update()
+    return time.process_time() - begin
+
+
+def main() -> None:
+    quick = measure.arguments(__doc__).quick
+    rounds, sizes = (3, SIZES[:2]) if quick else (9, SIZES)
+    learners = {"PPO": (make_learner("ppo"), 3)}
+    learners |= {f"POCA, groups of {size}": (make_learner("poca"), size) for size in sizes}
+    times: dict[str, list[float]] = {name: [] for name in learners}
+    for learner, size in learners.values():
+        update_s(learner, size)  # compiles
+    for _ in range(rounds):
+        for name, (learner, size) in learners.items():
+            times[name].append(update_s(learner, size))
+    median = {name: statistics.median(found) for name, found in times.items()}
+    ratio = {size: median[f"POCA, groups of {size}"] / median["PPO"] for size in sizes}
+    figures = [
+        Figure(f"POCA / PPO: update, groups of {size}", found, "x", at_most=2.0 if size == 3 else None)
+        for size, found in ratio.items()
+    ]
+    slope = (ratio[sizes[1]] - ratio[sizes[0]]) / (sizes[1] - sizes[0])
+    for size in sizes[2:]:
+        straight = ratio[sizes[0]] + slope * (size - sizes[0])
+        figures.append(Figure(f"groups of {size}: cost / a straight line through 3 and 6", ratio[size] / straight, "x"))
+    rows = f"{DECISIONS} decisions, 2x{WIDTH}"
+    measure.emit("poca", figures + [Figure(f"{name}: update of {rows}", 1e3 * s, "ms") for name, s in median.items()])
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 from pydantic import Field, field_validator
 
 from mlagents.data.columns import Columns
@@ -160,6 +160,10 @@ class A2CLearner:
 
     def ready(self) -> bool:
         return self._rows.steps >= self._hyperparameters.batch_size
+
+    def missing(self) -> int:
+        """Return how many decisions an update still waits for."""
+        return max(self._hyperparameters.batch_size - self._rows.steps, 0)
 
     def update(self) -> dict[str, float]:
         hp, rows, signals = self._hyperparameters, self._rows, self._signals

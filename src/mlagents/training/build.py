@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,9 +20,8 @@ from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
 from mlagents.reward_signals.stack import RewardSignals
-from mlagents.rollout.env_pool import EnvPool, InlinePool
-from mlagents.rollout.processes import ProcessPool
-from mlagents.rollout.sampler import LocalSampler
+from mlagents.rollout.pools import make_pool
+from mlagents.rollout.sampler import LocalSampler, Sampler
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
 from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, SettingsError, dump
 from mlagents.stats import (
@@ -51,8 +49,6 @@ from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
 from mlagents_envs.sampler_class import SamplerException
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
-from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
-from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
 _log = get_logger(__name__)
 
@@ -113,6 +109,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     seed = settings.env_settings.seed
     layout = Layout(checkpoint.run_id, results_dir)
     source = _source(settings, layout, seed)
+    on_cluster = settings.ray_settings.address is not None
     faults = StartFaults(CheckpointError, RunInUse, SettingsError, UnknownEnvironment, SamplerException)
     with faults.noted():
         refuse_hopeless(settings, trainers)
@@ -123,7 +120,8 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     with faults.noted():
         parameters = _parameters(settings)
     with faults.noted():
-        source.is_named()
+        if not on_cluster:  # there, the environment need not be on this machine
+            source.is_named()
     faults.raise_all()
     checkpoints = folder.checkpoints
     if checkpoint.resume:
@@ -132,11 +130,11 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None))
     evaluator = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
-    if source.env is not None and source.is_named():
+    if source.env in default_registry:
         warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
-    pool = _pool(settings, source)
+    sampler = _sampler(settings, source)
     training = not checkpoint.inference
-    coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in pool.behavior_specs})
+    coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in sampler.behavior_specs})
 
     def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
         behavior_settings = coverage.settings_of(name)
@@ -161,7 +159,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         settings=settings,
         layout=layout,
         checkpoints=checkpoints,
-        sampler=LocalSampler(pool),
+        sampler=sampler,
         make_behavior=make_behavior,
         statistics=statistics,
         progress=console.progress,
@@ -185,7 +183,7 @@ def _with_seed(settings: RunSettings) -> RunSettings:
 def _parameters(settings: RunSettings) -> ParameterSchedule:
     env = settings.env_settings
     return ParameterSchedule(
-        settings.environment_parameters, env.seed, workers=env.num_envs, resampling_interval=env.resampling_interval
+        settings.environment_parameters, env.seed, workers=settings.workers, resampling_interval=env.resampling_interval
     )
 
 
@@ -235,33 +233,13 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
     )
 
 
-def _pool(settings: RunSettings, source: EnvironmentSource) -> EnvPool:
-    env = settings.env_settings
-    named = source.is_named()
-    if not (named or _is_loopback(env.bind)):
-        _log.warning(
-            "Listening on %s: other machines may connect, unencrypted and without a password. Do so in networks that"
-            " you trust only; without --bind only this machine can connect.",
-            env.bind,
-        )
-    if env.num_envs > 1 or not named:
-        return ProcessPool(
-            source,
-            env.num_envs,
-            max_lifetime_restarts=env.max_lifetime_restarts,
-            restarts_rate_limit_n=env.restarts_rate_limit_n,
-            restarts_rate_limit_period_s=env.restarts_rate_limit_period_s,
-            timeout_wait=env.timeout_wait,
-        )
-    parameters, stats = EnvironmentParametersChannel(), StatsSideChannel()
-    return InlinePool(source.make(0, [parameters, stats]), parameters, stats)
+def _sampler(settings: RunSettings, source: EnvironmentSource) -> Sampler:
+    """Return the sampler of this machine, or that of a cluster, with its environments started."""
+    if settings.ray_settings.address is None:
+        return LocalSampler(make_pool(settings.env_settings, source, settings.env_settings.num_envs))
+    from mlagents.rollout.remote import ClusterSampler
 
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return address == "localhost"
+    return ClusterSampler(settings.ray_settings, settings.env_settings, source)
 
 
 def _writers(

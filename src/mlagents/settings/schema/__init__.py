@@ -36,6 +36,7 @@ from mlagents.settings.schema.run import (
     CheckpointSettings,
     EngineSettings,
     EnvSettings,
+    RaySettings,
     RunSettings,
     TorchSettings,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "POCASettings",
     "PPOSettings",
     "RNDSettings",
+    "RaySettings",
     "RewardSignalSettings",
     "RewardSignalType",
     "RunSettings",

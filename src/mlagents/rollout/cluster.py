@@ -59,8 +59,8 @@ class Cluster:
             import ray
         except ModuleNotFoundError as error:
             raise ClusterError(
-                '--ray: Ray is not installed here. Install it with: pip install "mlagents-jax[ray]", on every machine of'
-                " the cluster."
+                "--ray: Ray is not installed here. Install it, on every machine of the cluster, with:"
+                ' pip install "mlagents-jax[ray]"'
             ) from error
         if ray.is_initialized():
             raise ClusterError("--ray: this process is connected to a Ray cluster already; call ray.shutdown() first.")

@@ -33,8 +33,10 @@ def for_sampler(parameters: Mapping[str, ParameterValue], first_worker: int) -> 
     for name, value in parameters.items():
         if isinstance(value, ParameterSampler):
             told[name] = value._replace(seed=(value.seed + _SEED_STRIDE * first_worker) % 2**31)
+        elif isinstance(value, float | int):
+            told[name] = value
         else:
-            told[name] = value[first_worker:] if isinstance(value, tuple) else value
+            told[name] = value[first_worker:]
     return told
 
 

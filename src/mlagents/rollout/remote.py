@@ -140,7 +140,7 @@ class ClusterSampler:
             self.reset(self._parameters)
 
     def collect(self, stop: Callable[[], bool] = never) -> Sequence[Collected]:
-        """Return what samplers have handed in; without a staleness that is permitted, they pause while an update is due.
+        """Return what samplers have handed in; where no staleness is permitted, they pause while an update is due.
 
         Raises:
           ClusterError: a sampler failed in a way that would come again.
@@ -159,7 +159,7 @@ class ClusterSampler:
         return taken
 
     def _awaits_more(self) -> bool:
-        """Return whether an update is due for which others are still playing: what they play would be too old after it."""
+        """Return whether an update is due and others still play for it: what they play would be too old after it."""
         due = self._settings.max_staleness == 0 and any(quota.is_full for quota in self._quotas.values())
         return due and any(seat.is_playing for seat in self._seats)
 

@@ -67,9 +67,9 @@ class Cluster:
         return ray
 
     def _connect(self, address: str) -> None:
-        quiet = {"configure_logging": False, "logging_level": "ERROR"}
+        quiet: dict[str, Any] = {"configure_logging": False, "logging_level": "ERROR"}
         if self._settings.working_dir is not None:
-            quiet["runtime_env"] = {"working_dir": self._settings.working_dir}  # type: ignore[assignment]
+            quiet["runtime_env"] = {"working_dir": self._settings.working_dir}
         handler = signal.getsignal(signal.SIGTERM)
         try:
             if self._is_local:

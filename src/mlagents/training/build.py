@@ -92,6 +92,7 @@ def build(settings: RunSettings, results_dir: Path | None, stop: StopSignals | N
       SettingsError: settings ask for something this version does not have.
       SamplerException: a sampler cannot be made.
       UnknownEnvironment, UnityException: the environment could not be started.
+      ClusterError: the Ray cluster, or a sampler on it, cannot be used.
       StartError: several of these.
     """
     settings = _with_seed(settings)
@@ -130,7 +131,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None))
     evaluator = CheckpointEvaluator(settings, source) if checkpoint.keep_best and not checkpoint.inference else None
-    if source.env in default_registry:
+    if source.env is not None and source.env in default_registry:
         warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
     sampler = _sampler(settings, source)
     training = not checkpoint.inference

@@ -161,6 +161,10 @@ class A2CLearner:
     def ready(self) -> bool:
         return self._rows.steps >= self._hyperparameters.batch_size
 
+    def missing(self) -> int:
+        """Return how many decisions an update still waits for."""
+        return max(self._hyperparameters.batch_size - self._rows.steps, 0)
+
     def update(self) -> dict[str, float]:
         hp, rows, signals = self._hyperparameters, self._rows, self._signals
         rewards, progress = signals.rewards(rows), self.steps / self._settings.max_steps

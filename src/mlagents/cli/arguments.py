@@ -96,6 +96,18 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--restarts-rate-limit-period-s", "length of that period in seconds", float, 60),
         Flag("--docker-target-name", SUPPRESS, str),
     ),
+    "several machines": (
+        Flag(
+            "--ray",
+            "let samplers play on a Ray cluster: its HOST:PORT, auto, or local for one of this run",
+            str,
+            dest="address",
+            metavar="ADDRESS",
+        ),
+        Flag("--num-samplers", "samplers on the cluster", int, 1),
+        Flag("--envs-per-sampler", "environments of each sampler", int, 1),
+        Flag("--max-staleness", "updates that weights may be behind whose experience PPO takes", int, 0),
+    ),
     "the Unity engine": (
         Flag("--width", "width of the window in pixels", int, 84),
         Flag("--height", "height of the window in pixels", int, 84),

@@ -21,6 +21,7 @@ USER_ERRORS = (
     "mlagents.nn.tensors:TensorMismatch",
     "mlagents.reward_signals.stack:RewardSignalError",
     "mlagents.stats.plugins:StatsWriterPluginError",
+    "mlagents.rollout.cluster:ClusterError",
     "mlagents.rollout.guard:TooManyFaults",
     "mlagents.rollout.source:UnknownEnvironment",
     "mlagents.artifacts.checkpoints:CheckpointError",

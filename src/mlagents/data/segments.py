@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +54,11 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.columns.reward)
+
+    def owned(self) -> Segment:
+        """Return a copy, which holds however the sampler goes on."""
+        fields = {name: getattr(self.columns, name).copy() for name in FIELDS}
+        return replace(self, columns=Columns([o.copy() for o in self.columns.observations], **fields))
 
 
 class FlatSegments:

@@ -66,6 +66,17 @@ class Learner(Protocol):
 
 
 @runtime_checkable
+class OnPolicy(Protocol):
+    """What a `Learner` offers besides, if only experience of its newest weights is of use to it.
+
+    Samplers on other machines then play no more than it waits for, and what they played with older weights is dropped.
+    """
+
+    def missing(self) -> int:
+        """Return how many decisions `update` still waits for."""
+
+
+@runtime_checkable
 class Signals(Protocol):
     """What a learner needs to know of reward signals; K of them.
 

@@ -47,10 +47,17 @@ class Sampling(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """A policy that may act, and the number of updates behind it."""
+    """A policy that may act.
+
+    Attributes:
+      policy: a copy, which never changes.
+      version: number of updates behind it.
+      wanted: decisions that the next update waits for; None if its learner takes experience of any weights.
+    """
 
     policy: Policy
     version: int
+    wanted: int | None = None
 
 
 class Assignment(NamedTuple):

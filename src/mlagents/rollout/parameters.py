@@ -25,6 +25,21 @@ def for_worker(parameters: Mapping[str, ParameterValue], worker: int) -> dict[st
     return told
 
 
+def for_sampler(parameters: Mapping[str, ParameterValue], first_worker: int) -> Mapping[str, ParameterValue]:
+    """Return the parameters as workers see them that are counted from 0 again, the first being this one of the run."""
+    if first_worker == 0:
+        return parameters
+    told: dict[str, ParameterValue] = {}
+    for name, value in parameters.items():
+        if isinstance(value, ParameterSampler):
+            told[name] = value._replace(seed=(value.seed + _SEED_STRIDE * first_worker) % 2**31)
+        elif isinstance(value, float | int):
+            told[name] = value
+        else:
+            told[name] = value[first_worker:]
+    return told
+
+
 def tell(channel: EnvironmentParametersChannel, parameters: Mapping[str, float | ParameterSampler]) -> None:
     """Queue parameters for the environment at the other end of the channel."""
     kinds = EnvironmentParametersChannel.SamplerTypes

@@ -12,7 +12,7 @@ from mlagents.rollout.collected import Assignment, Collected, Sampling, Weights
 from mlagents.rollout.collector import Collector
 from mlagents.rollout.env_pool import EnvPool, WorkerStep, never
 from mlagents.rollout.guard import Guard
-from mlagents.rollout.parameters import ParameterValue
+from mlagents.rollout.parameters import ParameterValue, for_sampler
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.timers import hierarchical_timer
@@ -104,10 +104,12 @@ class LocalSampler:
 
     Args:
       pool: the environments, started.
+      first_worker: number of its first environment among all of the run, those of other samplers included.
     """
 
-    def __init__(self, pool: EnvPool) -> None:
+    def __init__(self, pool: EnvPool, first_worker: int = 0) -> None:
         self._pool = pool
+        self._first_worker = first_worker
         self._played: dict[str, _Played] = {}
         self._assignment = Assignment()
         self._held: list[WorkerStep] = []
@@ -125,7 +127,7 @@ class LocalSampler:
         for collector in self._collectors():
             collector.abandon_all()
         self._held.clear()
-        self._pool.reset(parameters)
+        self._pool.reset(for_sampler(parameters, self._first_worker))
 
     def missing(self) -> Mapping[str, BehaviorSpec]:
         """Return name and spec of the behaviors whose agents have reported and that were not added yet."""
@@ -152,7 +154,7 @@ class LocalSampler:
         if assignment.reset:
             self.reset(self._parameters)
         elif parameters:
-            self._pool.set_parameters(parameters)
+            self._pool.set_parameters(for_sampler(parameters, self._first_worker))
 
     def collect(self, stop: Callable[[], bool] = never) -> Sequence[Collected]:
         """Wait for reports, decide for all agents that ask, and send their actions on the way.
@@ -172,7 +174,7 @@ class LocalSampler:
                 self._observe(report, segments, episodes)
         with hierarchical_timer("act"):
             self._act(reports)
-        statistics = self._pool.statistics()
+        statistics = [(self._first_worker + worker, found) for worker, found in self._pool.statistics()]
         lanes = {name: sum(c.lanes for c in p.collectors.values()) for name, p in self._played.items()}
         return [Collected(segments, episodes, statistics, len(reports), lanes)]
 
@@ -184,7 +186,7 @@ class LocalSampler:
         return list(self._held)
 
     def _observe(self, report: WorkerStep, segments: list[Segment], episodes: list[Episode]) -> None:
-        worker = report.worker
+        worker = self._first_worker + report.worker
         tick = self._ticks[worker] = self._ticks.get(worker, 0) + 1
         if report.restarted:
             for collector in self._collectors():
@@ -199,13 +201,13 @@ class LocalSampler:
             episodes += ended
 
     def _act(self, reports: Sequence[WorkerStep]) -> None:
-        actions: dict[int, dict[str, ActionTuple]] = {report.worker: {} for report in reports}
+        actions: dict[int, dict[str, ActionTuple]] = {self._first_worker + report.worker: {} for report in reports}
         for played in self._played.values():
             for full_name, collector in played.collectors.items():
                 for worker, action in collector.decide(played.actors, self._player(collector.behavior), played.version):
                     actions[worker][full_name] = action
         for worker, chosen in actions.items():
-            self._pool.send(worker, chosen)
+            self._pool.send(worker - self._first_worker, chosen)
 
     def _player(self, behavior: BehaviorId) -> Callable[[int], WeightsId]:
         """Return with which weights a behavior and team begins episodes in each worker."""

@@ -25,6 +25,7 @@ _SECTIONS = {
         "restarts_rate_limit_period_s",
         "bind",
     ),
+    "ray_settings": ("address", "num_samplers", "envs_per_sampler", "max_staleness"),
     "engine_settings": (
         "width",
         "height",
@@ -65,6 +66,7 @@ _IGNORED = {
 }
 _KNOWN = {*_SECTION_OF, *_DEVICES, *_BEHAVIOR_KEYS, *_FILES, *_IGNORED, "lesson", "debug"}
 _SHORT = {
+    "address": "ray",
     "env_path": "env",
     "load_model": "load",
     "train_model": "train",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, RunSettings
+from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, RaySettings, RunSettings
 
 _RUN_SECTIONS = ("env_settings", "engine_settings", "checkpoint_settings", "torch_settings")
 _OWN = {
@@ -58,6 +58,8 @@ def _run_sections(settings: RunSettings, notes: list[str]) -> dict[str, Any]:
             section["device"] = section["device"].replace("gpu", "cuda")
         if section:
             sections[name] = section
+    if settings.ray_settings != RaySettings():
+        notes.append("ray_settings are left out: the original has no samplers on several machines")
     return sections
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from mlagents.curriculum.lessons import Progress
 from mlagents.data.segments import Segment
 from mlagents.data.trajectories import Episode
-from mlagents.learning.protocols import Learner, NonFiniteUpdate
+from mlagents.learning.protocols import Learner, NonFiniteUpdate, OnPolicy
 from mlagents.rollout.collected import Sampling, Weights
 from mlagents.rollout.guard import Tolerance
 from mlagents.settings import BehaviorSettings
@@ -82,7 +82,8 @@ class Behavior:
     @property
     def weights(self) -> Weights:
         """The newest weights."""
-        return Weights(self.learner.snapshot(), self.learner.version)
+        wanted = self.learner.missing() if self.learns and isinstance(self.learner, OnPolicy) else None
+        return Weights(self.learner.snapshot(), self.learner.version, wanted)
 
     def extend(self, segments: Sequence[Segment]) -> None:
         """Take in experience."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,9 +23,8 @@ from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
 from mlagents.reward_signals.stack import RewardSignals
-from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.offline import OfflineSampler
-from mlagents.rollout.processes import ProcessPool
+from mlagents.rollout.pools import make_pool
 from mlagents.rollout.sampler import LocalSampler, Sampler
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
 from mlagents.self_play.league import League, SoloPlay
@@ -61,8 +59,6 @@ from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
 from mlagents_envs.sampler_class import SamplerException
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
-from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
-from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
 _log = get_logger(__name__)
 
@@ -110,6 +106,7 @@ def build(settings: RunSettings, results_dir: Path | None, stop: StopSignals | N
       SettingsError: settings ask for something this version does not have.
       SamplerException: a sampler cannot be made.
       UnknownEnvironment, UnityException: the environment could not be started, or a demonstration not be read.
+      ClusterError: the Ray cluster, or a sampler on it, cannot be used.
       StartError: several of these.
     """
     settings = _with_seed(settings)
@@ -127,6 +124,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     seed = settings.env_settings.seed
     layout = Layout(checkpoint.run_id, results_dir)
     source = _source(settings, layout, seed)
+    on_cluster = settings.ray_settings.address is not None
     faults = StartFaults(CheckpointError, RunInUse, SettingsError, UnknownEnvironment, SamplerException)
     with faults.noted():
         refuse_hopeless(settings, trainers)
@@ -138,7 +136,8 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     with faults.noted():
         parameters = _parameters(settings)
     with faults.noted():
-        source.is_named()
+        if not on_cluster:  # there, the environment need not be on this machine
+            source.is_named()
     faults.raise_all()
     checkpoints = folder.checkpoints
     if checkpoint.resume:
@@ -146,7 +145,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     max_steps: dict[str, int] = {}
     console = ConsoleWriter(max_steps)
     statistics = Statistics(_writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None))
-    if source.env is not None and source.is_named():
+    if source.env is not None and source.env in default_registry:
         warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
     league = _league(settings, checkpoints)
     evaluator, baselines = _judges(settings, source)
@@ -261,7 +260,7 @@ def _with_seed(settings: RunSettings) -> RunSettings:
 def _parameters(settings: RunSettings) -> ParameterSchedule:
     env = settings.env_settings
     return ParameterSchedule(
-        settings.environment_parameters, env.seed, workers=env.num_envs, resampling_interval=env.resampling_interval
+        settings.environment_parameters, env.seed, workers=settings.workers, resampling_interval=env.resampling_interval
     )
 
 
@@ -312,14 +311,18 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
 
 
 def _sampler(settings: RunSettings, source: EnvironmentSource) -> Sampler:
-    """Return what plays; where all behaviors clone and no environment is named, nobody does.
+    """Return what plays: this machine, or a cluster; where all behaviors clone and no environment is named, nobody.
 
     Raises:
       DemonstrationError: a demonstration that is to be cloned cannot be read.
     """
     clones = settings.behaviors and all(b.trainer_type == "bc" for b in settings.behaviors.values())
     if not clones or source.env is not None or settings.checkpoint_settings.inference:
-        return LocalSampler(_pool(settings, source))
+        if settings.ray_settings.address is None:
+            return LocalSampler(make_pool(settings.env_settings, source, settings.env_settings.num_envs))
+        from mlagents.rollout.remote import ClusterSampler
+
+        return ClusterSampler(settings.ray_settings, settings.env_settings, source)
     _log.info("Every behavior clones demonstrations, and no --env is given: nothing is played.")
     return OfflineSampler({name: _demonstrated_spec(behavior) for name, behavior in settings.behaviors.items()})
 
@@ -327,35 +330,6 @@ def _sampler(settings: RunSettings, source: EnvironmentSource) -> Sampler:
 def _demonstrated_spec(behavior: BehaviorSettings) -> BehaviorSpec:
     path, pairing = behavior.demonstrations()
     return load_demonstration(path, pairing).spec
-
-
-def _pool(settings: RunSettings, source: EnvironmentSource) -> EnvPool:
-    env = settings.env_settings
-    named = source.is_named()
-    if not (named or _is_loopback(env.bind)):
-        _log.warning(
-            "Listening on %s: other machines may connect, unencrypted and without a password. Do so in networks that"
-            " you trust only; without --bind only this machine can connect.",
-            env.bind,
-        )
-    if env.num_envs > 1 or not named:
-        return ProcessPool(
-            source,
-            env.num_envs,
-            max_lifetime_restarts=env.max_lifetime_restarts,
-            restarts_rate_limit_n=env.restarts_rate_limit_n,
-            restarts_rate_limit_period_s=env.restarts_rate_limit_period_s,
-            timeout_wait=env.timeout_wait,
-        )
-    parameters, stats = EnvironmentParametersChannel(), StatsSideChannel()
-    return InlinePool(source.make(0, [parameters, stats]), parameters, stats)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _writers(

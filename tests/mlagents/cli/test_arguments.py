@@ -18,7 +18,8 @@ MODERN = """
     --results-dir --torch-device --deterministic --num-areas --timeout-wait --max-lifetime-restarts
     --restarts-rate-limit-n --restarts-rate-limit-period-s --no-graphics-monitor --torch --tensorflow
 """
-OURS = "--device --bind --jsonl --keep-best --export-format --export-profile"
+OURS = "--device --bind --jsonl --keep-best --export-format --export-profile --ray --num-samplers --envs-per-sampler \
+    --max-staleness"
 EXAMPLES = {str: "text", int: "3", float: "0.5"}
 
 
@@ -52,7 +53,7 @@ def test_every_flag_is_understood_by_the_settings(flag, tmp_path):
         words[-1] = str(file)
     flags = typed(*words)
     assert len(flags) == 1
-    if flag.name == "--num-envs":
+    if flag.name in ("--num-envs", "--ray"):
         flags["env_path"] = "x"
     load_run_settings(None, flags)
 

@@ -49,6 +49,9 @@ def test_the_file_stands_without_flags(load):
         ("env_settings", "max_lifetime_restarts", -1),
         ("env_settings", "restarts_rate_limit_n", 2),
         ("env_settings", "restarts_rate_limit_period_s", 2.0),
+        ("ray_settings", "num_samplers", 4),
+        ("ray_settings", "envs_per_sampler", 3),
+        ("ray_settings", "max_staleness", 1),
         ("engine_settings", "width", 5),
         ("engine_settings", "height", 5),
         ("engine_settings", "quality_level", 1),
@@ -183,3 +186,19 @@ def test_a_section_of_the_wrong_type_is_one_fault(load):
     with pytest.raises(SettingsError) as error:
         load("env_settings: 3", seed=5)
     assert len(error.value.faults) == 1
+
+
+def test_environments_on_a_cluster_are_counted_by_samplers(load):
+    settings = load(address="local", num_envs=1, num_samplers=4, envs_per_sampler=3)
+    assert settings.ray_settings.address == "local"
+    assert settings.workers == 12
+    assert load(num_samplers=4).workers == 2  # as in the file: nobody asked for Ray
+
+
+def test_num_envs_and_ray_do_not_go_together(load):
+    with pytest.raises(SettingsError, match=r"num_envs is 2, but samplers have environments of their own"):
+        load(address="local")
+    with pytest.raises(SettingsError, match=r"samplers need an environment that they can start"):
+        load("behaviors: {A: {}}", address="auto")
+    with pytest.raises(SettingsError, match=r"base_port 65000 leaves no ports for 1000 environments"):
+        load(address="auto", num_envs=1, num_samplers=1000, base_port=65000)

@@ -115,6 +115,10 @@ class PPOLearner:
         """Return whether there is enough experience for an update: more than `buffer_size` decisions."""
         return self._rows.steps > int(self._hyperparameters.buffer_size)
 
+    def missing(self) -> int:
+        """Return how many decisions an update still waits for."""
+        return max(int(self._hyperparameters.buffer_size) + 1 - self._rows.steps, 0)
+
     def update(self) -> dict[str, float]:
         """Learn from the gathered experience, forget it, and return statistics by TensorBoard tag.
 

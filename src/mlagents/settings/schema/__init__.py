@@ -37,6 +37,7 @@ from mlagents.settings.schema.run import (
     CheckpointSettings,
     EngineSettings,
     EnvSettings,
+    RaySettings,
     RunSettings,
     TorchSettings,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "POCASettings",
     "PPOSettings",
     "RNDSettings",
+    "RaySettings",
     "RewardSignalSettings",
     "RewardSignalType",
     "RunSettings",

@@ -12,6 +12,7 @@ from mlagents.settings.schema.base import (
     Count,
     Name,
     Natural,
+    NonNegative,
     Port,
     Positive,
     Settings,
@@ -80,6 +81,33 @@ class EnvSettings(Settings):
                 f"base_port {self.base_port} leaves no ports for {self.num_envs} environments "
                 "(expected base_port + num_envs - 1 <= 65535)",
             )
+
+
+class RaySettings(Settings):
+    """Samplers on the machines of a Ray cluster, each with environments and a policy of its own."""
+
+    address: Name | None = None
+    """Address of the cluster, HOST:PORT; auto: that which runs on this machine; local: one is started here for the run;
+    null: without Ray."""
+
+    num_samplers: Count = 1
+    """Samplers; sampler j has the environments j * envs_per_sampler and following."""
+
+    envs_per_sampler: Count = 1
+    """Environments of each sampler."""
+
+    max_staleness: Natural = 0
+    """Updates that the weights may be behind when a sampler hands experience on to a learner that, as PPO's, wants its
+    newest ones; 0: samplers wait during updates; 1: they play on meanwhile."""
+
+    cpus_per_sampler: NonNegative = 1.0
+    """CPUs that Ray sets aside for each sampler."""
+
+    resources: dict[str, NonNegative] = Field(default={})
+    """Other resources of Ray that each sampler needs, as `{unity: 1}`; `ray start --resources` says what a node has."""
+
+    working_dir: Name | None = None
+    """Folder that is copied to the nodes; samplers run there, so a relative env_path may name what is in it."""
 
 
 class EngineSettings(Settings):
@@ -178,6 +206,9 @@ class RunSettings(Settings):
     env_settings: EnvSettings = EnvSettings()
     """Where environments come from, and how many run."""
 
+    ray_settings: RaySettings = RaySettings()
+    """Samplers on several machines."""
+
     engine_settings: EngineSettings = EngineSettings()
     """The Unity engine of each environment."""
 
@@ -222,7 +253,8 @@ class RunSettings(Settings):
         return found
 
     def violations(self) -> Iterator[Violation]:
-        """Curricula must measure behaviors that can be trained."""
+        """Curricula must measure behaviors that can be trained, and samplers need environments of their own."""
+        yield from self._violations_with_ray()
         if self.default_settings is not None:
             return
         for parameter, settings in self.environment_parameters.items():
@@ -234,6 +266,33 @@ class RunSettings(Settings):
                         ((*path, "completion_criteria", "behavior"), ("behaviors", criteria.behavior)),
                         self._not_covered(criteria.behavior),
                     )
+
+    @property
+    def workers(self) -> int:
+        """The number of environments, of all samplers together."""
+        ray = self.ray_settings
+        return self.env_settings.num_envs if ray.address is None else ray.num_samplers * ray.envs_per_sampler
+
+    def _violations_with_ray(self) -> Iterator[Violation]:
+        if self.ray_settings.address is None:
+            return
+        if self.env_settings.env_path is None:
+            yield Violation(
+                (("ray_settings", "address"), ("env_settings", "env_path")),
+                "samplers need an environment that they can start (expected env_path, or --env)",
+            )
+        if self.env_settings.num_envs > 1:
+            yield Violation(
+                (("env_settings", "num_envs"), ("ray_settings", "envs_per_sampler")),
+                f"num_envs is {self.env_settings.num_envs}, but samplers have environments of their own "
+                "(expected envs_per_sampler, or --envs-per-sampler, instead of num_envs)",
+            )
+        if self.env_settings.base_port + self.workers - 1 > 65535:
+            yield Violation(
+                (("env_settings", "base_port"), ("ray_settings", "num_samplers")),
+                f"base_port {self.env_settings.base_port} leaves no ports for {self.workers} environments "
+                "(expected base_port + num_samplers * envs_per_sampler - 1 <= 65535)",
+            )
 
     def _not_covered(self, name: str) -> str:
         near = did_you_mean(get_close_matches(name, self.behaviors, n=3, cutoff=0.5))

@@ -1,0 +1,152 @@
+"""The connection to a Ray cluster: its faults in one sentence each, and nothing left of a cluster that was started."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from mlagents.settings import RaySettings
+
+_ANSWER_S = 5.0  # for the head node of a cluster to take a connection
+_LOCAL_STORE_BYTES = 512 * 2**20
+_ENVIRONMENT = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever its name says: Ray then listens on 127.0.0.1 only
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+class ClusterError(RuntimeError):
+    """A Ray cluster, or a sampler on it, cannot be used; the message says why and what to do."""
+
+
+class Cluster:
+    """A connection to a cluster, which is started for it with the address `local`.
+
+    Args:
+      settings: which cluster, and what samplers need of it.
+
+    Attributes:
+      ray: the library.
+
+    Raises:
+      ClusterError: there is no Ray, the cluster does not answer, has other versions, or is too small.
+    """
+
+    def __init__(self, settings: RaySettings) -> None:
+        assert settings.address is not None
+        self._settings = settings
+        self._is_local = settings.address == "local"
+        self._environment = {name: os.environ.get(name) for name in _ENVIRONMENT}
+        if self._is_local:
+            os.environ.update(_ENVIRONMENT)
+        self.ray = self._imported()
+        try:
+            self._connect(settings.address)
+            self._refuse_too_small()
+        except BaseException:
+            self.close()
+            raise
+
+    def _imported(self) -> Any:
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise ClusterError(
+                "--ray: Ray is not installed here. Install it, on every machine of the cluster, with:"
+                ' pip install "mlagents-jax[ray]"'
+            ) from error
+        if ray.is_initialized():
+            raise ClusterError("--ray: this process is connected to a Ray cluster already; call ray.shutdown() first.")
+        return ray
+
+    def _connect(self, address: str) -> None:
+        quiet: dict[str, Any] = {"configure_logging": False, "logging_level": "ERROR"}
+        if self._settings.working_dir is not None:
+            quiet["runtime_env"] = {"working_dir": self._settings.working_dir}
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            if self._is_local:
+                self._start(quiet)
+            else:
+                if address != "auto":
+                    _refuse_silent(address)
+                self.ray.init(address=address, **quiet)
+        except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+            if isinstance(error, ClusterError):
+                raise
+            raise ClusterError(f"--ray={address}: {_reason(error)}") from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
+
+    def _start(self, options: Mapping[str, Any]) -> None:
+        settings = self._settings
+        constants: ModuleType = self.ray._private.ray_constants
+        constants.ENABLE_RAY_CLUSTER = False  # type: ignore[attr-defined]  # as above, if Ray was imported before
+        self.ray.init(
+            num_cpus=math.ceil(settings.cpus_per_sampler * settings.num_samplers),
+            resources={name: amount * settings.num_samplers for name, amount in settings.resources.items()},
+            include_dashboard=False,
+            object_store_memory=_LOCAL_STORE_BYTES,
+            _node_ip_address="127.0.0.1",
+            **options,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """Return what Ray is told of each sampler."""
+        return {"num_cpus": self._settings.cpus_per_sampler, "resources": dict(self._settings.resources)}
+
+    def _refuse_too_small(self) -> None:
+        needed = {"CPU": self._settings.cpus_per_sampler, **self._settings.resources}
+        needed = {name: amount for name, amount in needed.items() if amount > 0}
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        if not needed:
+            return
+        room = sum(int(min(node.get(name, 0.0) / amount for name, amount in needed.items())) for node in nodes)
+        if room < self._settings.num_samplers:
+            each = ", ".join(f"{amount:g} {name}" for name, amount in needed.items())
+            raise ClusterError(
+                f"--num-samplers={self._settings.num_samplers}: the cluster has room for {room} (each needs {each};"
+                f" {len(nodes)} nodes). Add nodes, ask for fewer samplers, or lower cpus_per_sampler or resources in"
+                " ray_settings."
+            )
+
+    def close(self) -> None:
+        """Disconnect; a cluster that was started here ends. Harmless when called again."""
+        with suppress(Exception):  # the cluster may be gone
+            self.ray.shutdown()
+        if self._is_local:
+            for name, value in self._environment.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+def _refuse_silent(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise ClusterError(f"--ray={address}: expected HOST:PORT of a cluster's head node, auto, or local.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"--ray={address}: no answer ({_reason(error)}). Is the cluster up (`ray status` on its head node), and the"
+            " port open from here?"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what Ray says, in one line: its messages about versions have several."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "Version mismatch" in text:
+        return f"{text.removesuffix('.')}. Install the same versions here and on all nodes."
+    if "Could not find any running Ray instance" in text:
+        return "no cluster runs on this machine. Start one with `ray start --head`, or write --ray local."
+    return text

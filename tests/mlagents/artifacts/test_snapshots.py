@@ -80,9 +80,7 @@ def test_a_snapshot_is_a_policy_by_itself_and_a_player(snapshots):
 def test_players_that_are_none(snapshots, tmp_path):
     save(snapshots, 0)
     path, name = snapshots.files("Runner")[0], "Runner?team=0"
-    with pytest.raises(
-        ModelMismatch, match=r"is for observations \[2\] and .* the behavior has observations \[3\]"
-    ):
+    with pytest.raises(ModelMismatch, match=r"is for observations \[2\] and .* the behavior has observations \[3\]"):
         load_player(path, name, behavior((3,), branches=(2,)), Race())
     with pytest.raises(ModelError, match="is no player"):
         load_player(tmp_path / "x.txt", name, SPEC, Race())

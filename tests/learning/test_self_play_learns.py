@@ -45,13 +45,13 @@ def trained(env, max_steps, self_play, hyperparameters=(), bias=0.0, **changes):
 
 def of_matrix_game(matrix, max_steps, **self_play):
     """What the policies of the window do in each role, [snapshots, actions], and what the newest does."""
-    own = {"save_steps": 256, "swap_steps": 16, "team_change": 256, "window": 20}
+    own = {"save_steps": 128, "swap_steps": 16, "team_change": 128, "window": 1000}
     roles = (0,) if np.array_equal(matrix, -matrix.T) else (0, 1)
     loop, league = trained(
         matrix_game(matrix, areas=16),
         max_steps,
         own | self_play,
-        {"learning_rate": 2e-3, "buffer_size": 256, "batch_size": 128, "num_epoch": 4, "beta": 0.3},
+        {"learning_rate": 5e-3, "buffer_size": 128, "batch_size": 64, "num_epoch": 4, "beta": 0.3},
         BIAS,
         time_horizon=1,
     )
@@ -62,8 +62,8 @@ def of_matrix_game(matrix, max_steps, **self_play):
 
 def test_rock_paper_scissors_quickly():
     """Self-play leaves the bias for the mixed equilibrium; against the first weights alone, paper is best."""
-    ((window, _),) = of_matrix_game(ROCK_PAPER_SCISSORS, 5000, window=8)
-    np.testing.assert_allclose(window.mean(axis=0), 1 / 3, atol=0.1)
+    ((policies, _),) = of_matrix_game(ROCK_PAPER_SCISSORS, 12_000)
+    np.testing.assert_allclose(policies[-30:].mean(axis=0), 1 / 3, atol=0.1)
     never = {"save_steps": 10**6, "play_against_latest_model_ratio": 0.0, "window": 1}
     ((first, exploiting),) = of_matrix_game(ROCK_PAPER_SCISSORS, 3000, **never)
     assert first[0, 0] > 0.6
@@ -74,8 +74,9 @@ def test_rock_paper_scissors_quickly():
 @pytest.mark.parametrize("matrix", [ROCK_PAPER_SCISSORS, PENNIES], ids=["rock-paper-scissors", "pennies"])
 @pytest.mark.parametrize("sampling", ["uniform", "pfsp"])
 def test_the_average_of_the_window_is_the_mixed_equilibrium(matrix, sampling):
-    for window, _ in of_matrix_game(matrix, 24_000, window=50, opponent_sampling=sampling):
-        np.testing.assert_allclose(window.mean(axis=0), 1 / len(matrix), atol=0.05)
+    """Of the latest 50 of them: the first ones lean far to one side, and pull on the average of all for long."""
+    for policies, _ in of_matrix_game(matrix, 20_000, opponent_sampling=sampling):
+        np.testing.assert_allclose(policies[-50:].mean(axis=0), 1 / len(matrix), atol=0.05)
 
 
 def test_the_better_team_wins_the_race():

@@ -119,6 +119,8 @@ class Collector:
         if len(players) == 1:
             return self._act_alike(actors[players[0]], lanes, observations, allowed).action
         player = self._trajectories.player[lanes]
+        if (player == player[0]).all():
+            return self._act_alike(actors[players[player[0]]], lanes, observations, allowed).action
         continuous = discrete = None
         for number in np.unique(player):
             rows = np.flatnonzero(player == number)

@@ -73,6 +73,7 @@ class SnapshotLeague:
         self._unpublished: dict[WeightsId, Weights] = {}
         self._checks = Checks()
         self._told: int | None = None
+        self._statistics: list[tuple[str, str, float]] | None = None
 
     def add(self, behavior: str, settings: SelfPlaySettings, max_steps: int, first: Rating | None = None) -> None:
         """Let a behavior take part.
@@ -83,6 +84,7 @@ class SnapshotLeague:
           max_steps: after which it learns no more.
           first: rating to begin with; `initial_elo` if None.
         """
+        self._statistics = None
         restored = self._entrants.get(behavior)
         entrant = self._entrants[behavior] = _Entrant(settings, max_steps)
         if restored is not None:
@@ -99,6 +101,7 @@ class SnapshotLeague:
         """See `League`."""
         for side in map(BehaviorId.parse, full_names):
             if side.name in self._entrants and side not in self._sides:
+                self._statistics = None
                 self._sides.append(side)
                 is_new = side.team not in self._teams
                 if is_new:
@@ -111,6 +114,9 @@ class SnapshotLeague:
 
     def record(self, episodes: Sequence[Episode]) -> None:
         """See `League`."""
+        if not episodes:
+            return
+        self._statistics = None
         ours = [episode for episode in episodes if episode.behavior.name in self._entrants]
         for episode in ours:
             self._checks.ended(episode.behavior)
@@ -132,6 +138,7 @@ class SnapshotLeague:
 
     def record_baselines(self, results: Iterable[BaselineResult]) -> None:
         """See `League`."""
+        self._statistics = None
         for behavior, baseline, found in results:
             self.standings.record_match(behavior, baseline, found)
 
@@ -163,6 +170,7 @@ class SnapshotLeague:
         entrant.window[taken.snapshot] = weights
         while len(entrant.window) > entrant.settings.window:
             entrant.window.pop(next(iter(entrant.window)))
+        self._statistics = None
         entrant.count += 1
         entrant.saved_at = step
         self.standings.take_snapshot(taken)
@@ -235,6 +243,11 @@ class SnapshotLeague:
 
     def statistics(self) -> Iterator[tuple[str, str, float]]:
         """See `League`."""
+        if self._statistics is None:  # most rounds end no game
+            self._statistics = list(self._found_statistics())
+        yield from self._statistics
+
+    def _found_statistics(self) -> Iterator[tuple[str, str, float]]:
         for name in self._entrants:
             teams = {side.team for side in self._sides if side.name == name}
             rivals = {s.name for s in self._sides if len(teams) > 1 or s.name != name}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from mlagents.data.segments import NEWEST, WeightsId
 from mlagents.self_play.ratings import LEARNER_DEVIATION, Rating, Score
@@ -107,9 +108,9 @@ class Standings:
         yield "Self-play/ELO", rating.elo
         yield "Self-play/ELO Deviation", rating.deviation
         if opponents:
-            elos = [self.ratings[player(o)].elo for o in opponents]
-            yield "Self-play/Mean Opponent ELO", statistics.fmean(elos)
-            yield "Self-play/Std Opponent ELO", statistics.pstdev(elos)
+            elos = np.array([self.ratings[player(o)].elo for o in opponents])
+            yield "Self-play/Mean Opponent ELO", float(elos.mean())
+            yield "Self-play/Std Opponent ELO", float(elos.std())
         if (rate := self.win_rate(behavior)) is not None:
             yield "Self-play/Win Rate", rate
 

@@ -83,14 +83,17 @@ def test_an_abandoned_lane_has_no_memory(agents):
 
 
 def test_images_that_bytes_cannot_hold_stay_what_they_are_when_slots_are_added():
-    """Segments that are not recycled keep their slots, so that each end takes a new one."""
+    """Segments that are not recycled keep their slots, so that each end takes a new one; lane 1 stays open."""
     grid = Trajectories(BehaviorId("B"), behavior(observation(1, 2, 2), continuous=1), 2)
-    grid.grow(1)
+    grid.grow(2)
+    observe(grid, [1], [0], pixel=0.123)
+    decide(grid, [1])
     for _ in range(8):
-        observe(grid, [0], [0], pixel=0.123)
+        observe(grid, [0], [0], pixel=0.2)
         decide(grid, [0])
-        segment, _ = end(grid, 0, shape=(1, 2, 2))
-        np.testing.assert_array_equal(segment.columns.observations[0][0], np.float32(0.123))
+        end(grid, 0, shape=(1, 2, 2))
+    segment, _ = end(grid, 1, shape=(1, 2, 2))
+    np.testing.assert_array_equal(segment.columns.observations[0][0], np.float32(0.123))
 
 
 def test_the_version_is_that_of_the_first_decision_and_weights_stay_for_the_episode():
@@ -136,3 +139,13 @@ def test_what_is_open_stays_in_its_lane_as_lanes_are_added():
     assert segment.columns.reward.tolist() == [2.5, 0.5]
     assert segment.columns.memory.tolist() == [[0], [5]]
     assert episode.reward == 3.0
+
+
+def test_a_lane_that_begins_a_segment_leaves_the_version_of_the_others():
+    grid = Trajectories(BehaviorId("B"), behavior(1, continuous=1), 4)
+    grid.grow(2)
+    for version, lanes in enumerate([[0], [0, 1]]):
+        observe(grid, lanes, [0] * len(lanes))
+        grid.begin(np.array(lanes), WeightsId("B"), version)
+        decide(grid, lanes)
+    assert [end(grid, lane)[0].version for lane in (0, 1)] == [0, 1]

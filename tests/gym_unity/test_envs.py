@@ -15,7 +15,7 @@ from mlagents_envs.base_env import (
     ObservationType,
     TerminalSteps,
 )
-from mlagents_envs.envs.local_env import LocalEnv
+from mlagents_envs.foreign.local_env import LocalEnv
 from mlagents_envs.registry import default_registry
 
 NAME = "Eyes?team=0"

@@ -26,7 +26,7 @@ def test_every_hint_names_our_distribution_and_an_extra_that_it_has():
     extras = set(metadata(NAME).get_all("Provides-Extra") or ())
     files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]
     hints = [(file.name, found) for file in files for found in HINT.finditer(file.read_text(encoding="utf-8"))]
-    assert {"process.py", "recording.py", "foreign.py", "gymnasium-pettingzoo.md", "install.md"} <= {
+    assert {"process.py", "recording.py", "by_name.py", "gymnasium-pettingzoo.md", "install.md"} <= {
         n for n, _ in hints
     }
     for name, found in hints:

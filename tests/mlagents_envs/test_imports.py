@@ -46,6 +46,64 @@ ROOMS: dict[str, frozenset[str]] = {
 """Room of `mlagents` -> the rooms it may import besides itself. `mlagents_envs` is below all of them."""
 
 
+_names = frozenset({"_imported_names", "behavior_id", "exception", "logging_util", "memory", "timers", "user_errors"})
+_contract = _names | {"_actions", "_specs", "_steps", "base_env", "stepped_env"}
+_wire = _contract | {"communicator_objects", "rpc", "side_channel"}
+_player = _wire | {"communicator", "diagnosis", "env_utils", "player_process", "rpc_communicator"}
+_adapters = _wire | {"demonstrations"}
+
+ENVS_ROOMS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(_names, frozenset()),
+    **dict.fromkeys(("diagnosis", "communicator_objects"), frozenset()),
+    "_actions": _names,
+    "_specs": _names | {"_actions"},
+    "_steps": _names | {"_actions", "_specs"},
+    "base_env": _names | {"_actions", "_specs", "_steps"},
+    "stepped_env": _names | {"base_env"},
+    **dict.fromkeys(("_conformity", "sampler_class"), _contract),
+    "testing": _contract | {"_conformity"},
+    "rpc": _contract | {"communicator_objects"},
+    "rpc_utils": _names | {"rpc"},
+    "side_channel": _names | {"communicator_objects"},
+    "env_utils": _names,
+    "player_process": _names | {"env_utils"},
+    "communicator": _wire,
+    **dict.fromkeys(("rpc_communicator", "mock_communicator"), _wire | {"communicator"}),
+    "serve": _wire,
+    "demonstrations": _contract | {"communicator_objects", "rpc"},
+    "environment": _player,
+    "foreign": _adapters,
+    "registry": _player | {"environment", "foreign"},
+    "envs": _adapters | {"registry"},
+}
+"""Room of `mlagents_envs` -> the rooms it may import besides itself: contract < wire < player < registry."""
+
+_plain = frozenset({"controllers", "keys", "parameters", "row_index", "visual_geoms"})
+_drawing = _plain | {"physics", "view", "rendering"}
+_agents = _drawing | {"sensors", "actuators", "agent"}
+_world = _agents | {"academy"}
+
+SIM_ROOMS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(_plain, frozenset()),
+    "physics": frozenset({"visual_geoms"}),
+    "view": frozenset({"visual_geoms"}),
+    "rendering": frozenset({"physics", "view", "visual_geoms"}),
+    "sensors": frozenset({"row_index", "physics", "view", "rendering", "visual_geoms"}),
+    "actuators": frozenset({"row_index"}),
+    "agent": frozenset({"actuators", "controllers", "keys", "row_index", "sensors"}),
+    "episodes": frozenset({"agent", "physics"}),
+    "academy": _agents,
+    **dict.fromkeys(("state", "recorder"), _world),
+    "environment": _world | {"state"},
+    "authoring": _world,
+    "entry": _world | {"environment"},
+    "examples": _world | {"entry", "episodes"},
+}
+"""Room of `mlagents_sim` -> the rooms it may import besides itself: physics knows no agents, agents no examples."""
+
+ORDERS = {"mlagents": ROOMS, "mlagents_envs": ENVS_ROOMS, "mlagents_sim": SIM_ROOMS}
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(SRC).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -67,26 +125,25 @@ def imports_of(source: str, module: str, is_package: bool) -> Iterator[tuple[int
 def fault(module: str, imported: str) -> str | None:
     """What rule the import breaks; None if it is allowed."""
     package, target = module.split(".")[0], imported.split(".")[0]
-    if package == target and package != "mlagents":
-        return None
+    if package == target:
+        return _fault_between_rooms(module, imported)
     if package == "mlagents_envs":
         allowed = target in LIGHT or target in sys.stdlib_module_names
         return None if allowed else f"mlagents_envs needs only {', '.join(sorted(LIGHT))}"
     if package == "mlagents_sim":
         return "mlagents_sim knows nothing of training" if target in TRAINING_LIBRARIES | {"mlagents"} else None
-    if target == "mlagents_sim":
-        return "mlagents reaches environments by name, through the registry"
-    return _fault_between_rooms(module, imported) if target == "mlagents" else None
+    return "mlagents reaches environments by name, through the registry" if target == "mlagents_sim" else None
 
 
 def _fault_between_rooms(module: str, imported: str) -> str | None:
+    package, rooms = module.split(".")[0], ORDERS.get(module.split(".")[0], {})
     room, other = (name.split(".")[1] if "." in name else "" for name in (module, imported))
-    if room and room not in ROOMS:
-        return f"the room {room} has no place in the order yet: give it one in ROOMS"
-    if other == room or other not in ROOMS:
+    if room and rooms and room not in rooms:
+        return f"the room {room} has no place in the order of {package} yet: give it one"
+    if other == room or other not in rooms:
         return None  # the own room, or a name of the package itself, such as its version
-    allowed = ROOMS.get(room, frozenset({"predictor"}))  # the package itself shows `load`
-    return None if other in allowed else f"{room or 'mlagents'} may import {', '.join(sorted(allowed)) or 'no room'}"
+    allowed = rooms.get(room, frozenset({"predictor"}))  # the package `mlagents` itself shows `load`
+    return None if other in allowed else f"{room or package} may import {', '.join(sorted(allowed)) or 'no room'}"
 
 
 def faults(module: str, source: str, is_package: bool = False) -> list[str]:
@@ -105,14 +162,110 @@ def test_every_module_keeps_the_order():
     assert not found, "\n".join(found)
 
 
-def test_the_order_has_no_cycle():
+@pytest.mark.parametrize("package", sorted(ORDERS))
+def test_the_order_has_no_cycle(package):
     """Rooms can be taken away one by one, each when nothing that is left imports it."""
-    left = dict(ROOMS)
+    left = dict(ORDERS[package])
     while left:
         free = [room for room in left if not any(room in allowed for allowed in left.values())]
         assert free, f"a cycle among {sorted(left)}"
         for room in free:
             del left[room]
+
+
+@pytest.mark.parametrize("package", sorted(ORDERS))
+def test_every_room_of_the_order_exists(package):
+    there = {path.stem for path in (SRC / package).iterdir()}
+    assert set(ORDERS[package]) <= there
+
+
+Graph = dict[str, set[str]]
+
+
+def import_graph(package: str, sources: dict[str, tuple[str, bool]]) -> Graph:
+    """Module -> modules of the package that it imports, wherever the import stands.
+
+    Args:
+      package: whose imports count.
+      sources: module -> its source, and whether it is a package.
+    """
+    graph: Graph = {}
+    for module, (source, is_package) in sources.items():
+        graph[module] = set()
+        for _, imported in imports_of(source, module, is_package):
+            while imported and imported not in sources:
+                imported = imported.rpartition(".")[0]
+            if imported and imported != module:
+                graph[module].add(imported)
+    return graph
+
+
+def folders_of(graph: Graph, sources: dict[str, tuple[str, bool]]) -> Graph:
+    """The same for folders; a file at the top of the package counts as a folder of its own."""
+
+    def folder(module: str) -> str:
+        outer = module if sources[module][1] else module.rpartition(".")[0]
+        return outer if "." in outer else module
+
+    folders: Graph = {}
+    for module, imported in graph.items():
+        folders.setdefault(folder(module), set()).update(folder(m) for m in imported)
+    return {name: others - {name} for name, others in folders.items()}
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """Groups of two or more nodes that reach each other."""
+    reached = {node: _reached(graph, node) for node in graph}
+    groups = {frozenset(b for b in reached[a] if a in reached[b]) for a in graph}
+    return sorted(sorted(group) for group in groups if len(group) > 1)
+
+
+def _reached(graph: Graph, start: str) -> set[str]:
+    found, left = {start}, [start]
+    while left:
+        new = graph.get(left.pop(), set()) - found
+        found |= new
+        left += new
+    return found
+
+
+def sources_of(package: str) -> dict[str, tuple[str, bool]]:
+    paths = [path for path in sorted((SRC / package).rglob("*.py")) if path.parts[-2] != "communicator_objects"]
+    return {module_name(p): (p.read_text(encoding="utf-8"), p.name == "__init__.py") for p in paths}
+
+
+@pytest.mark.parametrize("package", sorted(ORDERS))
+def test_no_files_and_no_folders_import_each_other_in_a_circle(package):
+    sources = sources_of(package)
+    graph = import_graph(package, sources)
+    assert circles(graph) == []
+    assert circles(folders_of(graph, sources)) == []
+
+
+def test_a_circle_of_files_is_found_wherever_the_imports_stand():
+    sources = {
+        "p": ("", True),
+        "p.a": ("from p import b", False),
+        "p.b": ("def f():\n    from p.c import thing", False),
+        "p.c": ("if TYPE_CHECKING:\n    from p.a import Thing", False),
+        "p.d": ("from p import a", False),
+    }
+    assert circles(import_graph("p", sources)) == [["p.a", "p.b", "p.c"]]
+
+
+def test_a_circle_of_folders_is_found_where_there_is_none_of_files():
+    sources = {
+        "p": ("", True),
+        "p.x": ("", True),
+        "p.x.low": ("", False),
+        "p.x.high": ("from p.y.middle import f", False),
+        "p.y": ("", True),
+        "p.y.middle": ("from p.x import low", False),
+        "p.top": ("from p.x import high", False),
+    }
+    graph = import_graph("p", sources)
+    assert circles(graph) == []
+    assert circles(folders_of(graph, sources)) == [["p.x", "p.y"]]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +277,15 @@ def test_the_order_has_no_cycle():
         ("mlagents_envs.registry", "def f():\n    import mlagents_sim"),
         ("mlagents_envs.testing", "from mlagents import returns"),
         ("mlagents_envs.environment", "import pandas"),
+        ("mlagents_envs.base_env", "from mlagents_envs.environment import UnityEnvironment"),
+        ("mlagents_envs.rpc.steps", "from mlagents_envs import side_channel"),
+        ("mlagents_envs.foreign.from_gymnasium", "from mlagents_envs.registry import default_registry"),
+        ("mlagents_envs.new_room", "import mlagents_envs.rpc"),
+        ("mlagents_sim.physics.boxes", "from mlagents_sim.agent import AgentBatch"),
+        ("mlagents_sim.sensors.rays", "if TYPE_CHECKING:\n    from mlagents_sim.agent import AgentBatch"),
+        ("mlagents_sim.agent", "from . import academy"),
+        ("mlagents_sim.academy", "from mlagents_sim.authoring import Agent"),
+        ("mlagents_sim.authoring.world", "def f():\n    import mlagents_sim.examples.basic"),
         ("mlagents_sim.academy", "import jax.numpy as jnp"),
         ("mlagents_sim.academy", "from equinox import Module"),
         ("mlagents_sim.examples.basic", "from mlagents.settings import RunOptions"),
@@ -202,7 +364,7 @@ def assert_light(modules: list[str], heavy: set[str]) -> None:
 
 def test_importing_mlagents_envs_loads_nothing_heavy():
     """Left out: the adapters, whose libraries are optional, and the generator of the wire's messages."""
-    modules = modules_of("mlagents_envs", without=("envs", "communicator_objects"))
+    modules = modules_of("mlagents_envs", without=("envs", "foreign", "communicator_objects"))
     assert {"mlagents_envs", "mlagents_envs.base_env", "mlagents_envs.registry"} <= set(modules)
     assert_light(modules, TRAINING_LIBRARIES | {"mujoco", "numba", "mlagents_sim", "mlagents"})
 

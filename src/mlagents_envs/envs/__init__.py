@@ -1,11 +1,11 @@
-"""Adapters to the two libraries that users know, both ways; nothing is imported before it is asked for.
+"""Our environments as those of the two libraries that users know; nothing is imported before it is asked for.
 
 | from | to | class |
 |---|---|---|
 | any `BaseEnv` | Gymnasium | `unity_gym_env.UnityToGymWrapper` |
 | any `BaseEnv` | PettingZoo | `unity_parallel_env.UnityParallelEnv`, `unity_aec_env.UnityAECEnv` |
-| Gymnasium | `BaseEnv` | `from_gymnasium.GymnasiumEnvironment` |
-| PettingZoo | `BaseEnv` | `from_pettingzoo.PettingZooEnvironment` |
+
+The other direction is in `mlagents_envs.foreign`.
 
 Each registered environment is an attribute too, a `PettingZooEnvFactory`; a leading 3 is spelled out:
 

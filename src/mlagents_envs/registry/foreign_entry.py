@@ -41,7 +41,7 @@ class ForeignEntry(BaseRegistryEntry):
         Raises:
           UnityException: the library is not installed, has no such environment, or it cannot be learned.
         """
-        from mlagents_envs.envs.foreign import make_foreign
+        from mlagents_envs.foreign.by_name import make_foreign
 
         mode = {"render_mode": kwargs["render_mode"]} if kwargs.get("render_mode") else {}
         return make_foreign(self.identifier, seed=seed, num_areas=num_areas, side_channels=side_channels, **mode)

@@ -55,6 +55,8 @@ def test_empty_columns_have_the_declared_shapes_dtypes_and_values():
         assert column.dtype == FIELDS[name].dtype
         assert (column == FIELDS[name].initial).all()
     assert [o.dtype for o in columns.observations] == [np.float32, np.uint8]
+    assert columns.allowed.all()  # whoever says nothing of choices forbids none
+    assert {columns.reward.dtype, columns.group_reward.dtype, columns.log_prob.dtype} == {np.dtype(np.float32)}
 
 
 def test_flat_rows_keep_every_field():
@@ -146,6 +148,13 @@ def test_an_image_that_bytes_would_change_is_kept_as_floats(value):
     assert columns.observations[1].dtype == np.float32
     assert (columns.observations[1][1] == np.float32(value)).all()
     assert (columns.observations[1][0] == np.float32(51) / np.float32(255)).all()
+
+
+def test_bytes_go_into_a_column_of_floats_as_what_they_mean():
+    columns = Columns.empty(SPEC, 0, 1)
+    columns.match([np.zeros(0, np.float32)] * 2)
+    columns.write(0, 1, np.full((1, 3, 3), 51, np.uint8))
+    assert (columns.observations[1][0] == np.float32(0.2)).all()
 
 
 def test_a_buffer_of_the_version_before_is_read():

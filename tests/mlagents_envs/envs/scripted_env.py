@@ -13,7 +13,7 @@ from mlagents_envs.base_env import (
     ObservationType,
     TerminalSteps,
 )
-from mlagents_envs.envs.local_env import LocalEnv
+from mlagents_envs.foreign.local_env import LocalEnv
 
 NAME = "Actor?team=0"
 ONE_CONTINUOUS = ActionSpec.create_continuous(1)

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple
-from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
-from mlagents_envs.envs.from_gymnasium import GymnasiumEnvironment, make_gymnasium
 from mlagents_envs.envs.unity_gym_env import UnityToGymWrapper
 from mlagents_envs.exception import UnityActionException, UnityEnvironmentException, UnityObservationException
+from mlagents_envs.foreign.encoding import ActionDecoder, ObservationEncoder
+from mlagents_envs.foreign.from_gymnasium import GymnasiumEnvironment, make_gymnasium
 from mlagents_envs.registry import default_registry
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.testing import check_env

@@ -11,9 +11,9 @@ from pettingzoo.utils.conversions import turn_based_aec_to_parallel
 from zoo_games import Countdown, Nim
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple
-from mlagents_envs.envs.from_pettingzoo import PettingZooEnvironment, make_pettingzoo
 from mlagents_envs.envs.unity_parallel_env import UnityParallelEnv
 from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.foreign.from_pettingzoo import PettingZooEnvironment, make_pettingzoo
 from mlagents_envs.registry import default_registry
 from mlagents_envs.testing import check_env
 

@@ -12,8 +12,8 @@ import pytest
 
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import load_run_settings
-from mlagents_envs.envs.foreign import make_foreign
 from mlagents_envs.exception import UnityEnvironmentException
+from mlagents_envs.foreign.by_name import make_foreign
 from toys.training import greedy_returns, ppo_settings, train
 
 ROOT = Path(__file__).resolve().parents[3]

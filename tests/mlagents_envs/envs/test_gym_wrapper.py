@@ -237,8 +237,8 @@ def test_a_seed_without_effect_is_told_once(caplog):
 def test_the_wrapper_needs_no_pettingzoo_and_the_package_needs_neither():
     code = (
         "import sys; sys.modules['pettingzoo'] = None\n"
-        "import mlagents_envs.envs, mlagents_envs.envs.foreign, mlagents_envs.envs.env_helpers\n"
+        "import mlagents_envs.envs, mlagents_envs.foreign.by_name, mlagents_envs.envs.env_helpers\n"
         "assert 'gymnasium' not in sys.modules\n"
-        "import mlagents_envs.envs.unity_gym_env, mlagents_envs.envs.from_gymnasium\n"
+        "import mlagents_envs.envs.unity_gym_env, mlagents_envs.foreign.from_gymnasium\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

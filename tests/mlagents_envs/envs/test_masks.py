@@ -9,9 +9,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from pettingzoo import ParallelEnv
 
-from mlagents_envs.envs.from_gymnasium import GymnasiumEnvironment
-from mlagents_envs.envs.from_pettingzoo import PettingZooEnvironment
 from mlagents_envs.exception import UnityActionException
+from mlagents_envs.foreign.from_gymnasium import GymnasiumEnvironment
+from mlagents_envs.foreign.from_pettingzoo import PettingZooEnvironment
 
 NAME = "Maze?team=0"
 ONE, TWO, BINARY = spaces.Discrete(3), spaces.MultiDiscrete([2, 3]), spaces.MultiBinary(2)

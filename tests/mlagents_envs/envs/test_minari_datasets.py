@@ -14,7 +14,7 @@ minari = pytest.importorskip("minari")
 pytest.importorskip("h5py")
 spaces = pytest.importorskip("gymnasium").spaces
 
-from mlagents_envs.envs.minari_datasets import from_minari, to_minari  # noqa: E402
+from mlagents_envs.foreign.minari_datasets import from_minari, to_minari  # noqa: E402
 
 EVEN = Axis.TRANSLATIONAL_EQUIVARIANCE
 CAMERA = ObservationSpec((3, 20, 24), (Axis.NONE, EVEN, EVEN), Kind.DEFAULT, "camera")

@@ -12,10 +12,10 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import SyncVectorEnv
 from zoo_games import Countdown
 
-from mlagents_envs.envs.foreign import make_foreign
-from mlagents_envs.envs.from_gymnasium import GymnasiumEnvironment
-from mlagents_envs.envs.from_pettingzoo import PettingZooEnvironment
 from mlagents_envs.exception import UnityActionException, UnityEnvironmentException, UnityObservationException
+from mlagents_envs.foreign.by_name import make_foreign
+from mlagents_envs.foreign.from_gymnasium import GymnasiumEnvironment
+from mlagents_envs.foreign.from_pettingzoo import PettingZooEnvironment
 
 GOOD = np.zeros(2, np.float32), 0.0, False, False, {}
 

@@ -36,8 +36,8 @@ from mlagents_envs.base_env import (
     ObservationSpec,
     ObservationType,
 )
-from mlagents_envs.envs.masks import MASK_KEY
 from mlagents_envs.exception import UnityActionException, UnityObservationException
+from mlagents_envs.foreign.masks import MASK_KEY
 from mlagents_envs.logging_util import get_logger
 
 logger = get_logger(__name__)

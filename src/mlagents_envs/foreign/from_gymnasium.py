@@ -23,11 +23,11 @@ from PIL import Image, ImageOps
 
 from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.behavior_id import BehaviorId
-from mlagents_envs.envs.checked import CheckedEnv
-from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
-from mlagents_envs.envs.local_env import LocalEnv, import_module
-from mlagents_envs.envs.masks import MASK_KEY, forbidden, has_mask, join_columns, join_rows
 from mlagents_envs.exception import UnityEnvironmentException, UnityException
+from mlagents_envs.foreign.checked import CheckedEnv
+from mlagents_envs.foreign.encoding import ActionDecoder, ObservationEncoder
+from mlagents_envs.foreign.local_env import LocalEnv, import_module
+from mlagents_envs.foreign.masks import MASK_KEY, forbidden, has_mask, join_columns, join_rows
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.stepped_env import Report
 from mlagents_envs.user_errors import describe

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec
 from mlagents_envs.demonstrations import Demonstration, DemonstrationError, DemonstrationWriter, Episode
-from mlagents_envs.envs.encoding import ActionDecoder, ObservationEncoder
-from mlagents_envs.envs.masks import MASK_KEY
+from mlagents_envs.foreign.encoding import ActionDecoder, ObservationEncoder
+from mlagents_envs.foreign.masks import MASK_KEY
 
 _Array = NDArray[Any]
 

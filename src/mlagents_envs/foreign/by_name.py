@@ -26,11 +26,11 @@ def make_foreign(
     kind, _, inner = name.partition(":")
     try:
         if kind == "gym":
-            from mlagents_envs.envs.from_gymnasium import make_gymnasium
+            from mlagents_envs.foreign.from_gymnasium import make_gymnasium
 
             make: Callable[..., BaseEnv] = make_gymnasium
         else:
-            from mlagents_envs.envs.from_pettingzoo import make_pettingzoo
+            from mlagents_envs.foreign.from_pettingzoo import make_pettingzoo
 
             make = make_pettingzoo
     except ImportError as error:

@@ -196,7 +196,8 @@ def _minari_datasets() -> ModuleType:
         from mlagents_envs.envs import minari_datasets
     except ImportError as error:
         raise UsageError("Minari's datasets need gymnasium and minari: pip install 'minari[hdf5]' gymnasium") from error
-    return minari_datasets
+    module: ModuleType = minari_datasets
+    return module
 
 
 def _load(arguments: argparse.Namespace) -> Demonstration:

@@ -58,13 +58,13 @@ class Settings(BaseModel):
 
 
 def broken_rules(*violations: Violation) -> PydanticCustomError:
-    """The error of valid fields that do not go together."""
+    """Return the error of valid fields that do not go together."""
     problems = "; ".join(violation.problem for violation in violations)
     return PydanticCustomError("rules", "{problems}", {"problems": problems, "violations": violations})
 
 
 def unknown_choice(allowed: list[str]) -> PydanticCustomError:
-    """The error of a name that is not in a table of choices."""
+    """Return the error of a name that is not in a table of choices."""
     return PydanticCustomError("unknown_choice", "expected one of {allowed}", {"allowed": allowed})
 
 

@@ -37,7 +37,7 @@ class HyperparameterSettings(Settings):
     """How the learning rate moves until max_steps: linear (down to 1e-10) or constant."""
 
     def violations(self) -> Iterator[Violation]:
-        """The buffer must hold a minibatch, or no gradient step is ever taken."""
+        """Yield the fault of a buffer that does not hold a minibatch: no gradient step is ever taken."""
         if self.batch_size > self.buffer_size:
             yield Violation(
                 (("batch_size",), ("buffer_size",)),

@@ -58,7 +58,7 @@ class UniformParameters(SamplerParameters):
     """Upper end."""
 
     def violations(self) -> Iterator[Violation]:
-        """The interval must not be upside down."""
+        """Yield the fault of an interval that is upside down."""
         if self.min_value > self.max_value:
             yield Violation(
                 (("min_value",), ("max_value",)),

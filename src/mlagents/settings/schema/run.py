@@ -227,7 +227,7 @@ class RunSettings(Settings):
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     def written_in(self, tree: Section) -> RunSettings:
-        """The same settings, which know that they were written in this mapping."""
+        """Return the same settings, which know that they were written in this mapping."""
         settings = self.model_copy()
         settings._origin = Origin(tree)
         return settings
@@ -242,7 +242,7 @@ class RunSettings(Settings):
         return self.torch_settings.device or "cpu"
 
     def behavior(self, name: str) -> BehaviorSettings:
-        """Settings of the behavior that the environment calls `name` (without `?team=`).
+        """Return the settings of the behavior that the environment calls `name` (without `?team=`).
 
         Raises:
             SettingsError: neither `behaviors` nor `default_settings` covers it.

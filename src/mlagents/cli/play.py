@@ -72,6 +72,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="copies of the scene (default: as many as usual, or 1 with --heuristic, --video or --screenshot)",
     )
+    _add_recording(parser)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--deterministic", action="store_true", help="take the most likely actions")
+    mode.add_argument(
+        "--stochastic",
+        dest="deterministic",
+        action="store_false",
+        help="sample actions, as in training (default)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def _add_recording(parser: argparse.ArgumentParser) -> None:
+    """Add what is kept of the play: recordings, videos, pictures."""
     parser.add_argument(
         "--record",
         type=file_of_type(".demo"),
@@ -96,16 +111,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="save a picture of the play after one second as .png",
     )
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--deterministic", action="store_true", help="take the most likely actions")
-    mode.add_argument(
-        "--stochastic",
-        dest="deterministic",
-        action="store_false",
-        help="sample actions, as in training (default)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,7 @@ _log = get_logger(__name__)
 
 LearnerFactory = Callable[[str, BehaviorSpec, BehaviorSettings, int], Learner]
 FindWeights = Callable[[str, BehaviorSettings], InitialState | None]
+FindRating = Callable[[str], Rating | None]
 
 
 def _ppo(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
@@ -121,24 +123,9 @@ def build(settings: RunSettings, results_dir: Path | None, stop: StopSignals | N
 def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, stop: StopSignals) -> Run:
     trainers = [*LEARNERS, *plugins.names(TRAINER_TYPE_GROUP)]
     checkpoint = settings.checkpoint_settings
-    seed = settings.env_settings.seed
     layout = Layout(checkpoint.run_id, results_dir)
-    source = _source(settings, layout, seed)
-    on_cluster = settings.ray_settings.address is not None
-    faults = StartFaults(CheckpointError, RunInUse, SettingsError, UnknownEnvironment, SamplerException)
-    with faults.noted():
-        refuse_hopeless(settings, trainers)
-    with faults.noted():
-        weights = _initial_weights(settings, results_dir)
-        inherited = _inherited_rating(settings, results_dir)
-    with faults.noted():
-        folder.claim()
-    with faults.noted():
-        parameters = _parameters(settings)
-    with faults.noted():
-        if not on_cluster:  # there, the environment need not be on this machine
-            source.is_named()
-    faults.raise_all()
+    source = _source(settings, layout, settings.env_settings.seed)
+    weights, inherited, parameters = _checked(settings, results_dir, folder, source, trainers)
     checkpoints = folder.checkpoints
     if checkpoint.resume:
         parameters.load_state_dict({"lessons": {"number": checkpoints.lessons}})
@@ -150,38 +137,15 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
     league = _league(settings, checkpoints)
     evaluator, baselines = _judges(settings, source)
     sampler = _sampler(settings, source)
-    training = not checkpoint.inference
     coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in sampler.behavior_specs})
-
-    def make_behavior(name: str, spec: BehaviorSpec) -> Behavior:
-        behavior_settings = coverage.settings_of(name)
-        refuse_idle(name, spec)
-        learner = make_learner(name, spec, behavior_settings, seed)
-        behavior = Behavior(name, spec, behavior_settings, learner, statistics, stream(seed, name, "actions"), training)
-        saved = name in checkpoints.behaviors
-        if checkpoint.resume and (saved or checkpoint.inference):
-            learner.load_state_dict(checkpoints.load(name))
-            behavior.count_from_here()
-            _log.info("%s: resuming training from step %d.", name, learner.steps)
-            if behavior.finished:
-                _log.warning("%s", already_trained(name, learner.steps, behavior_settings.max_steps))
-        elif (found := weights(name, behavior_settings)) is not None:
-            learner.initialize_from(found.state)
-            _log.info("%s: weights from %s; steps start at 0.", name, found.origin)
-        if checkpoint.resume and not saved:
-            _log.warning("%s: the run has no checkpoint of it; it starts from step 0.", name)
-        _enter(league, behavior, checkpoints, layout, inherited)
-        max_steps[name] = behavior_settings.max_steps
-        if behavior_settings.self_play is not None:
-            statistics.add_property(name, StatsPropertyType.SELF_PLAY, True)
-        return behavior
-
     return Run(
         settings=settings,
         layout=layout,
         checkpoints=checkpoints,
         sampler=sampler,
-        make_behavior=make_behavior,
+        make_behavior=_BehaviorMaker(
+            settings, coverage, checkpoints, layout, weights, inherited, league, statistics, max_steps
+        ),
         statistics=statistics,
         progress=console.progress,
         parameters=parameters,
@@ -193,6 +157,86 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         stop=stop,
         baselines=baselines,
     )
+
+
+def _checked(
+    settings: RunSettings, results_dir: Path | None, folder: RunFolder, source: EnvironmentSource, trainers: list[str]
+) -> tuple[FindWeights, FindRating, ParameterSchedule]:
+    """Look for everything that can be wrong before anything starts; claim the run's folder.
+
+    Returns: how initial weights and ratings are found, and the parameters of the environments.
+
+    Raises:
+      StartError: several faults; one alone is raised as it is.
+    """
+    faults = StartFaults(CheckpointError, RunInUse, SettingsError, UnknownEnvironment, SamplerException)
+    with faults.noted():
+        refuse_hopeless(settings, trainers)
+    with faults.noted():
+        weights = _initial_weights(settings, results_dir)
+        inherited = _inherited_rating(settings, results_dir)
+    with faults.noted():
+        folder.claim()
+    with faults.noted():
+        parameters = _parameters(settings)
+    with faults.noted():
+        if settings.ray_settings.address is None:  # on a cluster the environment need not be on this machine
+            source.is_named()
+    faults.raise_all()
+    return weights, inherited, parameters
+
+
+@dataclass(frozen=True)
+class _BehaviorMaker:
+    """Makes a behavior when the environment shows it: fresh, with the weights of another run, or resumed.
+
+    Attributes:
+      settings: of the run. coverage: says which section is the behavior's.
+      checkpoints: of the run. layout: where its files are.
+      weights, inherited: how initial weights and ratings are found.
+      league: which it enters. statistics: which it writes.
+      max_steps: behavior -> steps of its training, noted here.
+    """
+
+    settings: RunSettings
+    coverage: Coverage
+    checkpoints: Checkpoints
+    layout: Layout
+    weights: FindWeights
+    inherited: FindRating
+    league: League
+    statistics: Statistics
+    max_steps: dict[str, int]
+
+    def __call__(self, name: str, spec: BehaviorSpec) -> Behavior:
+        settings = self.coverage.settings_of(name)
+        refuse_idle(name, spec)
+        seed, training = self.settings.env_settings.seed, not self.settings.checkpoint_settings.inference
+        learner = make_learner(name, spec, settings, seed)
+        rng = stream(seed, name, "actions")
+        behavior = Behavior(name, spec, settings, learner, self.statistics, rng, training)
+        self._load(behavior)
+        _enter(self.league, behavior, self.checkpoints, self.layout, self.inherited)
+        self.max_steps[name] = settings.max_steps
+        if settings.self_play is not None:
+            self.statistics.add_property(name, StatsPropertyType.SELF_PLAY, True)
+        return behavior
+
+    def _load(self, behavior: Behavior) -> None:
+        """Give the learner what it goes on from."""
+        name, learner = behavior.name, behavior.learner
+        wanted, saved = self.settings.checkpoint_settings, name in self.checkpoints.behaviors
+        if wanted.resume and (saved or wanted.inference):
+            learner.load_state_dict(self.checkpoints.load(name))
+            behavior.count_from_here()
+            _log.info("%s: resuming training from step %d.", name, learner.steps)
+            if behavior.finished:
+                _log.warning("%s", already_trained(name, learner.steps, behavior.settings.max_steps))
+        elif (found := self.weights(name, behavior.settings)) is not None:
+            learner.initialize_from(found.state)
+            _log.info("%s: weights from %s; steps start at 0.", name, found.origin)
+        if wanted.resume and not saved:
+            _log.warning("%s: the run has no checkpoint of it; it starts from step 0.", name)
 
 
 def _has_self_play(settings: RunSettings) -> bool:
@@ -219,7 +263,7 @@ def _enter(
     behavior: Behavior,
     checkpoints: Checkpoints,
     layout: Layout,
-    inherited: Callable[[str], Rating | None],
+    inherited: FindRating,
 ) -> None:
     """Let a behavior take part in self-play, with the snapshots of the run that is resumed."""
     self_play = behavior.settings.self_play

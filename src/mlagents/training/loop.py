@@ -239,9 +239,14 @@ class TrainingLoop:
             name = BehaviorId.parse(full_name).name
             if name not in self.behaviors:
                 self._add(name, spec)
+        if "sampler" not in state:
+            _log.warning(
+                "The run goes on with new episodes: it was stopped by an older version, whose form is another."
+            )
+            return
         try:
             self._sampler.load_state_dict(state["sampler"])
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             _log.warning("The run goes on with new episodes: %s", error)
             return
         self._sampler.apply({}, self._change_opponents()._replace(reset=False))

@@ -115,7 +115,7 @@ def test_actions_are_compared_as_the_environment_gets_them(path, squashed, reach
         rng, signal = np.random.default_rng(1), make(path, use_actions=True)
         estimates[name] = signal.learn(rows, rng, 200, 20)["Policy/GAIL Policy Estimate"]
     assert abs(estimates["same"] - 0.5) < 0.02
-    assert estimates["weaker"] < 0.45
+    assert estimates["weaker"] < 0.475
 
 
 def test_vail_says_what_passes_and_its_price(path):

@@ -125,3 +125,38 @@ def test_a_reset_drops_what_was_begun():
     sampler.collect()
     (collected,) = sampler.collect()
     assert all(s.columns.observations[0][0, 0] == 0.0 for s in collected.segments)
+
+
+def test_weights_stay_as_long_as_an_episode_plays_with_them():
+    """A snapshot that the next assignment names no more goes on with the episodes it began, and then is forgotten."""
+    sampler, sampling = make_sampler(horizon=100)
+    spec = begin(sampler, sampling)
+    first, second = WeightsId("Walk", 1), WeightsId("Walk", 2)
+    sampler.publish({w: Weights(policy_that(spec, -1), 0) for w in (first, second)})
+    sampler.apply({}, Assignment({(WALK, 0): first}))
+    sampler.collect()
+    assert set(sampler.weights_in_play()) == {first}
+    sampler.apply({}, Assignment({(WALK, 0): second}))
+    _, episodes = collect(sampler, 60)
+    assert {e.weights for e in episodes} == {first, second}
+    assert set(sampler.weights_in_play()) == {second}
+
+
+class BrokenEnds(Walk):
+    """The rewards of ends are infinite."""
+
+    def step(self):
+        super().step()
+        self._steps[1].reward[:] = np.inf
+
+
+def test_ends_are_guarded_like_decisions(caplog):
+    sampler = LocalSampler(
+        InlinePool(BrokenEnds("continuous", agents=3), EnvironmentParametersChannel(), StatsSideChannel())
+    )
+    sampler.reset({})
+    begin(sampler, Sampling(100, False, np.random.default_rng(0)))
+    episodes = [e for _ in range(6) for c in sampler.collect() for e in c.episodes]
+    assert episodes
+    assert all(np.isfinite(e.reward) for e in episodes)
+    assert "the reward of agent" in caplog.text

@@ -132,10 +132,11 @@ def test_weights_stay_as_long_as_an_episode_plays_with_them():
     sampler, sampling = make_sampler(horizon=100)
     spec = begin(sampler, sampling)
     first, second = WeightsId("Walk", 1), WeightsId("Walk", 2)
-    sampler.publish({w: Weights(policy_that(spec, -1), 0) for w in (first, second)})
+    sampler.publish({first: Weights(policy_that(spec, -1), 0)})
     sampler.apply({}, Assignment({(WALK, 0): first}))
     sampler.collect()
     assert set(sampler.weights_in_play()) == {first}
+    sampler.publish({second: Weights(policy_that(spec, -1), 0)})
     sampler.apply({}, Assignment({(WALK, 0): second}))
     _, episodes = collect(sampler, 60)
     assert {e.weights for e in episodes} == {first, second}

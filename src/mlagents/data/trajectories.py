@@ -178,10 +178,10 @@ class Trajectories:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is stored, as copies; rows that are not in use are 0."""
-        unused = np.arange(self.horizon + 1) > self.length[:, np.newaxis]
+        rows, length = np.arange(self.horizon + 1), self.length[:, np.newaxis]
         columns = {name: column[self._slot] for name, column in self.columns.named()}
-        for column in columns.values():
-            column[unused] = 0
+        for name, column in columns.items():
+            column[rows > length + (name == "memory")] = 0  # the memory after a decision is a row ahead
         return {
             "columns": columns,
             "lanes": {name: values.copy() for name, values in self._per_lane().items()},

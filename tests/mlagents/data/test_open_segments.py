@@ -149,3 +149,18 @@ def test_a_lane_that_begins_a_segment_leaves_the_version_of_the_others():
         grid.begin(np.array(lanes), WeightsId("B"), version)
         decide(grid, lanes)
     assert [end(grid, lane)[0].version for lane in (0, 1)] == [0, 1]
+
+
+@pytest.mark.parametrize("decisions", [1, 2, 3, 4, 5])
+def test_the_memory_after_the_last_decision_survives(decisions):
+    """A run is stopped when agents wait for what comes of their decisions: their memory is a row ahead by then."""
+    grids = [Trajectories(BehaviorId("B"), behavior(1, continuous=1), 3, memory_size=2) for _ in range(2)]
+    grid, other = grids
+    grid.grow(1)
+    for number in range(1, decisions + 1):
+        observe(grid, [0], [0])
+        decide(grid, [0], floats([number, -number]))
+    other.load_state_dict(grid.state_dict())
+    for one in grids:
+        observe(one, [0], [0])
+    assert grid.memory(LANE).tolist() == other.memory(LANE).tolist() == [[decisions, -decisions]]

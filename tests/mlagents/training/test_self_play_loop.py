@@ -123,10 +123,11 @@ def test_sac_plays_too():
 def test_with_memory():
     memory = {"hidden_units": 8, "num_layers": 1, "memory": {"memory_size": 4, "sequence_length": 4}}
     settings = ppo_settings(10_000, FAST, self_play=SELF_PLAY, **SMALL | {"network_settings": memory})
-    first = Played(Race, 31, settings)
+    whole, first = Played(Race, 60, settings), Played(Race, 31, settings)
     rest = Played(Race, 29, settings, first)
     assert rest.league.standings.results
     assert len(rest.snapshots) > len(first.snapshots) > 1
+    assert_same(rest.state, whole.state)
 
 
 def test_a_game_that_never_ends_is_said(caplog):

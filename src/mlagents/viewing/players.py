@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mlagents.errors import UsageError
-from mlagents.inference.heuristic_policy import HeuristicPolicy
 from mlagents.viewing.keyboard import Game, KeyboardPlayer, Playable, describe_keys
 from mlagents.viewing.seats import open_seat
 
@@ -33,6 +32,8 @@ def heuristic_players(env: BaseEnv, name: str, screen: str | None) -> Iterator[M
     heuristic: Callable[[str], ActionTuple] | None = getattr(env, "heuristic", None)
     if heuristic is None:
         raise UsageError("--heuristic is for environments of mlagents_sim, and this is none; give --model")
+    from mlagents.inference.heuristic_policy import HeuristicPolicy  # not above: it loads onnx
+
     rules = {behavior: HeuristicPolicy(heuristic, behavior) for behavior in env.behavior_specs}
     playable = keyboard_playable(env)
     if playable is None:

@@ -71,7 +71,7 @@ def basic_rows(path: Path) -> list[Row]:
             earned = (terminals if len(terminals) else decisions).reward[0]
             wrong += not (np.isclose(earned, reward) and np.array_equal(decisions.obs[0][0], seen))
             total += float(earned)
-        if episode.ended:
+        if episode.is_whole:
             returns.append(total)
     return [
         Row("Basic", f"{demonstration.decisions} decisions: other outcomes than recorded", 0.0, wrong, RECORDING),

@@ -90,10 +90,7 @@ def test_the_loss_is_that_of_the_paper(a2c):
     rows, networks = learner._rows, learner._trained.networks_of(learner._trained.state.parameters)
     inputs = networks.body.layout.sorted(tuple(rows.columns.observations))
     rollout = a2c.Rollout(
-        tuple(rows.columns.observations),
-        rows.columns.continuous,
-        rows.columns.discrete,
-        rows.columns.allowed,
+        rows.columns,
         rows.columns.reward[:, None],
         rows.terminated[:, None],
         rows.closing,

@@ -66,7 +66,7 @@ def test_a_position_shown_as_pixels_to_every_encoder(algorithm, encoder):
 
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_the_nearest_of_one_to_three(algorithm):
-    steps = {"ppo": 8_000, "sac": 4_000}[algorithm]
+    steps = {"ppo": 12_000, "sac": 4_000}[algorithm]
     assert solved(entities(3), settings(algorithm, steps)) >= 0.95
 
 

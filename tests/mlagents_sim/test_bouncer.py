@@ -209,7 +209,7 @@ def test_the_recorded_jumps(shared_data) -> None:
     errors = []
     for episode in load_demonstration(shared_data / "demos" / "ExpertBouncer.demo").episodes:
         places = episode.obs[0][:, 12:15].astype(np.float64)
-        jumps = len(episode.action.continuous) - episode.ended
+        jumps = len(episode.action.continuous) - episode.is_whole
         for start, end, action in zip(places[:jumps], places[1:], episode.action.continuous[:jumps], strict=False):
             jump(world, start, action)
             errors.append(np.abs(world.areas.position[0] - end).max())

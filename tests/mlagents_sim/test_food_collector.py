@@ -323,8 +323,8 @@ def test_who_runs_to_the_nearest_food_it_sees_earns_much() -> None:
 def test_the_recorded_velocities(shared_data) -> None:
     """One decision from each recorded velocity on an empty field: what was near in Unity was not recorded.
 
-    The action that leads from one record to the next is stored with the next. Left out are frozen agents, and those
-    that fall after a reset.
+    The action that leads from one record to the next is stored with the next, which the reader finds out. Left out are
+    frozen agents, and those that fall after a reset.
     """
     world = make_world()
     boxes, food = world.areas.boxes, world.areas.food
@@ -339,7 +339,7 @@ def test_the_recorded_velocities(shared_data) -> None:
                 continue
             boxes.position[0, 0], boxes.yaw[0, 0] = (0.0, REST, 0.0), 0.0
             boxes.velocity[0, 0] = (own[row, 0], 0.0, own[row, 1])
-            play(world, 5, tuple(episode.action.discrete[row + 1]))
+            play(world, 5, tuple(episode.action.discrete[row]))
             errors.append(np.abs(see(world)[1] - own[row + 1]).max())
             near.append(min(reach[row], reach[row + 1]))
     exact, free = np.array(errors) < 0.02, np.array(near) > 3.0

@@ -194,7 +194,7 @@ def loss(
     policy: Judged,
     share: Float[Array, " rows"],
     noise: Float[Array, "3 rows z"] | None,
-    beta: Float[Array, ""],
+    beta: Float[Array, ""] | np.float32,
 ) -> tuple[Float[Array, ""], Parts]:
     """Return the loss of a minibatch, and its parts.
 
@@ -224,6 +224,6 @@ BETA_RATE = 0.0005
 """Step size of the price of information, alpha_beta in Peng et al. alg. 1."""
 
 
-def next_beta(beta: Float[Array, ""], passed: Float[Array, ""]) -> Float[Array, ""]:
+def next_beta(beta: Float[Array, ""] | np.float32, passed: Float[Array, ""] | np.float32) -> Float[Array, ""]:
     """Return the price of information after a dual step: it rises while too much passes (arXiv:1810.00821 eq. 9)."""
     return jnp.maximum(0.0, beta + BETA_RATE * (passed - INFORMATION))

@@ -103,7 +103,7 @@ def learn(
     order: Int[Array, "most rows"],
     chosen: Int[Array, "most rows"],
     minibatches: Int[Array, ""] | np.int32,
-    learning_rate: np.float32,
+    learning_rate: Float[Array, ""] | np.float32,
     seed: UInt32[Array, ""] | np.uint32,
     *,
     recipe: Recipe,

@@ -78,7 +78,7 @@ def learn(
     transitions: Transitions,
     order: Int[Array, "most rows"],
     minibatches: Int[Array, ""] | np.int32,
-    learning_rate: np.float32,
+    learning_rate: Float[Array, ""] | np.float32,
     *,
     recipe: Recipe,
 ) -> tuple[TrainedState, Float[Array, ""], Bool[Array, ""]]:

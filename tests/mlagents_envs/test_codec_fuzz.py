@@ -149,10 +149,15 @@ def fuzz_messages(count, seed, monkeypatch):
         communicator.data = rng.choice(reports)
         env.reset()  # what is valid works, whatever came before
         assert len(env.get_steps(NAME)[0]) == 3
+        announced = dict(env.behavior_specs)
         with contextlib.suppress(UnityException):
             communicator.data = mutate_report(communicator.data, rng)
             env.step()
             survived += 1
+        if dict(env.behavior_specs) != announced:  # damage that reads as a valid announcement holds from then on
+            env.close()
+            communicator.data = hello
+            env = environment()
         with contextlib.suppress(UnityException):
             communicator.data = mutate(hello, rng)
             environment().close()

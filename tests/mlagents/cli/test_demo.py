@@ -99,7 +99,7 @@ def test_a_heuristic_plays(tmp_path, capsys):
     (tmp_path / "game.py").write_text(GAME)
     assert main(["play", str(tmp_path / "game.py"), "--heuristic", "--episodes", "3", "--json"]) == 0
     (behavior,) = json.loads(capsys.readouterr().out)["behaviors"].values()
-    assert behavior == {"mean": 1.0, "std": 0.0, "episodes": 3, "mean_length": 5.0}
+    assert behavior == {"mean": 1.0, "std": 0.0, "episodes": 3, "mean_length": 5.0, "group_mean": 0.0}
 
 
 def test_agents_without_a_heuristic(tmp_path, capsys):

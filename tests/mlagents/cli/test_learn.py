@@ -255,7 +255,6 @@ def test_same_seed_same_weights(folder):
         (CONFIG.replace("batch_size", "batchsize"), ["basic.yaml:4:", "batchsize", "did you mean", "batch_size"]),
         (CONFIG.replace("batch_size: 32", "batch_size: many"), ["basic.yaml:4:", "batch_size", "many"]),
         (CONFIG.replace("trainer_type: ppo", "trainer_type: pppo"), ["basic.yaml:3:", "pppo", "ppo"]),
-        (CONFIG.replace("trainer_type: ppo", "trainer_type: poca"), ["poca", "available"]),
         (CONFIG.replace("  Basic:", "  Other:"), ["Basic", "Other"]),
         ("behaviors: [", ["basic.yaml:"]),
         ("", ["basic.yaml"]),

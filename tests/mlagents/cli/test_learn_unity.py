@@ -101,7 +101,7 @@ def test_numbers_that_are_not_finite_are_repaired_and_stop_the_run_when_they_kee
     with start(folder, scenario="nan") as process:
         output = finish(process)
     assert process.returncode == 1, output
-    assert "behavior Basic: vector of agent 0 in environment 0 is nan at [1], near step 3" in output
+    assert "behavior Basic: vector of agent 0 in environment 0 is nan at [1], in decision round" in output
     assert output.count("before the run stops") == 10
     assert "This was number 11: the run stops here" in output
     assert "restarted" not in output

@@ -41,7 +41,7 @@ def test_json(entry, capsys):
     arguments = ["--model", "random", "--episodes", "2", "--seed", "5", "--json", "--deterministic"]
     assert main(["play", "TwoBehaviors", *arguments]) == 0
     report = json.loads(capsys.readouterr().out)
-    behavior = {"mean": 2.5, "std": 0.0, "episodes": 2, "mean_length": 4.0}
+    behavior = {"mean": 2.5, "std": 0.0, "episodes": 2, "mean_length": 4.0, "group_mean": 0.0}
     assert report == {
         "environment": "TwoBehaviors",
         "deterministic": True,

@@ -68,7 +68,7 @@ def test_a_source_makes_them():
 
 @pytest.mark.parametrize("kind", ["gym", "pettingzoo"])
 def test_a_missing_library_is_told_with_the_extra_that_brings_it(monkeypatch, kind):
-    for module in [name for name in sys.modules if name.startswith("mlagents_envs.envs.")]:
+    for module in [name for name in sys.modules if name.startswith(("mlagents_envs.envs.", "mlagents_envs.foreign."))]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "gymnasium", None)
     with pytest.raises(UnityEnvironmentException, match=rf"gymnasium.*pip install 'mlagents-jax\[{kind}\]'"):

@@ -146,12 +146,13 @@ def fuzz_messages(count, seed, monkeypatch):
                 env.close()
             communicator.data = hello
             env = environment()
-        communicator.data = rng.choice(reports)
+            report = rng.choice(reports)
+        communicator.data = report
         env.reset()  # what is valid works, whatever came before
         assert len(env.get_steps(NAME)[0]) == 3
         announced = dict(env.behavior_specs)
         with contextlib.suppress(UnityException):
-            communicator.data = mutate_report(communicator.data, rng)
+            communicator.data = mutate_report(report, rng)
             env.step()
             survived += 1
         if dict(env.behavior_specs) != announced:  # damage that reads as a valid announcement holds from then on

@@ -205,9 +205,10 @@ class PettingZooEnvironment(LocalEnv):
             game.kinds[agent] = kind
 
     def _new_behavior(self, agent: Any, alone: bool) -> BehaviorName:
-        stem = re.sub(r"_?\d+$", "", str(agent))
-        names = [self._name] if alone else [f"{self._name}_{stem}", f"{self._name}_{agent}"]
-        names.append(f"{self._name}_{agent}_{len(self._kinds)}")
+        plain = str(agent).partition("?")[0]  # our own adapter's agents carry `?team=0?agent_id=1`
+        stem = re.sub(r"_?\d+$", "", plain)
+        names = [self._name] if alone else [f"{self._name}_{stem}", f"{self._name}_{plain}"]
+        names.append(f"{self._name}_{plain}_{len(self._kinds)}")
         return next(name for name in (str(BehaviorId(name)) for name in names) if name not in self._specs)
 
     def _close(self) -> None:

@@ -46,6 +46,7 @@ def test_empty_columns_have_the_declared_shapes_dtypes_and_values():
         "reward": (),
         "group_reward": (),
         "group_id": (),
+        "group_size": (),
         "tick": (),
     }
     assert shapes.keys() == FIELDS.keys()

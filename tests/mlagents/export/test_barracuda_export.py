@@ -75,7 +75,8 @@ def test_the_file_does_what_the_policy_does(case, tmp_path):
     report = export_barracuda(policy_for(spec, **network), spec, tmp_path / "folder" / "model.nn")
     errors = report.max_error
     assert set(errors) == {"action"} | ({"recurrent_out_c", "recurrent_out_h"} if "memory" in network else set())
-    assert max(errors.values()) <= (3e-5 if network.get("squashed") else 1e-5)
+    larger = network.get("squashed") or network.get("vis_encode_type") == "resnet"  # actions of tens, or deep sums
+    assert max(errors.values()) <= (3e-5 if larger else 1e-5)
 
 
 def steps_of(observations, masks=None):

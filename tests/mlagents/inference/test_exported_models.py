@@ -44,6 +44,7 @@ def test_acts_like_the_policy(exported, steps, rng):
     np.testing.assert_array_equal(actions.discrete, np.stack(choices, axis=1))
 
 
+@pytest.mark.slow  # a timing: it says nothing while something else runs
 def test_costs_little_more_than_the_network(exported, steps, rng):
     """Preparing inputs and noise for 64 agents adds less than a fifth; 1.4 leaves room for a busy machine."""
     _, spec, path = exported

@@ -202,11 +202,11 @@ def test_ctrl_c_at_any_time(folder, flags):
 def test_all_faults_of_a_start_are_said_at_once_and_leave_nothing(here, capsys):
     (here / "models/r").mkdir(parents=True)
     (here / "models/r/configuration.yaml").write_text("")
-    (here / "run.yaml").write_text((CONFIG % 10).replace("trainer_type: ppo", "trainer_type: poca"))
+    (here / "run.yaml").write_text(CONFIG % 10)
     before = files(here)
     assert main(command(env="Basik")[3:]) == 1
     errors = capsys.readouterr().err
-    for words in ("run.yaml:3:", "'poca'", "The run id 'r' is taken", "--env=Basik", "did you mean Basic?"):
+    for words in ("The run id 'r' is taken", "--env=Basik", "did you mean Basic?"):
         assert words in errors
     assert errors.count("error:") == 1
     assert files(here) == before

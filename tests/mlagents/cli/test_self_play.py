@@ -187,7 +187,7 @@ def test_killed_and_resumed_with_ratings_and_snapshots():
     write(max_steps=10**8, extra="")
     process = start()
     status, deadline = Path("results/r/run_logs/training_status.json"), time.monotonic() + 100
-    while not status.exists() and time.monotonic() < deadline:
+    while not (status.exists() and '"league"' in status.read_text()) and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(1.0)
     process.send_signal(signal.SIGKILL)

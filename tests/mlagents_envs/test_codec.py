@@ -139,6 +139,23 @@ def test_batches_are_read_as_the_protobuf_classes_write_them(messages):
         check_steps(steps_from_proto(infos, SPEC), infos)
 
 
+def test_a_list_with_fields_that_we_do_not_know_teaches_nothing_about_the_next():
+    spec = BehaviorSpec(
+        [ObservationSpec((1,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "")], SPEC.action_spec
+    )
+    agents = [AgentInfoProto(id=number, observations=[ObservationProto(shape=[1])]) for number in (1, 2, 3)]
+    for agent in agents:
+        agent.observations[0].float_data.data.append(0.5)
+    entry = EnvelopeProto.ListAgentInfo(value=[agents[2].SerializeToString()]).SerializeToString()
+    unknown = bytes([7 << 3 | 2]) + entry[1:]  # the third agent as field 7, which no version has
+    known = EnvelopeProto.ListAgentInfo(value=[agent.SerializeToString() for agent in agents])
+    lists = EnvelopeProto.ListAgentInfo(value=known.value[:2]).SerializeToString() + unknown, known.SerializeToString()
+    assert len(lists[0]) == len(lists[1])
+    decoder = StepsDecoder(spec, [False])
+    for data, ids in zip(lists, ([1, 2], [1, 2, 3]), strict=True):
+        assert decoder.decode_list(EnvelopeProto.ListAgentInfo.FromString(data))[0].agent_id.tolist() == ids
+
+
 @given(agent_info_strategy())
 @settings(max_examples=30)
 def test_usual_messages_have_a_layout(info):

@@ -121,7 +121,7 @@ class StepsDecoder:
                 return ()
             batches.append(self._read(layout, np.ndarray(count, layout.record, data, start)))
             start += count * layout.size
-        return batches
+        return batches if start == len(data) else ()  # fields that we do not know count in the length too
 
     def _by_layout(self, messages: Sequence[bytes]) -> Sequence[_Group]:
         """Return the agents of any list, those of one layout at a time; nothing if some are unusual."""

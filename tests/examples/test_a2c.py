@@ -102,13 +102,13 @@ def test_the_loss_is_that_of_the_paper(a2c):
 
     policy_losses, value_losses, entropies, values, errors = [], [], [], [], []
     for one in segments:
-        value = np.asarray(networks.critic(networks.body.layout.sorted(one.observations))[0])[:, 0]
-        hidden, _ = networks.body(networks.body.layout.sorted(one.observations))
+        value = np.asarray(networks.critic(networks.body.layout.sorted(one.columns.observations))[0])[:, 0]
+        hidden, _ = networks.body(networks.body.layout.sorted(one.columns.observations))
         log_probs = np.asarray(networks.head(hidden, None).log_probs[0])
         n_step = 0.0 if one.terminated else value[-1]
         for t in reversed(range(len(one))):
-            n_step = one.reward[t] + 0.9 * n_step
-            policy_losses.append(-log_probs[t, one.discrete[t, 0]] * (n_step - value[t]))
+            n_step = one.columns.reward[t] + 0.9 * n_step
+            policy_losses.append(-log_probs[t, one.columns.discrete[t, 0]] * (n_step - value[t]))
             value_losses.append((n_step - value[t]) ** 2)
             errors.append(value[t] - n_step)
             entropies.append(-np.sum(np.exp(log_probs[t]) * log_probs[t]))

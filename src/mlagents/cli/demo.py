@@ -193,8 +193,10 @@ def _from_minari(arguments: argparse.Namespace) -> int:
 
 def _minari_datasets() -> ModuleType:
     try:
-        from mlagents_envs.envs import minari_datasets
-    except ImportError as error:
+        from mlagents_envs.foreign import minari_datasets
+    except ModuleNotFoundError as error:
+        if error.name not in {"gymnasium", "minari"}:
+            raise
         raise UsageError("Minari's datasets need gymnasium and minari: pip install 'minari[hdf5]' gymnasium") from error
     module: ModuleType = minari_datasets
     return module

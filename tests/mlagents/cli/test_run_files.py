@@ -96,9 +96,9 @@ def test_one_owner_and_one_history_when_a_run_is_killed(folder):
         refused = learn(folder, "--resume")
         assert refused.returncode == 1
         assert refused.stderr.startswith(f"error: The run in models/r is in use by process {process.pid} on ")
+        lost = _step_past_a_checkpoint(process, folder)
         process.kill()
-        lines = process.stdout.readlines()
-    lost = max(int(line.split("Step: ")[1].split(".")[0]) for line in lines if "Step: " in line)
+        lost = max([lost, *_steps(process.stdout.readlines())])
     assert lost > newest_step(folder) + 100
     (folder / "models/r/Basic/Basic-999999.safetensors").write_text("")
     (folder / "models/r/.training_status.json.4711.tmp").write_text("")
@@ -109,6 +109,18 @@ def test_one_owner_and_one_history_when_a_run_is_killed(folder):
     _every_step_stands_once(folder, last=(lost + 300) // 100 * 100)
     litter = {"models/r/Basic/Basic-999999.safetensors", "models/r/.training_status.json.4711.tmp", "models/r/run.lock"}
     assert not litter & {*files(folder)}
+
+
+def _steps(lines):
+    return [int(line.split("Step: ")[1].split(".")[0]) for line in lines if "Step: " in line]
+
+
+def _step_past_a_checkpoint(process, folder):
+    """Wait until the run has summaries behind its newest checkpoint, of which it writes one every 700 steps."""
+    while True:
+        [step] = _steps(read_until(process, "Step: ")[-1:])
+        if 200 <= step - newest_step(folder) <= 400:
+            return step
 
 
 def _every_step_stands_once(folder, last):

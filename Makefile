@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PROCESSES ?= 2  # that run tests
 
 .PHONY: demo test test-slow check format bench clean
 
@@ -10,7 +11,7 @@ demo: $(STAMP)
 	$(BIN)/mlagents play 3DBall --model results/demo/3DBall.onnx --episodes 12 --deterministic
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow --timeout=3600

@@ -9,7 +9,7 @@ import pytest
 from mlagents.algorithms.poca.groups import join
 from mlagents.algorithms.poca.learner import POCALearner
 from mlagents.algorithms.poca.update import Links, advantages
-from mlagents.algorithms.ppo.update import Experience
+from mlagents.algorithms.ppo.estimates import Experience
 from mlagents.data.segments import FlatSegments
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.returns import gae

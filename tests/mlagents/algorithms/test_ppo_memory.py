@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlagents.algorithms.ppo.update import Batch, Coefficients, Networks, minibatch_loss, sequence_values
+from mlagents.algorithms.ppo.estimates import Batch, sequence_values
+from mlagents.algorithms.ppo.networks import Networks
+from mlagents.algorithms.ppo.update import Coefficients, minibatch_loss
 from mlagents.data.segments import FlatSegments
 from mlagents.learning.sequences import Sequences, past_burn_in, rows_of
 from mlagents.nn.build import features, make_body, make_policy

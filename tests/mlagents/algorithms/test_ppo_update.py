@@ -10,7 +10,9 @@ import numpy as np
 import optax
 import pytest
 
-from mlagents.algorithms.ppo.update import Coefficients, Experience, Networks, Recipe, update
+from mlagents.algorithms.ppo.estimates import Experience
+from mlagents.algorithms.ppo.networks import Networks
+from mlagents.algorithms.ppo.update import Coefficients, Recipe, update
 from mlagents.learning.sequences import Sequences
 from mlagents.learning.trained import TrainedState, at_rest
 from mlagents.nn.build import make_body, make_policy

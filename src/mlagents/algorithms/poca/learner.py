@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mlagents.algorithms.poca.groups import GroupLinks, join, together
 from mlagents.algorithms.poca.update import Links, Networks, Order, Recipe, update
+from mlagents.algorithms.ppo.estimates import Experience
 from mlagents.algorithms.ppo.learner import PPOLearner
-from mlagents.algorithms.ppo.update import Coefficients, Experience
+from mlagents.algorithms.ppo.update import Coefficients
 from mlagents.learning.compiling import Compiled
 from mlagents.learning.sequences import Sequences
 from mlagents.learning.trained import Trained

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
+from mlagents.algorithms.ppo.estimates import Experience, normalized, row_values, sequence_values
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
-from mlagents.algorithms.ppo.update import Coefficients, Experience, normalized, row_values, sequence_values
+from mlagents.algorithms.ppo.update import Coefficients
 from mlagents.arrays import Array
 from mlagents.data.columns import Columns
 from mlagents.learning.sequences import Sequences, mean_over, past_burn_in, rows_of, take

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents.algorithms.cloning import LOSS_TAG, POLICY, PREFIX, Cloning, with_or_without
-from mlagents.algorithms.ppo.update import Coefficients, Experience, Networks, Recipe, update
+from mlagents.algorithms.ppo.estimates import Experience
+from mlagents.algorithms.ppo.networks import Networks
+from mlagents.algorithms.ppo.update import Coefficients, Recipe, update
 from mlagents.data.segments import FlatSegments, Segment
 from mlagents.learning.compiling import Compiled
 from mlagents.learning.protocols import NonFiniteUpdate, Signals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,74 +12,13 @@ from jax import lax
 from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
+from mlagents.algorithms.ppo.estimates import Batch, Experience, prepare
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
+from mlagents.algorithms.ppo.networks import Networks
 from mlagents.arrays import Array
-from mlagents.data.columns import Columns
 from mlagents.learning.sequences import Sequences, mean_over, past_burn_in, rows_of, take
 from mlagents.learning.trained import TrainedState, finite_or_before
-from mlagents.nn.body import Body, Memory
-from mlagents.nn.layers import Dense
-from mlagents.nn.normalizer import Normalizer
-from mlagents.nn.observations import Inputs, Observations
-from mlagents.nn.policy import ActionDistribution, ActionHead
-from mlagents.returns import gae, masked_standardized
-
-CHUNK = 1024
-"""FlatSegments evaluated at once before the epochs; the number of chunks follows the rows in use."""
-
-
-class Networks(NamedTuple):
-    """What gradients train.
-
-    Attributes:
-      body, head: of the policy.
-      critic_body: of the critic; None if it shares the policy's.
-      value: dense layer to one value per reward signal.
-    """
-
-    body: Body
-    head: ActionHead
-    critic_body: Body | None
-    value: Dense
-
-    def values(self, inputs: Inputs, memory: Memory | None) -> Float[Array, "rows signals"]:
-        """Return V_k of every row; memory is the policy's and then the critic's (see `Body.__call__`)."""
-        own, others = self._memories(memory)
-        if self.critic_body is None:
-            hidden, _ = self.body(inputs, own)
-        else:
-            hidden, _ = self.critic_body(inputs, others)
-        return self.value(hidden)
-
-    def evaluate(
-        self, inputs: Inputs, allowed: Bool[Array, "rows s"] | None, memory: Memory | None
-    ) -> tuple[ActionDistribution, Float[Array, "rows signals"]]:
-        """Return what the policy would do and V_k of every row."""
-        own, others = self._memories(memory)
-        hidden, _ = self.body(inputs, own)
-        critic_hidden = hidden if self.critic_body is None else self.critic_body(inputs, others)[0]
-        return self.head(hidden, allowed), self.value(critic_hidden)
-
-    def _memories(self, memory: Memory | None) -> tuple[Memory | None, Memory | None]:
-        if memory is None:
-            return None, None
-        size = self.body.memory_size
-        return memory[:, :size], memory[:, size:]
-
-
-class Experience(NamedTuple):
-    """Segments in flat rows (see `mlagents.data.segments.FlatSegments`).
-
-    Attributes:
-      columns: [rows, ...].
-      reward: of every signal. terminated: after which decisions nothing follows, as each signal counts it.
-      closing: rows that are no decision.
-    """
-
-    columns: Columns
-    reward: Float[Array, "rows signals"]
-    terminated: Bool[Array, "rows signals"]
-    closing: Bool[Array, " rows"]
+from mlagents.nn.body import Memory
 
 
 class Coefficients(NamedTuple):
@@ -109,15 +48,6 @@ class UpdateStatistics(NamedTuple):
     cloned: cloning.Cloned | None = None
 
 
-class Batch(NamedTuple):
-    """Rows ready for the loss; their observations are `inputs`, and no longer in the columns."""
-
-    inputs: Inputs
-    columns: Columns
-    advantage: Float[Array, " rows"]
-    returns: Float[Array, "rows signals"]
-
-
 class Descent(NamedTuple):
     """What moves from minibatch to minibatch; `parts` sums what `minibatch_loss` reports."""
 
@@ -126,10 +56,6 @@ class Descent(NamedTuple):
 
 
 NetworksOf = Callable[[Float[Array, " p"]], Networks]
-ValuesOf = Callable[[Any, Memory | None], Float[Array, "rows width"]]
-"""From rows, and their memory, to numbers; see `Networks.values`."""
-
-Tree = TypeVar("Tree")
 
 
 class Recipe(NamedTuple):
@@ -177,93 +103,6 @@ def minibatch_loss(
     entropy = mean_over(actions.entropy(), valid)
     parts = jnp.stack([jnp.abs(policy), value, entropy])
     return total_loss(policy, value, entropy, coefficients.beta), parts
-
-
-def normalized(observations: Observations, body: Body, normalizer: Normalizer | None) -> Inputs:
-    """Return what the networks, of which `body` is one, get of every row."""
-    inputs = body.layout.sorted(observations)
-    return inputs if normalizer is None else inputs._replace(vector=normalizer(inputs.vector))
-
-
-def row_values(values: ValuesOf, width: int, inputs: Tree, used: Int[Array, ""]) -> Float[Array, "rows width"]:
-    """Return what `values` gives for all rows in use, `width` numbers each, without memory."""
-    rows = len(jax.tree.leaves(inputs)[0])
-    chunk = min(CHUNK, rows)
-
-    def evaluate(i: Int[Array, ""], value: Float[Array, "rows width"]) -> Float[Array, "rows width"]:
-        start = jnp.minimum(i * chunk, rows - chunk)
-        part = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, start, chunk), inputs)
-        return lax.dynamic_update_slice_in_dim(value, values(part, None), start, 0)
-
-    zeros = jnp.zeros((rows, width))
-    value: Array = lax.fori_loop(0, (used + chunk - 1) // chunk, evaluate, zeros)
-    return value
-
-
-def sequence_values(
-    values: ValuesOf,
-    width: int,
-    inputs: Inputs,
-    memory: Float[Array, "rows m"],
-    closing: Bool[Array, " rows"],
-    sequences: Sequences,
-    count: Int[Array, ""],
-    steps: int,
-) -> Float[Array, "rows width"]:
-    """Return what `values` gives for all rows in use, `width` numbers each, with memory.
-
-    Every sequence starts from the memory stored with it and goes one step beyond its last decision; the value there
-    is that of a closing row, or the next sequence has it.
-    """
-    rows, slots = len(closing), len(sequences.start)
-    chunk = min(max(CHUNK // (steps + 1), 1), slots)
-
-    def evaluate(i: Int[Array, ""], value: Float[Array, "rows width"]) -> Float[Array, "rows width"]:
-        first = jnp.minimum(i * chunk, slots - chunk)
-        part: Sequences = jax.tree.map(lambda c: lax.dynamic_slice_in_dim(c, first, chunk), sequences)
-        at, valid = rows_of(part, steps + 1)
-        last = (jnp.arange(steps + 1) == part.length[:, None]).ravel() & closing[at]
-        found = values(take(inputs, at), memory[part.start])
-        written: Array = jnp.asarray(value).at[jnp.where(valid | last, at, rows)].set(found, mode="drop")
-        return written
-
-    zeros = jnp.zeros((rows, width))
-    value: Array = lax.fori_loop(0, (count + chunk - 1) // chunk, evaluate, zeros)
-    return value
-
-
-def prepare(
-    networks: Networks,
-    normalizer: Normalizer | None,
-    experience: Experience,
-    used: Int[Array, ""],
-    sequences: Sequences,
-    count: Int[Array, ""],
-    gamma: Float[Array, " signals"],
-    recipe: Recipe,
-) -> tuple[Batch, Float[Array, " signals"]]:
-    """Return the rows as a `Batch`, and the values averaged over decisions.
-
-    Values come from the critic as it stands, normaliser included. The advantage is the mean over signals,
-    standardised over all decisions.
-    """
-    columns, closing = experience.columns, experience.closing
-    inputs = normalized(columns.observations, networks.body, normalizer)
-    signals = networks.value.bias.size
-    if columns.memory.shape[1]:
-        memory = columns.memory
-        value = sequence_values(networks.values, signals, inputs, memory, closing, sequences, count, recipe.steps)
-    else:
-        value = row_values(networks.values, signals, inputs, used)
-    advantage = gae(experience.reward, value, experience.terminated, closing, gamma, recipe.lam)
-    step = ~closing
-    batch = Batch(
-        inputs=inputs,
-        columns=columns._replace(observations=[]),
-        advantage=masked_standardized(jnp.mean(advantage, axis=1), step),
-        returns=advantage + value,
-    )
-    return batch, jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
 
 
 def descend(
@@ -323,7 +162,9 @@ def update(
     if normalizer is not None:
         seen = networks.body.layout.vector(experience.columns.observations)
         normalizer = normalizer.updated(seen, ~experience.closing)
-    batch, value = prepare(networks, normalizer, experience, used, sequences, count, gamma, recipe)
+    batch, value = prepare(
+        networks, normalizer, experience, used, sequences, count, gamma, steps=recipe.steps, lam=recipe.lam
+    )
     minibatches = count // recipe.sequences
 
     def epoch(number: Int[Array, ""], descent: Descent) -> Descent:

@@ -23,7 +23,7 @@ settings.load_profile("patient")
 # Compiled code is kept between test runs, and between the processes that tests start; not between processes that test
 # at the same time, since one may read what another has half written.
 CACHE = "mlagents-tests-xla-" + os.environ.get("PYTEST_XDIST_WORKER", "")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / CACHE))
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / CACHE)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _TEAM = "?team="
@@ -21,6 +22,7 @@ class BehaviorId(NamedTuple):
     team: int = 0
 
     @classmethod
+    @lru_cache(maxsize=1024)  # every report names its behaviors
     def parse(cls, full_name: str) -> BehaviorId:
         """Return the behavior and team of a fully qualified name; without `?team=` the team is 0.
 

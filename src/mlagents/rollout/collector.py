@@ -194,7 +194,7 @@ def _joined(
 
 
 def _has_groups(steps: DecisionSteps | TerminalSteps) -> bool:
-    return len(steps) > 0 and bool(np.any(steps.group_id) or np.any(steps.group_reward))
+    return len(steps) > 0 and bool(steps.group_id.any() or steps.group_reward.any())
 
 
 def _allowed(action_mask: list[NDArray[np.bool_]] | None) -> NDArray[np.bool_] | None:

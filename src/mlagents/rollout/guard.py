@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,10 +62,12 @@ class Guard:
         Raises:
           TooManyFaults: it was once too often.
         """
-        for i, name in enumerate(self._names):
-            report.obs[i] = self._finite(name, report.obs[i], report.agent_id, worker, tick)
-        report.reward = self._finite("the reward", report.reward, report.agent_id, worker, tick)
-        report.group_reward = self._finite("the group reward", report.group_reward, report.agent_id, worker, tick)
+        agents = report.agent_id
+        with np.errstate(over="ignore", invalid="ignore"):  # sums may overflow
+            for i, name in enumerate(self._names):
+                report.obs[i] = self._finite(name, report.obs[i], agents, worker, tick)
+            report.reward = self._finite("the reward", report.reward, agents, worker, tick)
+            report.group_reward = self._finite("the group reward", report.group_reward, agents, worker, tick)
         if isinstance(report, DecisionSteps) and report.action_mask is not None:
             for branch, mask in enumerate(report.action_mask):
                 report.action_mask[branch] = self._open(branch, mask, report.agent_id, worker, tick)
@@ -99,5 +103,4 @@ class Guard:
 
 def _is_finite(values: NDArray[np.float32]) -> bool:
     """Return whether all numbers are finite: one pass, and a second only if a sum overflows."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.sum(values))) or bool(np.isfinite(values).all())
+    return isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())

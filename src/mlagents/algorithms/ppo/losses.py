@@ -48,7 +48,8 @@ def value_loss(
 ) -> Float[Array, ""]:
     """Return the squared error of the values, averaged over decisions and reward signals.
 
-    Not clipped: in the reference the clip never takes effect, because both its values are the same.
+    Not clipped: the reference takes the larger of this error and that of V_old + clip(V - V_old, -epsilon, epsilon),
+    whose gradient is 0 wherever a value has moved by more than epsilon.
     """
     return mean_over((returns - value) ** 2, valid)
 

@@ -15,6 +15,8 @@ from jaxtyping import install_import_hook
 
 # A shell that runs the tests in the background has SIGINT ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same with nohup
 
 # How long an example of a property test takes says more about what else the machine does than about the example.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -29,16 +30,15 @@ with StopSignals() as stop:
 """
 
 
+@contextmanager
 def program(text, **options):
     lines = "\n    ".join(text.strip().splitlines())
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM % lines],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        **options,
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen([sys.executable, "-c", PROGRAM % lines], **pipes, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # if it did not end as it should
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

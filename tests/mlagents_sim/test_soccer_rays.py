@@ -9,6 +9,8 @@ import pytest
 
 from mlagents_envs.registry import default_registry
 from mlagents_sim.examples.soccer import SoccerWorld
+from mlagents_sim.physics.pitch_rays import PitchRays
+from mlagents_sim.physics.ray_casts import ABSENT, RayOrigins, Rays, Shapes, cast, turn_ray_origins
 
 BALL = -1
 RADIUS = 0.015 * 41.6115
@@ -103,3 +105,40 @@ def test_the_goalie_sees_all_round():
     assert rays[0, :4].tolist() == [1, 0, 0, 0]
     assert rays[-1] == pytest.approx(rays[-2])  # both behind
     assert rays[-1, :4].tolist() == [0, 1, 0, 0]
+
+
+def shapes_of_pitch(world: SoccerWorld, rays: PitchRays) -> Shapes:
+    """Return the pitch in space: walls of 6 m, the ball, and players as spheres of 0.5 m."""
+    walls, pitches = world.fields.walls, world.fields.pitches
+    bodies, count = pitches.position.shape[1], len(walls.look)
+    level = np.concatenate([walls.center, pitches.position[0]])
+    center = np.stack([level[:, 0], np.zeros(len(level)), level[:, 1]], axis=1)
+    half_size, rounding = np.zeros_like(center), np.zeros(len(center))
+    half_size[:count] = np.stack([walls.half_size[:, 0], np.full(count, 3.0), walls.half_size[:, 1]], axis=1)
+    rounding[count:] = [0.5] * (bodies - 1) + [RADIUS]
+    rotation = np.tile(np.eye(3), (len(center), 1, 1))
+    rotation[:count, 0, 0] = rotation[:count, 2, 2] = walls.axis[:, 0]
+    rotation[:count, 2, 0], rotation[:count, 0, 2] = walls.axis[:, 1], -walls.axis[:, 1]
+    tag = np.concatenate([rays.wall_tag[walls.look], rays.body_tag])
+    return Shapes(center[None], rotation[None], half_size[None], rounding[None], tag[None])
+
+
+@pytest.mark.parametrize("name", ["SoccerTwos", "StrikersVsGoalieGroups"])
+def test_rays_see_what_casts_in_space_see(name):
+    """`ray_casts.cast` knows nothing of pitches, and looks at every wall."""
+    world = made(name)
+    rng, pitches = np.random.default_rng(3), world.fields.pitches
+    for _ in range(40):
+        pitches.position[0] = rng.uniform((-14.0, -6.5), (14.0, 6.5), pitches.position[0].shape)
+        pitches.yaw[0] = rng.uniform(-np.pi, np.pi, pitches.yaw[0].shape)
+        for agents in world.agents:
+            player = agents._player[0]
+            x, z = pitches.position[0, player]
+            origins = RayOrigins(*np.array([[0], [-1]]), np.array([[x, 0.0, z]]), np.zeros((1, 3, 3)))
+            turn_ray_origins(origins, pitches.yaw[0, [player]])
+            for rays, seen in zip(agents._rays, agents.observe(np.array([0])), strict=True):
+                shapes = shapes_of_pitch(world, rays)
+                shapes.tag[0, len(world.fields.walls.look) + player] = ABSENT
+                path = np.insert(rays.path, 1, 0.0, axis=1)
+                expected = cast(Rays(rays.height, path, rays.radius, rays.tags), shapes, origins, np.array([0]))
+                np.testing.assert_allclose(seen, expected, atol=1e-5)

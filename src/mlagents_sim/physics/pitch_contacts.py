@@ -90,13 +90,9 @@ def _note_touch(pitches: Pitches, pitch: int, contacts: Contacts, player: int, t
 @compiled
 def _meet_body(pitches: Pitches, pitch: int, contacts: Contacts, a: int, b: int, radius: float) -> tuple[bool, bool]:
     """Add the contact of two bodies if there is one. Returns whether there is, and whether it is to change anything."""
-    pa, pb, va, vb = (
-        pitches.position[pitch, a],
-        pitches.position[pitch, b],
-        pitches.velocity[pitch, a],
-        pitches.velocity[pitch, b],
-    )
-    x, z, vx, vz = pa[0] - pb[0], pa[1] - pb[1], va[0] - vb[0], va[1] - vb[1]
+    position, velocity = pitches.position, pitches.velocity
+    x, z = position[pitch, a, 0] - position[pitch, b, 0], position[pitch, a, 1] - position[pitch, b, 1]
+    vx, vz = velocity[pitch, a, 0] - velocity[pitch, b, 0], velocity[pitch, a, 1] - velocity[pitch, b, 1]
     reach = radius + PLAYER_RADIUS_M
     far = reach + CONTACT_DISTANCE_M + TIME_STEP_S * (abs(vx) + abs(vz))
     if x * x + z * z > far * far:
@@ -108,19 +104,20 @@ def _meet_body(pitches: Pitches, pitch: int, contacts: Contacts, a: int, b: int,
 @compiled
 def _meet_walls(pitches: Pitches, walls: Walls, pitch: int, contacts: Contacts, a: int, radius: float) -> bool:
     """Add the contacts of a body and walls. Returns whether they are to change anything."""
-    position, velocity = pitches.position[pitch, a], pitches.velocity[pitch, a]
-    travel = radius + CONTACT_DISTANCE_M + TIME_STEP_S * (abs(velocity[0]) + abs(velocity[1]))
+    vx, vz = pitches.velocity[pitch, a, 0], pitches.velocity[pitch, a, 1]
+    travel = radius + CONTACT_DISTANCE_M + TIME_STEP_S * (abs(vx) + abs(vz))
     bounces = a == pitches.velocity.shape[1] - 1
     restless = False
     for wall in range(len(walls.look)):
-        half, center, axis = walls.half_size[wall], walls.center[wall], walls.axis[wall]
-        x, z = position[0] - center[0], position[1] - center[1]
-        along, across = axis[0] * x + axis[1] * z, axis[0] * z - axis[1] * x
-        if abs(along) > half[0] + travel or abs(across) > half[1] + travel:
-            continue
-        _, wants = _meet(
-            contacts, a, STATIC, x, z, velocity[0], velocity[1], half[0], half[1], axis[0], axis[1], radius, bounces
+        half_x, half_z = walls.half_size[wall, 0], walls.half_size[wall, 1]
+        c, s = walls.axis[wall, 0], walls.axis[wall, 1]
+        x, z = (
+            pitches.position[pitch, a, 0] - walls.center[wall, 0],
+            pitches.position[pitch, a, 1] - walls.center[wall, 1],
         )
+        if abs(c * x + s * z) > half_x + travel or abs(c * z - s * x) > half_z + travel:
+            continue
+        _, wants = _meet(contacts, a, STATIC, x, z, vx, vz, half_x, half_z, c, s, radius, bounces)
         restless |= wants
     return restless
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 from mlagents_envs.memory import page_out_library
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 """NPROC sizes XLA's thread pool on the CPU."""
+
+
+_CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux says how much memory a container may use, in both versions of control groups."""
 
 
 class DeviceError(RuntimeError):
@@ -72,6 +77,19 @@ def _use_gpu(number: int) -> None:
             f"--device gpu:{number} (--torch-device cuda:{number}): the last of {len(gpus)} GPUs is gpu:{len(gpus) - 1}"
         )
     jax.config.update("jax_default_device", gpus[number])  # type: ignore[no-untyped-call]
+
+
+def memory_bytes() -> int:
+    """Return how much memory there is for this process: the machine's, or less where a container limits it."""
+    import psutil
+
+    found = [int(psutil.virtual_memory().total)]
+    for path in _CONTAINER_LIMITS:
+        try:
+            found.append(int(Path(path).read_text()))
+        except (OSError, ValueError):  # no container, or the word for no limit
+            continue
+    return min(found)
 
 
 def release_unused_memory() -> None:

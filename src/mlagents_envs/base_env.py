@@ -61,6 +61,19 @@ MOST_AREAS = 10_000
 """Copies of an area that one environment is ever asked for; a number above it is a mistake, or worse."""
 
 
+def checked_areas(num_areas: int) -> int:
+    """Return the number of copies of an area.
+
+    Raises:
+      ValueError: it is less than 1, or more than `MOST_AREAS`.
+    """
+    if num_areas < 1:
+        raise ValueError(f"num_areas must be at least 1; got {num_areas}.")
+    if num_areas > MOST_AREAS:
+        raise ValueError(f"num_areas must be at most {MOST_AREAS:,}; got {num_areas:,}.")
+    return num_areas
+
+
 class BaseEnv(ABC):
     """An environment. `mlagents_envs.testing.check_env` holds an implementation against this contract.
 

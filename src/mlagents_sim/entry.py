@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlagents_envs.base_env import checked_areas
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_sim.academy import World
@@ -71,11 +72,9 @@ class SimEntry(BaseRegistryEntry):
           worker_id: not used: there is no port to choose.
 
         Raises:
-          ValueError: `num_areas` is less than 1.
+          ValueError: `num_areas` is less than 1 or more than `MOST_AREAS`.
         """
-        areas = self._num_areas if num_areas is None else num_areas
-        if areas < 1:
-            raise ValueError(f"num_areas must be at least 1; got {areas}.")
+        areas = checked_areas(self._num_areas if num_areas is None else num_areas)
         rng = np.random.default_rng(seed % 2**32)
         parameters = EnvironmentParameters(self.identifier, self._world_parameters)
         return SimEnvironment(self._make_world(areas, rng, parameters), side_channels, rng)

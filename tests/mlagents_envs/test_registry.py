@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,20 @@ def test_a_manifest_of_another_form_is_refused(tmp_path, text, message):
     registry.register_from_yaml(str(file))
     with pytest.raises(TypeError, match=f"manifest.yaml: .*({message})"):
         len(registry)
+
+
+def test_a_manifest_of_aliases_of_aliases_is_counted_before_it_is_built(tmp_path):
+    """Nine mappings merged nine times each, nine deep: 9**9 entries; and one that contains itself."""
+    names = "abcdefghi"
+    lines = ["a: &a {x: 1}"]
+    lines += [f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}" for a, b in pairwise(names)]
+    file = tmp_path / "manifest.yaml"
+    for text in ("\n".join(lines), "environments: &all [*all]"):
+        file.write_text(text)
+        registry = UnityEnvRegistry()
+        registry.register_from_yaml(str(file))
+        with pytest.raises(ValueError, match=r"entries, counted through aliases; a manifest has at most 100,000\."):
+            len(registry)
 
 
 def test_what_registries_and_environments_look_like():

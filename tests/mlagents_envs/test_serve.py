@@ -16,7 +16,7 @@ import pytest
 
 from interop.scene import CHOOSER, PNG, Scene
 from interop.session import SEED, Channels, play
-from mlagents_envs.base_env import ActionTuple
+from mlagents_envs.base_env import MOST_AREAS, ActionTuple
 from mlagents_envs.communicator_objects.unity_message_pb2 import UnityMessageProto
 from mlagents_envs.environment import UnityEnvironment
 from mlagents_envs.exception import (
@@ -170,12 +170,13 @@ def test_a_channel_nobody_listens_to_is_named_once(port, caplog):
 class OldTrainer:
     """A trainer before API 1.3, which knows one list of actions, all of them floats."""
 
-    def __init__(self, port, version="1.0.0"):
+    def __init__(self, port, version="1.0.0", num_areas=1):
         self._server = ExchangeServer(port)
         self._server.receive(20)
         hello = self._answer()
         hello.unity_input.rl_initialization_input.communication_version = version
         hello.unity_input.rl_initialization_input.package_version = "0.16.1"
+        hello.unity_input.rl_initialization_input.num_areas = num_areas
         hello.unity_input.rl_initialization_input.capabilities.baseRLCapabilities = True
         self._exchange(hello)
 
@@ -226,6 +227,27 @@ def test_a_trainer_of_another_protocol(port):
     assert isinstance(served.end(), UnityEnvironmentException)
     assert "speaks version '2.0.0'" in str(served.error)
     trainer.leave()
+
+
+@pytest.mark.parametrize("asked", [MOST_AREAS + 1, 2**31 - 1])
+def test_more_areas_than_anybody_wants_are_refused_before_they_are_made(port, asked):
+    def make(**_):
+        pytest.fail("made after all")
+
+    served = Served(make, port)
+    trainer = OldTrainer(port, num_areas=asked)
+    assert isinstance(served.end(), UnityEnvironmentException)
+    assert str(served.error) == (f"The trainer asks for {asked} areas; expected at most 10000. Is --num-areas right?")
+    trainer.leave()
+
+
+def test_as_many_areas_as_there_may_be_are_made(port):
+    served = Served(Recorded, port)
+    trainer = OldTrainer(port, num_areas=MOST_AREAS)
+    trainer.reset()
+    trainer.leave()
+    assert served.end() is None
+    assert Recorded.made.num_areas == 10_000
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl+C is sent as a signal")

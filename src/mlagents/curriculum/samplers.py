@@ -49,7 +49,7 @@ def sent(settings: SamplerSettings, seed: int) -> float | ParameterSampler | Non
 
 def seed_of(settings: SamplerSettings, seed: int) -> int:
     """Return the seed that the settings ask for, or this one if they leave it open."""
-    return settings.sampler_parameters.seed if settings.sampler_parameters.seed >= 0 else seed
+    return settings.sampler_parameters.seed if settings.sampler_parameters.seed >= 0 else seed % 2**31
 
 
 def python_samplers(settings: SamplerSettings, seed: int, workers: int) -> list[Sampler]:

@@ -16,6 +16,7 @@ from mlagents_envs.user_errors import describe, user_frames
 
 logger = get_logger(__name__)
 
+_SEEDS = 2**31  # there are as many on the wire
 _PORTS = 64  # to try, one after the other
 
 
@@ -81,7 +82,7 @@ class EnvironmentSource:
           UnknownEnvironment: it is neither registered nor on disk.
           UnityException: it could not be started.
         """
-        seed = self.seed + worker
+        seed = (self.seed + worker) % _SEEDS
         if self.env is not None and self.is_named():
             entry = default_registry[self.env]
             try:
@@ -93,9 +94,9 @@ class EnvironmentSource:
                     text = f"The environment {self.env} cannot be made: {describe(error)}."
                     raise UnityEnvironmentException(text) from error
                 raise
-        return self._listen(worker, side_channels)
+        return self._listen(worker, seed, side_channels)
 
-    def _listen(self, worker: int, side_channels: list[SideChannel]) -> BaseEnv:
+    def _listen(self, worker: int, seed: int, side_channels: list[SideChannel]) -> BaseEnv:
         """Return an environment of the Unity Editor, or of an executable, on the first port that is free."""
         from mlagents_envs.environment import UnityEnvironment  # grpc is loaded only where it is needed
 
@@ -111,7 +112,7 @@ class EnvironmentSource:
                     self.env,
                     worker_id=worker,
                     base_port=base_port,
-                    seed=self.seed + worker,
+                    seed=seed,
                     no_graphics=self.no_graphics,
                     timeout_wait=math.ceil(self.timeout_wait),
                     additional_args=list(self.additional_args),

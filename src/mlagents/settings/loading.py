@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
+from mlagents.settings.curricula import impassable
 from mlagents.settings.flags import apply_flags, settle_start
 from mlagents.settings.legacy.files import KINDS, Kind, kind_of, read_parameters
 from mlagents.settings.parser import validate
@@ -183,7 +184,8 @@ def _settings(
     settings = validate(tree, report)
     if settings is not None and check_files:
         for path, problem in oversized(settings):
-            report.fault(find(tree, path)[0].below(*path[find(tree, path)[1] :]), problem)
+            place, depth = find(tree, path)
+            report.fault(place.below(*path[depth:]), problem)
         note = report.warn if is_of_2020(trainer) else report.fault
         for path, problem in missing_demonstrations(settings):
             note(find(tree, path)[0], problem)
@@ -203,6 +205,9 @@ def _advise(settings: RunSettings, tree: Section, report: FaultReport) -> None:
             last = ("environment_parameters", name, "curriculum", len(parameter.curriculum) - 1)
             at, _ = find(tree, (*last, "completion_criteria"))
             report.warn(at, "without effect: this is the last lesson")
+    for path, problem in impassable(settings):
+        place, depth = find(tree, path)
+        report.warn(place.below(*path[depth:]), problem)
     for name, behavior in settings.behaviors.items():
         for signal_name, signal in behavior.reward_signals.items():
             if signal.network_settings.memory is not None:

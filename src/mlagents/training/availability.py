@@ -6,8 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 
 from mlagents.reward_signals.stack import available
-from mlagents.settings import BehaviorSettings, CurriculumSettings, RunSettings, SettingsError
-from mlagents.settings.source.faults import KeyPath
+from mlagents.settings import BehaviorSettings, RunSettings, SettingsError
+from mlagents.settings.curricula import gates
+from mlagents.settings.sizes import lacks_memory
+from mlagents.settings.source.faults import KeyPath, did_you_mean
+from mlagents.training.sizes import needs_with
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
 
@@ -48,6 +51,11 @@ def _faults(settings: RunSettings, section: KeyPath, lacking: Iterable[Lacking])
     return [f"{settings.place((*section, *keys))}: {problem}" for keys, problem in lacking]
 
 
+def _section_of(settings: RunSettings, name: str) -> KeyPath:
+    """Return where the settings of a behavior are."""
+    return ("behaviors", name) if name in settings.behaviors else ("default_settings",)
+
+
 class Coverage:
     """Which section is whose: compares the behaviors of the configuration with those of the environment.
 
@@ -74,8 +82,7 @@ class Coverage:
         self._compare()
         behavior = self._settings.behavior(name)
         if lacking := list(unavailable(behavior, self._trainers)):
-            section = ("behaviors", name) if name in self._settings.behaviors else ("default_settings",)
-            raise SettingsError(*_faults(self._settings, section, lacking))
+            raise SettingsError(*_faults(self._settings, _section_of(self._settings, name), lacking))
         return behavior
 
     def _compare(self) -> None:
@@ -105,23 +112,22 @@ class Coverage:
                 _list(unmatched),
                 _list(shown),
             )
-        for path, behavior in _measured(self._settings):
-            if behavior not in shown:
+        for gate in gates(self._settings):
+            if (measured := gate.criteria.behavior) not in shown:
                 _log.warning(
-                    "%s: the environment has no behavior %r (so far; it has %s), so that this lesson cannot end.",
-                    self._settings.place(path),
-                    behavior,
+                    "%s: the environment has no behavior %r (so far; it has %s), so that %s%s",
+                    self._settings.place((*gate.path, "behavior")),
+                    measured,
                     _list(shown),
+                    gate.consequence,
+                    did_you_mean(_meant(measured, shown)),
                 )
 
 
-def _measured(settings: RunSettings) -> Iterator[tuple[KeyPath, str]]:
-    """Yield where curricula name a behavior, and which."""
-    for name, parameter in settings.environment_parameters.items():
-        for index, lesson in enumerate(parameter.curriculum if isinstance(parameter, CurriculumSettings) else ()):
-            if (criteria := lesson.completion_criteria) is not None:
-                path = ("environment_parameters", name, "curriculum", index, "completion_criteria", "behavior")
-                yield path, criteria.behavior
+def _meant(name: str, shown: Collection[str]) -> list[str]:
+    """Return which of the behaviors was probably meant; lessons name them without their team."""
+    bare = name.partition("?")[0]
+    return [bare] if bare in shown else get_close_matches(bare, shown, n=1, cutoff=0.5)
 
 
 def warn_of_unknown_parameters(settings: RunSettings, environment: str, known: Collection[str]) -> None:
@@ -148,6 +154,12 @@ def _list(names: Iterable[str]) -> str:
     return (", ".join(every[:_MOST_NAMED]) or "none") + more
 
 
+def refuse_untrainable(settings: RunSettings, name: str, spec: BehaviorSpec) -> None:
+    """Raise an error if a behavior of the environment cannot be trained; see `refuse_idle` and `refuse_oversized`."""
+    refuse_idle(name, spec)
+    refuse_oversized(settings, name, spec)
+
+
 def refuse_idle(behavior: str, spec: BehaviorSpec) -> None:
     """Raise an error if agents of a behavior cannot do anything.
 
@@ -159,3 +171,20 @@ def refuse_idle(behavior: str, spec: BehaviorSpec) -> None:
             f"{behavior}: its agents have no actions, neither continuous ones nor branches, so there is nothing to"
             " learn. Give the behavior actions in the environment, or let its agents act by their own heuristic."
         )
+
+
+def refuse_oversized(settings: RunSettings, name: str, spec: BehaviorSpec) -> None:
+    """Raise an error if what agents observe and do makes a size of the settings more than this machine has memory for.
+
+    Args:
+      settings: of the run.
+      name: of the behavior, without team.
+      spec: its observations and actions.
+
+    Raises:
+      SettingsError: naming every key that asks for too much.
+    """
+    section = _section_of(settings, name)
+    needs = needs_with(settings.behavior(name), spec, settings.workers)
+    if lacking := [fault for path, needed, why in needs for fault in lacks_memory(path, needed, why)]:
+        raise SettingsError(*_faults(settings, section, lacking))

@@ -44,7 +44,7 @@ from mlagents.stats import (
     Writer,
     plugin_writers,
 )
-from mlagents.training.availability import Coverage, refuse_hopeless, refuse_idle, warn_of_unknown_parameters
+from mlagents.training.availability import Coverage, refuse_hopeless, refuse_untrainable, warn_of_unknown_parameters
 from mlagents.training.baselines import Baselines
 from mlagents.training.behavior import Behavior
 from mlagents.training.evaluator import CheckpointEvaluator
@@ -210,7 +210,7 @@ class _BehaviorMaker:
 
     def __call__(self, name: str, spec: BehaviorSpec) -> Behavior:
         settings = self.coverage.settings_of(name)
-        refuse_idle(name, spec)
+        refuse_untrainable(self.settings, name, spec)
         seed, training = self.settings.env_settings.seed, not self.settings.checkpoint_settings.inference
         learner = make_learner(name, spec, settings, seed)
         rng = stream(seed, name, "actions")

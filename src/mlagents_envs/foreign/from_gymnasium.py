@@ -21,7 +21,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from mlagents_envs.base_env import ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import (
+    ActionTuple,
+    BehaviorName,
+    BehaviorSpec,
+    DecisionSteps,
+    TerminalSteps,
+    checked_areas,
+)
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.foreign.checked import CheckedEnv
@@ -197,11 +204,9 @@ def make_gymnasium(
     Raises:
       UnityEnvironmentException: there is no such environment, or it cannot be made here.
       UnityObservationException, UnityActionException: its spaces cannot be learned.
-      ValueError: `num_areas` is less than 1.
+      ValueError: `num_areas` is less than 1 or more than `MOST_AREAS`.
     """
-    copies = DEFAULT_NUM_AREAS if num_areas is None else num_areas
-    if copies < 1:
-        raise ValueError(f"num_areas must be at least 1; got {copies}.")
+    copies = checked_areas(DEFAULT_NUM_AREAS if num_areas is None else num_areas)
     module, _, registered_id = env_id.rpartition(":")
     title = f"gym:{env_id}"
     try:

@@ -32,7 +32,15 @@ from pettingzoo.utils.conversions import (
     turn_based_aec_to_parallel_wrapper,
 )
 
-from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorName, BehaviorSpec, DecisionSteps, TerminalSteps
+from mlagents_envs.base_env import (
+    ActionSpec,
+    ActionTuple,
+    BehaviorName,
+    BehaviorSpec,
+    DecisionSteps,
+    TerminalSteps,
+    checked_areas,
+)
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.foreign.encoding import ActionDecoder, ObservationEncoder
@@ -253,11 +261,9 @@ def make_pettingzoo(
     Raises:
       UnityEnvironmentException: there is no such module, or it cannot be imported, or has no environment.
       UnityObservationException, UnityActionException: spaces cannot be learned.
-      ValueError: `num_areas` is less than 1.
+      ValueError: `num_areas` is less than 1 or more than `MOST_AREAS`.
     """
-    copies = 1 if num_areas is None else num_areas
-    if copies < 1:
-        raise ValueError(f"num_areas must be at least 1; got {copies}.")
+    copies = checked_areas(1 if num_areas is None else num_areas)
     make = _constructor(_import(module), module)
     name = re.sub(r"_v\d+$", "", module.rpartition(".")[2])
     seeds = np.random.SeedSequence(seed % 2**32).generate_state(copies)

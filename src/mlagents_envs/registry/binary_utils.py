@@ -35,6 +35,7 @@ _BLOCK_BYTES = 1 << 20
 _LARGEST_BYTES = 32 << 30  # of an archive, and of what is in it
 _SMALL_BYTES = 64 << 20  # harmless, whatever it came from
 _MOST_INFLATED = 100  # builds of games shrink to a third or so
+_MOST_ENTRIES = 100_000  # of a manifest; aliases of aliases of aliases reach it in a few lines
 _DIGEST_FILE = ".zip-sha256"
 _MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # 755
 _EXECUTABLES = {"linux": "*.x86_64", "darwin": "*.app", "win32": "*.exe"}
@@ -137,6 +138,7 @@ def load_local_manifest(path: str) -> Any:
 
     Raises:
       FileNotFoundError: there is no such file.
+      ValueError: it has far too many entries.
       ruamel.yaml.error.YAMLError: it is no YAML.
     """
     return _parse_yaml(Path(path).read_bytes())
@@ -147,6 +149,7 @@ def load_remote_manifest(url: str) -> Any:
 
     Raises:
       UnityEnvironmentException: it could not be fetched.
+      ValueError: it has far too many entries.
       ruamel.yaml.error.YAMLError: it is no YAML.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +161,20 @@ def load_remote_manifest(url: str) -> Any:
 def _parse_yaml(text: bytes) -> Any:
     from ruamel.yaml import YAML  # here, because only manifests need it
 
-    return YAML(typ="safe", pure=True).load(text)
+    yaml = YAML(typ="safe", pure=True)
+    if (entries := _entries(yaml.compose(text), {})) > _MOST_ENTRIES:
+        raise ValueError(f"{entries:,} entries, counted through aliases; a manifest has at most {_MOST_ENTRIES:,}.")
+    return yaml.load(text)
+
+
+def _entries(node: Any, counted: dict[int, int]) -> int:
+    """Return how many entries there are below a YAML node if every alias were written out."""
+    below = node.value if node is not None and isinstance(node.value, list) else []
+    if id(node) not in counted:
+        counted[id(node)] = _MOST_ENTRIES + 1  # what an alias to something that contains it finds
+        values = [part for entry in below for part in (entry if isinstance(entry, tuple) else (entry,))]
+        counted[id(node)] = sum(1 + _entries(value, counted) for value in values)
+    return counted[id(node)]
 
 
 def _binary_folder(name: str, url: str, tmp_dir: str | None) -> Path:

@@ -210,7 +210,15 @@ def test_a_sampler_of_ones_own_in_a_file_of_2020_is_answered_in_its_words(tmp_pa
     ("behavior", "key"),
     [
         ("network_settings: {hidden_units: 100000000}", "network_settings.hidden_units"),
-        ("network_settings: {num_layers: 1000000000}", "network_settings.hidden_units"),
+        ("network_settings: {num_layers: 100, hidden_units: 1000000}", "network_settings.hidden_units"),
+        ("hyperparameters: {num_epoch: 1e12}", "hyperparameters.num_epoch"),
+        ("self_play: {window: 1e9, save_steps: 1}, max_steps: 1e9", "self_play.window"),
+        ("behavioral_cloning: {demo_path: x.demo, num_epoch: 1e14}", "behavioral_cloning.num_epoch"),
+        (
+            "network_settings: {memory: {sequence_length: 1e13}}, hyperparameters: {batch_size: 1e14,"
+            " buffer_size: 1e14}",
+            "memory.sequence_length",
+        ),
         ("hyperparameters: {buffer_size: 1e14}", "hyperparameters.buffer_size"),
         ("time_horizon: 1e14", "time_horizon"),
         ("network_settings: {memory: {memory_size: 100000000}}", "memory.memory_size"),
@@ -221,20 +229,70 @@ def test_what_no_machine_has_is_refused_before_it_is_taken(tmp_path, behavior, k
     (tmp_path / "c.yaml").write_text(f"behaviors:\n  A: {{trainer_type: ppo, {behavior}}}\n")
     with pytest.raises(SettingsError) as error:
         load_run_settings(tmp_path / "c.yaml")
-    (fault,) = error.value.faults
-    assert fault.startswith(str(tmp_path / "c.yaml:2:"))
-    assert f"{key}: needs at least" in fault
-    assert "of memory; this machine has" in fault
+    assert all(fault.startswith(str(tmp_path / "c.yaml:2:")) for fault in error.value.faults)
+    assert any(f"{key}: needs at least" in fault for fault in error.value.faults)
+    needs = next(fault for fault in error.value.faults if "needs at least" in fault)
+    assert "of memory; this machine has" in needs
+    assert needs.endswith(": choose a smaller value")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["behaviors: {A: {max_steps: 1e29}}", "env_settings: {num_areas: 2147483648}", "env_settings: {seed: 1e20}"],
+    [
+        "behaviors: {A: {max_steps: 1e29}}",
+        "behaviors: {A: {max_steps: 1" + 400 * "0" + "}}",
+        "behaviors: {A: {max_steps: 0x1" + 5000 * "0" + "}}",
+        "behaviors: {A: {network_settings: {num_layers: 101}}}",
+        "env_settings: {num_areas: 10001}",
+        "env_settings: {num_areas: 2147483648}",
+        "env_settings: {seed: 2147483648}",
+        "engine_settings: {width: 16385}",
+        "engine_settings: {height: 1e9}",
+        "engine_settings: {quality_level: 2147483648}",
+        "engine_settings: {target_frame_rate: 2147483648}",
+        "engine_settings: {capture_frame_rate: 2147483648}",
+        "environment_parameters: {x: {sampler_type: uniform, sampler_parameters: {seed: 2147483648}}}",
+        "environment_parameters: {x: {sampler_type: gaussian, sampler_parameters: {mean: 1e39}}}",
+    ],
 )
 def test_counts_have_an_end(text):
     (fault,) = faults(text)
+    assert fault.startswith("c.yaml:1:")
     assert "out of bounds" in fault
-    assert "expected at most " in fault
+    assert "expected " in fault
+    assert len(fault) < 250
+
+
+@pytest.mark.parametrize("value", ["1e39", "-1e39", ".inf", ".nan", "0x1" + 5000 * "0"])
+def test_parameters_fit_what_environments_get(value):
+    (fault,) = faults(f"environment_parameters: {{x: {value}}}")
+    assert fault.startswith("c.yaml:1:29: environment_parameters.x: wrong type (got ")
+    assert "expected a number from -3.4e+38 to 3.4e+38, or a mapping" in fault
+
+
+def test_the_largest_values_are_accepted():
+    settings = parse_run_settings(
+        "behaviors: {A: {max_steps: 1e15, network_settings: {num_layers: 100}}}\n"
+        "env_settings: {num_areas: 10000, seed: 2147483647}\n"
+        "engine_settings: {width: 16384, height: 16384, quality_level: 2147483647}\n"
+        "environment_parameters: {x: 3e38}\n"
+    )
+    assert settings.behaviors["A"].max_steps == 10**15
+    assert settings.env_settings.num_areas == 10_000
+
+
+def test_more_environments_than_there_is_memory_for_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlagents.settings.sizes.memory_bytes", lambda: 10**9)
+    text = "behaviors: {A: {}}\nenv_settings: {env_path: x, num_envs: 50}\n"
+    (tmp_path / "c.yaml").write_text(text)
+    load_run_settings(tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text(text.replace("50", "51"))
+    with pytest.raises(SettingsError) as error:
+        load_run_settings(tmp_path / "c.yaml")
+    assert error.value.faults == (
+        f"{tmp_path / 'c.yaml'}:2:39: env_settings.num_envs: needs at least 1.02 GB of memory; this machine has 1 GB:"
+        " choose a smaller value",
+    )
 
 
 def test_aliases_of_aliases_are_counted_before_they_are_copied():

@@ -11,10 +11,12 @@ from mlagents.training.availability import (
     Coverage,
     refuse_hopeless,
     refuse_idle,
+    refuse_untrainable,
     unavailable,
     warn_of_unknown_parameters,
 )
-from toys.specs import behavior
+from mlagents.training.sizes import needs_with, row_bytes
+from toys.specs import behavior, observation
 
 TRAINERS = ("ppo",)
 LACKING = {
@@ -126,8 +128,27 @@ def test_a_curriculum_on_a_behavior_that_is_not_there_is_said_at_start_with_its_
     coverage.settings_of("Here")
     assert caplog.messages == [
         "run.yaml:7:63: environment_parameters.size.curriculum[1].completion_criteria.behavior: the environment has no"
-        " behavior 'Elsewhere' (so far; it has Here), so that this lesson cannot end."
+        " behavior 'Elsewhere' (so far; it has Here), so that lesson 'big' is never passed, and what follows it"
+        " ('huge') never begins"
     ]
+
+
+@pytest.mark.parametrize(("written", "meant"), [("'Here?team=1'", "Here"), ("'Here?team='", "Here"), ("Hre", "Here")])
+def test_the_behavior_that_was_meant_is_named(written, meant, caplog):
+    coverage = Coverage(
+        parse_run_settings(CURRICULUM.replace("Elsewhere", written), "run.yaml"), TRAINERS, lambda: ["Here", "There"]
+    )
+    coverage.settings_of("Here")
+    (line,) = caplog.messages
+    assert line.endswith(f"; did you mean {meant!r}?")
+
+
+def test_lessons_that_are_over_or_last_wait_for_nobody(caplog):
+    text = CURRICULUM.replace("    curriculum:", "    initial_lesson: 2\n    curriculum:")
+    Coverage(parse_run_settings(text, "run.yaml"), TRAINERS, lambda: ["Here"]).settings_of("Here")
+    last = CURRICULUM.replace("- {name: huge, value: 3}\n", "").replace("      \n", "")
+    Coverage(parse_run_settings(last, "run.yaml"), TRAINERS, lambda: ["Here"]).settings_of("Here")
+    assert [line for line in caplog.messages if "never" in line] == []
 
 
 def test_parameters_that_the_environment_does_not_have_are_said_with_their_line(caplog):
@@ -136,6 +157,64 @@ def test_parameters_that_the_environment_does_not_have_are_said_with_their_line(
         "run.yaml:3:8: environment_parameters.mas: Game has no such parameter, it is ignored (it has mass, size);"
         " did you mean 'mass'?"
     ]
+
+
+PIXELS = """\
+default_settings:
+  network_settings: {vis_encode_type: fully_connected}
+behaviors:
+  Pixels:
+    trainer_type: sac
+    time_horizon: 100
+    hyperparameters:
+      buffer_size: 1000000
+"""
+SEEN = behavior(observation(3, 84, 84), 5, continuous=2)
+
+
+def test_an_experience_is_as_large_as_its_columns():
+    """An image of bytes; 5 + 2 + 2 + 1 + 1 floats: vector, action, log-probabilities, reward, group's reward; 3 numbers
+    of 32 bits about groups; 16 floats of memory."""
+    assert row_bytes(SEEN, 16) == 3 * 84 * 84 + 4 * (5 + 2 + 2 + 1 + 1) + 4 * 3 + 4 * 16
+
+
+def test_a_replay_buffer_of_images_is_refused_before_it_is_allocated(monkeypatch):
+    """A million experiences of 21,224 bytes, twice because of closing rows: 42.4 GB."""
+    settings = parse_run_settings(PIXELS, "run.yaml")
+    monkeypatch.setattr("mlagents.settings.sizes.memory_bytes", lambda: 42_448_000_000)
+    refuse_untrainable(settings, "Pixels", SEEN)
+    monkeypatch.setattr("mlagents.settings.sizes.memory_bytes", lambda: 42_447_999_999)
+    with pytest.raises(SettingsError) as error:
+        refuse_untrainable(settings, "Pixels", SEEN)
+    assert str(error.value) == (
+        "run.yaml:8:20: behaviors.Pixels.hyperparameters.buffer_size: needs at least 42.4 GB of memory (21,224 bytes"
+        " for each experience of this behavior); this machine has 42.4 GB: choose a smaller value"
+    )
+
+
+@pytest.mark.parametrize(
+    ("trainer", "workers", "needed"), [("sac", 1, 101), ("sac", 4, 404), ("ppo", 1, 301), ("ppo", 4, 4 * 301)]
+)
+def test_the_grid_has_a_horizon_for_every_worker_and_the_buffer_twice_that(trainer, workers, needed):
+    text = PIXELS.replace("sac", trainer)
+    (section,) = parse_run_settings(text, "run.yaml").behaviors.values()
+    assert ("time_horizon",) in [
+        path for path, size, _ in needs_with(section, SEEN, workers) if size == needed * 21_224
+    ]
+
+
+def test_a_dense_layer_on_pixels_counts_with_them():
+    """(21,168 + 5 inputs + 2 outputs) x 128 units x 4 bytes x 4: weight, gradient, two averages."""
+    (section,) = parse_run_settings(PIXELS, "run.yaml").behaviors.values()
+    sizes = {path: size for path, size, _ in needs_with(section, SEEN, 1)}
+    assert sizes["network_settings", "hidden_units"] == 21_175 * 128 * 16
+
+
+def test_a_behavior_of_the_default_settings_is_refused_where_they_are(monkeypatch):
+    monkeypatch.setattr("mlagents.settings.sizes.memory_bytes", lambda: 10**6)
+    text = "default_settings:\n  trainer_type: sac\n  hyperparameters: {buffer_size: 10000}\n"
+    with pytest.raises(SettingsError, match=r"^run.yaml:3:34: default_settings.hyperparameters.buffer_size: needs"):
+        refuse_untrainable(parse_run_settings(text, "run.yaml"), "Any", behavior(9, continuous=1))
 
 
 def test_agents_that_cannot_act_are_refused():

@@ -71,14 +71,23 @@ def unknown_choice(allowed: list[str]) -> PydanticCustomError:
 MOST = 10**15
 """No count is larger: more steps than any machine takes, and exact as a float."""
 
+LARGEST_ON_THE_WIRE = 2**31 - 1
+"""Environments get whole numbers as 32 bits."""
+
+LARGEST_FLOAT = 3.4e38
+"""And numbers as floats of 32 bits."""
+
 # Pydantic applies these from the right: text becomes a number, and then meets the bounds.
 Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(whole)]
 Natural = Annotated[int, Field(ge=0, le=MOST), BeforeValidator(whole)]
 WholeOrUnlimited = Annotated[int, Field(ge=-1, le=MOST), BeforeValidator(whole)]
+Sent = Annotated[int, Field(ge=0, le=LARGEST_ON_THE_WIRE), BeforeValidator(whole)]
+SentOrUnset = Annotated[int, Field(ge=-1, le=LARGEST_ON_THE_WIRE), BeforeValidator(whole)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole)]
 EvenCount = Annotated[int, Field(gt=0, le=MOST, multiple_of=2), BeforeValidator(whole)]
 Number = Annotated[float, BeforeValidator(finite)]
+SentNumber = Annotated[float, Field(ge=-LARGEST_FLOAT, le=LARGEST_FLOAT), BeforeValidator(finite)]
 Positive = Annotated[float, Field(gt=0), BeforeValidator(finite)]
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(finite)]
 Fraction = Annotated[float, Field(ge=0, le=1), BeforeValidator(finite)]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from mlagents.settings.schema.base import Count, EvenCount, Fraction, Settings, Switch
 
 VisualEncoder = Literal["simple", "nature_cnn", "resnet", "match3", "fully_connected"]
+
+MOST_LAYERS = 100
+"""Dense layers of one network; each takes a second or so to compile."""
 
 
 class MemorySettings(Settings):
@@ -31,7 +36,7 @@ class NetworkSettings(Settings):
     hidden_units: Count = 128
     """Units in each dense layer."""
 
-    num_layers: Count = 2
+    num_layers: Annotated[Count, Field(le=MOST_LAYERS)] = 2
     """Dense layers after the inputs."""
 
     vis_encode_type: VisualEncoder = "simple"

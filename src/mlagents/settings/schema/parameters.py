@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
@@ -20,14 +19,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from mlagents.settings.schema.base import (
+    LARGEST_FLOAT,
     Name,
     Natural,
     NonNegative,
     Number,
+    SentNumber,
+    SentOrUnset,
     Settings,
     Switch,
     Violation,
-    WholeOrUnlimited,
     unknown_choice,
 )
 from mlagents.settings.source.scalars import number, wrong_type
@@ -37,24 +38,24 @@ from mlagents_envs.sampler_class import SamplerFactory
 class SamplerParameters(Settings):
     """What every sampler has."""
 
-    seed: WholeOrUnlimited = -1
+    seed: SentOrUnset = -1
     """Seed of the draws; -1: the run's seed plus the number of the sampler."""
 
 
 class ConstantParameters(SamplerParameters):
     """Always the same value."""
 
-    value: Number = 0.0
+    value: SentNumber = 0.0
     """The value."""
 
 
 class UniformParameters(SamplerParameters):
     """Evenly from an interval."""
 
-    min_value: Number = 0.0
+    min_value: SentNumber = 0.0
     """Lower end."""
 
-    max_value: Number = 1.0
+    max_value: SentNumber = 1.0
     """Upper end."""
 
     def violations(self) -> Iterator[Violation]:
@@ -70,7 +71,7 @@ class UniformParameters(SamplerParameters):
 class GaussianParameters(SamplerParameters):
     """From a normal distribution."""
 
-    mean: Number = 1.0
+    mean: SentNumber = 1.0
     """Mean."""
 
     st_dev: NonNegative = 1.0
@@ -89,7 +90,7 @@ def _in_order(interval: tuple[float, float]) -> tuple[float, float]:
     return interval
 
 
-Interval = Annotated[tuple[Number, Number], BeforeValidator(_two_ends), AfterValidator(_in_order)]
+Interval = Annotated[tuple[SentNumber, SentNumber], BeforeValidator(_two_ends), AfterValidator(_in_order)]
 
 
 class MultiRangeUniformParameters(SamplerParameters):
@@ -131,8 +132,9 @@ class SamplerSettings(Settings):
             value = number(data)
         except PydanticCustomError:
             raise wrong_type("a number, or a mapping with sampler_type and sampler_parameters") from None
-        if not math.isfinite(value):
-            raise wrong_type("a finite number, or a mapping with sampler_type and sampler_parameters")
+        if not abs(value) <= LARGEST_FLOAT:  # nor not a number
+            most = f"a number from -{LARGEST_FLOAT:g} to {LARGEST_FLOAT:g}"
+            raise wrong_type(f"{most}, or a mapping with sampler_type and sampler_parameters")
         return {"sampler_type": "constant", "sampler_parameters": {"value": value}}
 
     @field_validator("sampler_type")

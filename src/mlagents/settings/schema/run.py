@@ -15,6 +15,8 @@ from mlagents.settings.schema.base import (
     NonNegative,
     Port,
     Positive,
+    Sent,
+    SentOrUnset,
     Settings,
     Switch,
     Violation,
@@ -25,6 +27,9 @@ from mlagents.settings.schema.parameters import CurriculumSettings, ParameterSet
 from mlagents.settings.source.faults import KeyPath, Place, SettingsError, did_you_mean
 from mlagents.settings.source.sections import Origin, Section
 from mlagents_envs.base_env import MOST_AREAS
+
+MOST_PIXELS = 16_384
+"""Of a side of a window: the largest that graphics hardware draws."""
 
 
 class EnvSettings(Settings):
@@ -48,7 +53,7 @@ class EnvSettings(Settings):
     timeout_wait: Positive = 60.0
     """Seconds to wait for an environment to connect."""
 
-    seed: WholeOrUnlimited = -1
+    seed: SentOrUnset = -1
     """Seed of the run; -1: drawn anew."""
 
     max_lifetime_restarts: WholeOrUnlimited = 10
@@ -113,22 +118,22 @@ class RaySettings(Settings):
 class EngineSettings(Settings):
     """The Unity engine of each environment."""
 
-    width: Count = 84
+    width: Annotated[Count, Field(le=MOST_PIXELS)] = 84
     """Width of the window in pixels."""
 
-    height: Count = 84
+    height: Annotated[Count, Field(le=MOST_PIXELS)] = 84
     """Height of the window in pixels."""
 
-    quality_level: Natural = 5
+    quality_level: Sent = 5
     """Unity quality level."""
 
     time_scale: Positive = 20.0
     """Simulated seconds per second."""
 
-    target_frame_rate: WholeOrUnlimited = -1
+    target_frame_rate: SentOrUnset = -1
     """Frames per second that Unity aims at; -1: as many as possible."""
 
-    capture_frame_rate: Natural = 60
+    capture_frame_rate: Sent = 60
     """Simulated frames per simulated second; 0: not fixed."""
 
     no_graphics: Switch = False

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 
 KeyPath = tuple[str | int, ...]
 
+_LONGEST = 10**100
+"""Python writes whole numbers of thousands of digits in hexadecimal only."""
+
 
 def dotted(path: KeyPath) -> str:
     """Return a path as people write it: `behaviors.3DBall.max_steps`, `curriculum[0].value`."""
@@ -107,7 +110,7 @@ def shown(value: object, limit: int = 60) -> str:
     """Return a value as part of a message."""
     if value is None:
         return "nothing"
-    text = repr(value)
+    text = hex(value) if isinstance(value, int) and abs(value) > _LONGEST else repr(value)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 

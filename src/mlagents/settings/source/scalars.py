@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from pydantic_core import PydanticCustomError
 
 
@@ -39,7 +37,7 @@ def whole(value: object) -> int:
         found = number(value)
     except PydanticCustomError:
         raise wrong_type("a whole number") from None
-    if not math.isfinite(found) or found != int(found):
+    if isinstance(found, float) and not found.is_integer():
         raise wrong_type("a whole number")
     return int(found)
 

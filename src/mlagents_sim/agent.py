@@ -190,8 +190,8 @@ class AgentBatch(ABC):
         """
         self._end[rows] = INTERRUPTED if interrupted else ENDED
 
-    def assign_groups(self, group_id: ArrayLike) -> None:
-        """Let agents play in groups: int [agents], numbered from 1 throughout the world, 0 = none."""
+    def assign_groups(self, group_id: ArrayLike) -> Groups:
+        """Let agents play in groups: int [agents], numbered from 1 throughout the world, 0 = none; return `groups`."""
         ids = np.array(group_id, np.int32)
         if ids.shape != (len(self),) or (ids < 0).any():
             raise ValueError(f"Behavior {self.behavior!r}: expected a group number of at least 0 per agent; got {ids}.")
@@ -200,6 +200,7 @@ class AgentBatch(ABC):
         else:
             self.groups.id[:] = ids
         self.groups.reward[ids == 0] = 0.0
+        return self.groups
 
     def add_group_reward(self, value: float | NDArray[np.float32], rows: RowIndex = ALL) -> None:
         """Add to what the groups of the agents `rows` earn in this decision window: once per member."""

@@ -33,6 +33,13 @@ RUN_OR_TURN: Final = (
 )
 """For agents that move as `mlagents_sim.physics.rules.run_or_turn` says."""
 
+RUN_TURN_OR_STEP: Final = (
+    *RUN_OR_TURN,
+    Keys(("q",), "step to the left", choice=(0, 5)),
+    Keys(("e",), "step to the right", choice=(0, 6)),
+)
+"""For agents that move as `mlagents_sim.physics.rules.run_turn_or_step` says."""
+
 
 def write_actions(
     keys: Sequence[Keys], held: Iterable[str], continuous: NDArray[np.float32], discrete: NDArray[np.int32]

@@ -14,12 +14,13 @@ from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step, interrupt
-from mlagents_sim.keys import RUN_OR_TURN, Keys
+from mlagents_sim.examples.places import scatter
+from mlagents_sim.keys import RUN_TURN_OR_STEP
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
 from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.physics.ray_casts import ABSENT, cast, ray_origins_of, shapes_of, turn_ray_origins
-from mlagents_sim.physics.rules import push_right, run_or_turn
+from mlagents_sim.physics.rules import run_turn_or_step
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import RaySensor, StackingSensor
 from mlagents_sim.view import View
@@ -112,14 +113,8 @@ def _act(boxes: Boxes, agents: AgentArrays) -> None:
     """Run ahead or back, turn, or step aside."""
     for i in range(len(agents.reward)):
         agents.reward[i] += STEP_REWARD
-        choice, velocity = agents.discrete[i, 0], boxes.velocity[i, AGENT]
-        yaw = boxes.yaw[i, AGENT]
-        if choice == 5:
-            push_right(velocity, yaw, -SIDE_SPEED)
-        elif choice == 6:
-            push_right(velocity, yaw, SIDE_SPEED)
-        else:
-            boxes.yaw[i, AGENT] = run_or_turn(choice, velocity, yaw, RUN_SPEED, TURN_RAD)
+        velocity, yaw = boxes.velocity[i, AGENT], boxes.yaw[i, AGENT]
+        boxes.yaw[i, AGENT] = run_turn_or_step(agents.discrete[i, 0], velocity, yaw, RUN_SPEED, SIDE_SPEED, TURN_RAD)
 
 
 @compiled
@@ -174,11 +169,7 @@ class PushBlockAgents(AgentBatch):
       gravity: float64 [1], m/s^2, of all areas.
     """
 
-    keys = (
-        *RUN_OR_TURN,
-        Keys(("q",), "step to the left", choice=(0, 5)),
-        Keys(("e",), "step to the right", choice=(0, 6)),
-    )
+    keys = RUN_TURN_OR_STEP
 
     def __init__(self, boxes: Boxes, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         count = len(boxes.yaw)
@@ -214,20 +205,8 @@ class PushBlockAgents(AgentBatch):
         return self._parameters.read(name, count)
 
     def _place(self, rows: NDArray[np.intp], box: int, obstacles: tuple[int, ...]) -> None:
-        """Draw places for a box until it is clear of where the obstacles, perhaps itself, are now."""
-        boxes, others = self._boxes, np.array(obstacles)
-        cos, sin = np.abs(np.cos(boxes.yaw)), np.abs(np.sin(boxes.yaw))
-        while len(rows):
-            start = self._rng.uniform(-START_SPREAD_M, START_SPREAD_M, (len(rows), 2))
-            other = np.ix_(rows, others)
-            width, depth = boxes.half_size[..., 0][other], boxes.half_size[..., 2][other]
-            extent = np.stack((cos[other] * width + sin[other] * depth, sin[other] * width + cos[other] * depth), -1)
-            distance = np.abs(boxes.position[..., ::2][other] - start[:, np.newaxis])
-            clear = (distance >= extent + START_CLEARANCE_M).any(-1).all(-1)
-            done = rows[clear]
-            boxes.position[done, box, 0], boxes.position[done, box, 2] = start[clear].T
-            boxes.position[done, box, 1] = START_HEIGHT_M
-            rows = rows[~clear]
+        """Put a box where it is clear of where the obstacles, perhaps itself, are now."""
+        scatter(self._boxes, self._rng, rows, box, obstacles, START_SPREAD_M, START_HEIGHT_M, START_CLEARANCE_M)
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Return what the upper and the lower rays hit."""

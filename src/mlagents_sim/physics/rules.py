@@ -69,6 +69,20 @@ def run_or_turn(choice: int, velocity: Vector, yaw_rad: float, speed: float, tur
 
 
 @compiled
+def run_turn_or_step(
+    choice: int, velocity: Vector, yaw_rad: float, speed: float, side_speed: float, turn_rad: float
+) -> float:
+    """Do as `run_or_turn`, and step aside by `side_speed`, m/s: 5 to the left, 6 to the right."""
+    if choice == 5:
+        push_right(velocity, yaw_rad, -side_speed)
+        return yaw_rad
+    if choice == 6:
+        push_right(velocity, yaw_rad, side_speed)
+        return yaw_rad
+    return run_or_turn(choice, velocity, yaw_rad, speed, turn_rad)
+
+
+@compiled
 def write_yaw(rotation: NDArray[np.float64], yaw_rad: float) -> None:
     """Make `rotation`, float64 [3, 3], a turn to the right about the vertical."""
     c, s = math.cos(yaw_rad), math.sin(yaw_rad)

@@ -31,7 +31,7 @@ from mlagents_sim.academy import Academy, World
 from mlagents_sim.actuators import check_action_values
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import Parameter
-from mlagents_sim.view import View, bounds_of
+from mlagents_sim.view import View, bounds_of, without_parked
 from mlagents_sim.visual_geoms import VisualGeoms
 
 logger = logging.getLogger(__name__)
@@ -142,11 +142,13 @@ class SimEnvironment(SteppedEnv):
     def bodies(self) -> VisualGeoms | None:
         """Return the bodies that a spectator sees now; None if the world is no place in space."""
         bodies = self._world.bodies()
-        if bodies is None or isinstance(bodies, VisualGeoms):
-            return bodies
+        if bodies is None:
+            return None
+        if isinstance(bodies, VisualGeoms):
+            return without_parked(bodies)
         from mlagents_sim.scene_geoms import geoms_of_scene  # not above: it loads MuJoCo
 
-        return geoms_of_scene(bodies)
+        return without_parked(geoms_of_scene(bodies))
 
     def meshes(self) -> Sequence[Mesh]:
         """Return the meshes that `bodies` name."""

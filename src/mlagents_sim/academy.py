@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mlagents_sim.physics.scene import Scene
     from mlagents_sim.rendering import Spectator
     from mlagents_sim.view import View
-    from mlagents_sim.visual_geoms import VisualGeoms
+    from mlagents_sim.visual_geoms import Poses, VisualGeoms
 
 Report = tuple[DecisionSteps, TerminalSteps]
 
@@ -130,6 +130,13 @@ class World:
         if self._spectator is None or self._spectator.size != (width, height):
             self._spectator = Spectator(bodies, self.view, width, height)
         return self._spectator.picture(bodies)
+
+    def agent_poses(self) -> Sequence[Poses | None]:
+        """Return where agents are seen among the `bodies`, for every batch of `agents`; None: nowhere in particular.
+
+        With it a camera can follow an agent, and what its rays see is drawn.
+        """
+        return [None] * len(self.agents)
 
     def bodies(self) -> VisualGeoms | Scene | None:
         """Return what spectators see now: the attribute `scene` if there is one; a subclass may know better."""

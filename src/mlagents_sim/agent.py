@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import ActionSpec, ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.exception import UnityPolicyException
+from mlagents_envs.spectating import RayFan
 from mlagents_sim.actuators import Actions
 from mlagents_sim.controllers import Controller
 from mlagents_sim.keys import Keys, write_actions
 from mlagents_sim.row_index import ALL, RowIndex
-from mlagents_sim.sensors import Sensor
+from mlagents_sim.sensors import Sensor, ray_fans
 
 PLAYING: Final = 0
 ENDED: Final = 1
@@ -162,6 +163,10 @@ class AgentBatch(ABC):
         action = self.spec.action_spec.empty_action(int(np.count_nonzero(self._waits)))
         write_actions(self.keys, self.held_keys, action.continuous, action.discrete)
         return action
+
+    def ray_fans(self) -> Mapping[int, RayFan]:
+        """Return, for spectators, the rays behind observations by the sensor's place: those that look ahead."""
+        return ray_fans(self._sensors)
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]] | None:
         """Return the subclass's own arrays that outlive a physics step, to be read and written in place.

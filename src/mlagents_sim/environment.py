@@ -24,11 +24,15 @@ from mlagents_envs.side_channel.framing import iter_frames, pack_frame
 from mlagents_envs.side_channel.side_channel import SideChannel
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel, encode_stat
+from mlagents_envs.spectating import AgentPoses, Mesh, RayFan, Viewpoint
 from mlagents_envs.stepped_env import SteppedEnv
 from mlagents_sim import state
 from mlagents_sim.academy import Academy, World
 from mlagents_sim.actuators import check_action_values
 from mlagents_sim.keys import Keys
+from mlagents_sim.parameters import Parameter
+from mlagents_sim.view import View, bounds_of, without_parked
+from mlagents_sim.visual_geoms import VisualGeoms
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +138,50 @@ class SimEnvironment(SteppedEnv):
           RenderingError: there is nothing to be seen, or there is no OpenGL on this machine.
         """
         return self._world.picture(width, height)
+
+    def bodies(self) -> VisualGeoms | None:
+        """Return the bodies that a spectator sees now; None if the world is no place in space."""
+        bodies = self._world.bodies()
+        if bodies is None:
+            return None
+        if isinstance(bodies, VisualGeoms):
+            return without_parked(bodies)
+        from mlagents_sim.scene_geoms import geoms_of_scene  # not above: it loads MuJoCo
+
+        return without_parked(geoms_of_scene(bodies))
+
+    def meshes(self) -> Sequence[Mesh]:
+        """Return the meshes that `bodies` name."""
+        bodies = self._world.bodies()
+        if bodies is None or isinstance(bodies, VisualGeoms):
+            return ()
+        from mlagents_sim.scene_geoms import meshes_of_scene  # not above: it loads MuJoCo
+
+        return meshes_of_scene(bodies)
+
+    def agent_poses(self, behavior_name: BehaviorName) -> AgentPoses | None:
+        """Return where the agents of a behavior are seen; None if the world does not tell."""
+        batch = self._batches[behavior_name]
+        poses = self._world.agent_poses()[self._world.agents.index(batch)]
+        return None if poses is None else AgentPoses(batch.agent_id, *poses)
+
+    def ray_fans(self, behavior_name: BehaviorName) -> Mapping[int, RayFan]:
+        """Return the rays behind observations, by the observation's place."""
+        return self._batches[behavior_name].ray_fans()
+
+    def viewpoint(self, aspect: float) -> Viewpoint:
+        """Return from where all bodies are in view now, in pictures of this width over height."""
+        bodies = self.bodies()
+        if bodies is None:
+            raise UnityEnvironmentException("This environment is no place in space; look at its `picture`.")
+        low, high = bounds_of(bodies)
+        center, view = 0.5 * (low + high), self._world.view or View()
+        return Viewpoint(view.place(center, 0.5 * (high - low), aspect).position, center, view.fov_deg)
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """What trainers may change, with ranges, by name."""
+        return self._world.parameters.declared
 
     def watch(self, watcher: Callable[[], None], every: int) -> None:
         """Call `watcher` at every reset and after every so many physics steps, also where an episode ends."""

@@ -63,6 +63,11 @@ class EnvironmentParameters:
         self._rng: dict[str, np.random.Generator] = {}
         self._draw = {name: _constant(parameter.default) for name, parameter in parameters.items()}
 
+    @property
+    def declared(self) -> Mapping[str, Parameter]:
+        """What may be set, by name."""
+        return self._parameters
+
     def set(self, name: str, value: float | ParameterSampler) -> None:
         """Make a parameter constant, or have it drawn at every reading from the sampler's own generator.
 

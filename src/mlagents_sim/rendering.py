@@ -20,7 +20,7 @@ from PIL import Image
 
 from mlagents_envs.exception import UnityException
 from mlagents_sim.physics.scene import Scene
-from mlagents_sim.view import Pose, View
+from mlagents_sim.view import Bounds, Pose, View, bounds, bounds_of
 from mlagents_sim.visual_geoms import BOX, CAPSULE, SPHERE, VisualGeoms
 
 LIGHT_DIRECTION: Final = (-0.5417, -0.6428, 0.5417)
@@ -33,7 +33,6 @@ SKY_BOTTOM: Final = (0.90, 0.94, 0.96)
 _SUPERSAMPLING: Final = 2
 _SUN_DISTANCE: Final = 2.0  # in radii of the scene
 _MOST_SOLIDS: Final = 10_000  # more are left out
-_PARKED_BELOW_M: Final = -100.0  # where environments put what is out of play
 _HOW_TO_INSTALL: Final = (
     "On Debian and Ubuntu `apt-get install libegl1 libgl1-mesa-dri` brings a software renderer that needs no graphics"
     " card (or `apt-get install libosmesa6`, and set MUJOCO_GL=osmesa); on Fedora `dnf install mesa-libEGL"
@@ -195,7 +194,7 @@ class Spectator:
     def __init__(self, bodies: Bodies, view: View | None, width: int, height: int) -> None:
         view = view or View()
         self.size = (width, height)
-        low, high = _bounds_of_scene(bodies) if isinstance(bodies, Scene) else _bounds_of_solids(bodies)
+        low, high = _bounds_of_scene(bodies) if isinstance(bodies, Scene) else bounds_of(bodies)
         center, half_size = 0.5 * (low + high), 0.5 * (high - low)
         self._pose = view.place(center, half_size, width / height)
         distance = float(np.linalg.norm(self._pose.position - center))
@@ -234,10 +233,6 @@ def _positions(bodies: Bodies) -> list[NDArray[Any]]:
     return [np.array(column) for column in bodies]
 
 
-Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""The lowest and the highest corner, float64 [3] each, of the box around all that is to be seen."""
-
-
 def _bounds_of_scene(scene: Scene) -> Bounds:
     model, data = scene.model, scene.data
     mujoco.mj_kinematics(model, data)
@@ -245,18 +240,7 @@ def _bounds_of_scene(scene: Scene) -> Bounds:
     center = data.geom_xpos + np.einsum("gij,gj->gi", rotation, model.geom_aabb[:, :3])
     has_end = model.geom_type != mujoco.mjtGeom.mjGEOM_PLANE.value
     seen = has_end & (model.geom_rgba[:, 3] > 0.0)
-    return _bounds(center[seen], rotation[seen], model.geom_aabb[seen, 3:])
-
-
-def _bounds_of_solids(solids: VisualGeoms) -> Bounds:
-    half_size = np.where(solids.shape[:, np.newaxis] == SPHERE, solids.half_size[:, :1], solids.half_size)
-    return _bounds(solids.center, solids.rotation, half_size)
-
-
-def _bounds(center: NDArray[np.float64], rotation: NDArray[np.float64], half_size: NDArray[np.float64]) -> Bounds:
-    reach = np.einsum("gij,gj->gi", np.abs(rotation), half_size)
-    seen = center[:, 1] > _PARKED_BELOW_M
-    return (center - reach)[seen].min(axis=0), (center + reach)[seen].max(axis=0)
+    return bounds(center[seen], rotation[seen], model.geom_aabb[seen, 3:])
 
 
 _contexts: dict[int, Any] = {}

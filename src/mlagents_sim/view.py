@@ -9,9 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.visual_geoms import quat_rotations
+from mlagents_envs.spectating import SPHERE, Bodies
+from mlagents_sim.visual_geoms import VisualGeoms, quat_rotations
 
 _MARGIN: Final = 1.08
+_PARKED_BELOW_M: Final = -100.0  # where environments put what is out of play
+
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""The lowest and the highest corner, float64 [3] each, of the box around all that is to be seen."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +72,22 @@ class View:
             np.maximum(np.abs(corners @ up) / slope, np.abs(corners @ right) / (slope * aspect)) - corners @ forward
         )
         return Pose(center - needed.max() * forward, forward, up)
+
+
+def bounds_of(bodies: Bodies) -> Bounds:
+    """Return the box around all bodies that are in play."""
+    is_sphere = np.equal(bodies.shape, SPHERE)[:, np.newaxis]
+    return bounds(bodies.center, bodies.rotation, np.where(is_sphere, bodies.half_size[:, :1], bodies.half_size))
+
+
+def without_parked(bodies: VisualGeoms) -> VisualGeoms:
+    """Return the bodies, of which those that are out of play have no size, so that nobody sees them."""
+    parked = bodies.center[:, 1] <= _PARKED_BELOW_M
+    return bodies if not parked.any() else bodies._replace(half_size=bodies.half_size * ~parked[:, np.newaxis])
+
+
+def bounds(center: NDArray[np.float64], rotation: NDArray[np.float64], half_size: NDArray[np.float64]) -> Bounds:
+    """Return the box around turned boxes [n, 3], [n, 3, 3], [n, 3] that are in play."""
+    reach = np.einsum("gij,gj->gi", np.abs(rotation), half_size)
+    seen = center[:, 1] > _PARKED_BELOW_M
+    return (center - reach)[seen].min(axis=0), (center + reach)[seen].max(axis=0)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-BOX, SPHERE, CAPSULE = 0, 1, 2
+from mlagents_envs.spectating import BOX, CAPSULE, SPHERE
 
 AGENT_BLUE: Final = (0.129, 0.588, 0.953)
 EYE: Final = (0.059, 0.059, 0.059)
@@ -29,8 +29,20 @@ _FACE: Final = (
 )
 
 
+class Poses(NamedTuple):
+    """Where the agents of a batch are seen, one row each.
+
+    Attributes:
+      position: float64 [n, 3], m.
+      rotation: float64 [n, 3, 3]; agents look along their own +Z.
+    """
+
+    position: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+
+
 class VisualGeoms(NamedTuple):
-    """Bodies, one row each.
+    """Bodies, one row each; `mlagents_envs.spectating.Bodies` for spectators.
 
     Attributes:
       shape: int [n], BOX, SPHERE or CAPSULE; capsules lie along their Z axis.

@@ -51,10 +51,23 @@ def _saved(path: Path, full_name: str, spec: BehaviorSpec) -> Model:
     if not path.is_file():
         raise ModelError(f"behavior {full_name!r}: {path} does not exist")
     saved = read_snapshot(path)
-    found, wanted = _shapes(saved.spec), _shapes(spec)
-    if found != wanted:
-        raise ModelMismatch(f"behavior {full_name!r}: {path} is for {found}, but the behavior has {wanted}")
+    check_fit(saved.spec, spec, f"behavior {full_name!r}: {path}")
     return PolicyModel(saved.policy)
+
+
+def check_fit(found: BehaviorSpec, wanted: BehaviorSpec, what: str) -> None:
+    """Compare what a saved policy observes and does with what a behavior does.
+
+    Args:
+      found: of the policy.
+      wanted: of the behavior.
+      what: the policy, for the error.
+
+    Raises:
+      ModelMismatch: they differ.
+    """
+    if (is_for := _shapes(found)) != (has := _shapes(wanted)):
+        raise ModelMismatch(f"{what} is for {is_for}, but the behavior has {has}")
 
 
 def _shapes(spec: BehaviorSpec) -> str:

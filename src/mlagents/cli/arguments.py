@@ -67,6 +67,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
             choices=("onnx", "both"),
         ),
         Flag("--keep-best", "also keep the K checkpoints that do best in episodes of their own", int, 0, metavar="K"),
+        Flag("--view", "show the newest checkpoint play on a page in the browser; needs mlagents-jax[view]"),
         Flag("--debug", "log details, and the configuration in full"),
         Flag("--load", SUPPRESS, dest="load_model"),
         Flag("--train", SUPPRESS, dest="train_model"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
+from mlagents.cli.page_beside import page_beside
 from mlagents.distribution import warn_of_others
 from mlagents.training.stop import StopSignals
 from mlagents_envs.logging_util import set_log_level
@@ -41,7 +43,9 @@ def read_settings(argv: Sequence[str] | None = None) -> RunSettings:
 
 
 def _learn(config: str | None, flags: dict[str, object], stop: StopSignals) -> None:
-    train(_settings(config, flags), stop)
+    settings = _settings(config, flags)
+    with page_beside(settings) if flags.get("view") else nullcontext():
+        train(settings, stop)
 
 
 def _settings(config: str | None, flags: dict[str, object]) -> RunSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from mlagents.cli import versus
 from mlagents.cli.errors import INTERRUPTED
+from mlagents.cli.model_files import model_files
 from mlagents.cli.table import print_table
-from mlagents.cli.values import find_environment, find_folder, whole_number
+from mlagents.cli.values import find_environment, whole_number
 from mlagents.errors import UsageError
 from mlagents.viewing.players import heuristic_players, keyboard_playable, recorded
 from mlagents.viewing.recording import SECONDS, VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
@@ -173,7 +174,7 @@ def _play_against(entry: BaseRegistryEntry, arguments: argparse.Namespace) -> in
     try:
         if not env.behavior_specs:
             env.reset()
-        legs, interrupted = versus.play(env, contest, lambda what, names: _files(entry, what, names))
+        legs, interrupted = versus.play(env, contest, lambda what, names: model_files(entry, what, names))
     finally:
         env.close()
     versus.report(entry.identifier, contest, legs, interrupted, arguments.json)
@@ -225,7 +226,7 @@ def _models(env: BaseEnv, entry: BaseRegistryEntry, wanted: str | None) -> dict[
     if wanted == RANDOM:
         return {behavior: RandomPolicy(spec) for behavior, spec in specs.items()}
     names = {behavior: BehaviorId.parse(behavior).name for behavior in specs}
-    files = _files(entry, wanted, sorted(set(names.values())))
+    files = model_files(entry, wanted, sorted(set(names.values())))
     return {behavior: _load(behavior, files[names[behavior]], spec) for behavior, spec in specs.items()}
 
 
@@ -236,39 +237,6 @@ def _load(behavior: str, file: Path, spec: BehaviorSpec) -> Model:
         return load_model(file, spec)
     except ModelError as error:
         raise type(error)(f"behavior {behavior!r}: {error}") from error
-
-
-def _files(entry: BaseRegistryEntry, wanted: str | None, names: Sequence[str]) -> dict[str, Path]:
-    """Return behavior name -> model file."""
-    from mlagents.inference import SUFFIXES
-    from mlagents.stats import safe_name
-
-    if wanted is None and entry.pretrained is None:
-        raise UsageError(f"no trained model comes with {entry.identifier}; give --model FILE, RUN or random")
-    where = entry.pretrained if wanted is None else Path(wanted)
-    assert where is not None
-    stems = [safe_name(name) for name in names]
-    if where.is_file() or (where.suffix in SUFFIXES and not where.is_dir()):
-        if len(names) > 1:
-            raise UsageError(
-                f"{where} is one model, but {entry.identifier} has behaviors {', '.join(names)}; give a run"
-                f" or a folder with {', '.join(f'{stem}.onnx' for stem in stems)}"
-            )
-        return {names[0]: where}
-    folder = find_folder(where)
-    found = [_in_folder(folder, stem, SUFFIXES) for stem in stems]
-    files = {name: file for name, file in zip(names, found, strict=True) if file is not None}
-    if missing := [f"{stem}.onnx" for stem, file in zip(stems, found, strict=True) if file is None]:
-        there = ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES))
-        raise UsageError(
-            f"expected {', '.join(missing)} in the folder {folder}, or .nn; found {there or 'no .onnx or .nn files'}"
-        )
-    return files
-
-
-def _in_folder(folder: Path, stem: str, suffixes: tuple[str, ...]) -> Path | None:
-    """Return the model of a behavior in the first format that is there."""
-    return next((file for suffix in suffixes if (file := folder / f"{stem}{suffix}").is_file()), None)
 
 
 def _report(

@@ -71,6 +71,11 @@ class BarracudaModel:
             self._memory["prev_action"].store(agents, discrete)
         return ActionTuple(discrete=discrete)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether what an agent does depends on more than what it observes now."""
+        return bool(self._memory)
+
     def forget(self, agent_ids: Iterable[int]) -> None:
         """Start these agents' next episodes without memory."""
         agents = list(agent_ids) if self._memory else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlagents.inference.memory import AgentMemory
 from mlagents.nn.policy import Policy
@@ -40,6 +41,10 @@ class PolicyModel:
         """Start these agents' next episodes without memory."""
         if self._policy.memory_size:
             self._memory.forget(list(agent_ids))
+
+    def memory_of(self, agent_ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return what is remembered of agents, float32 [n, memory size], before they act next."""
+        return self._memory.rows(agent_ids)
 
     def _actor_of(self, deterministic: bool, rng: np.random.Generator) -> Actor:
         if self._actor is None or self._actor[0] != deterministic or self._actor[1] is not rng:

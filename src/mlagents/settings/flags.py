@@ -64,7 +64,7 @@ _IGNORED = {
     "torch": "there is only one framework",
     "tensorflow": "there is only one framework",
 }
-_KNOWN = {*_SECTION_OF, *_DEVICES, *_BEHAVIOR_KEYS, *_FILES, *_IGNORED, "lesson", "debug"}
+_KNOWN = {*_SECTION_OF, *_DEVICES, *_BEHAVIOR_KEYS, *_FILES, *_IGNORED, "lesson", "debug", "view"}
 _SHORT = {
     "address": "ray",
     "env_path": "env",

@@ -30,7 +30,7 @@ def open_seat(title: str, screen: str | None) -> Iterator[Seat]:
     from mlagents.viewing.window import NoWindow, open_window
 
     problem = ""
-    if screen == WINDOW or (screen is None and _has_display()):
+    if screen == WINDOW or (screen is None and has_display()):
         try:
             window = open_window(title)
         except NoWindow as error:
@@ -50,7 +50,8 @@ def open_seat(title: str, screen: str | None) -> Iterator[Seat]:
         yield terminal
 
 
-def _has_display() -> bool:
+def has_display() -> bool:
+    """Return whether a window can be opened for the user."""
     if sys.platform in ("win32", "darwin"):
         return "SSH_CONNECTION" not in os.environ
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

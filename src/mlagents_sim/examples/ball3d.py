@@ -27,6 +27,7 @@ from mlagents_sim.view import View
 from mlagents_sim.visual_geoms import (
     AGENT_BLUE,
     WHITE,
+    Poses,
     VisualGeoms,
     join,
     make_boxes,
@@ -271,6 +272,10 @@ class Ball3DWorld(World):
         platforms = make_boxes(areas.origin, HALF_SIZE_M, PLATFORM_RGBA[:3], turned)
         balls = make_spheres(areas.position, areas.radius, BALL_RGBA[:3])
         return join(platforms, balls, make_faces(areas.origin, turned * (-1.0, 1.0, -1.0), 2.0 * HALF_SIZE_M))
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the platforms are; their faces look the other way."""
+        return [Poses(self.areas.origin, quat_rotations(self.areas.quat) * (-1.0, 1.0, -1.0))]
 
     def integrate(self) -> None:
         """Move with gravity, drag and contacts."""

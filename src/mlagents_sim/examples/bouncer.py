@@ -28,6 +28,7 @@ from mlagents_sim.visual_geoms import (
     AGENT_BLUE,
     FLOOR_GREY,
     ORANGE,
+    Poses,
     VisualGeoms,
     join,
     make_boxes,
@@ -332,6 +333,11 @@ class BouncerWorld(World):
             make_faces(cubes, np.tile(np.eye(3), (len(cubes), 1, 1))),
             make_boxes(areas.target + offset, 0.5 * areas.half_size, ORANGE, areas.rotation),
         )
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the cubes are, which do not turn."""
+        offset = side_by_side(len(self.areas.asks), AREAS_APART_M)
+        return [Poses(self.areas.position + offset, np.tile(np.eye(3), (len(offset), 1, 1)))]
 
     def integrate(self) -> None:
         """Let the cubes fly, and give the reward for the target."""

@@ -16,7 +16,7 @@ from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.examples.joint_drives import JointDrives
-from mlagents_sim.examples.running import look_rotations, runners_on_floors
+from mlagents_sim.examples.running import look_rotations, poses_on_floors, runners_on_floors
 from mlagents_sim.examples.targets import TOUCHED, Targets, fall, make_targets, move_on, refill
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.articulated import (
@@ -40,7 +40,7 @@ from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import VectorSensor
 from mlagents_sim.view import View
-from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, VisualGeoms, quat_rotations
+from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, Poses, VisualGeoms, quat_rotations
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -309,6 +309,10 @@ class CrawlerWorld(World):
         """Return the creatures on floors that move with them, and the way to their targets."""
         crawlers = self.crawlers
         return runners_on_floors(self.crawler, crawlers.ragdolls, crawlers.targets.position, COLORS)
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the first of their bodies are."""
+        return [poses_on_floors(self.crawlers.ragdolls)]
 
     def integrate(self) -> None:
         """Move with joints and contacts, and end the episode of who falls."""

@@ -50,6 +50,7 @@ from mlagents_sim.visual_geoms import (
     GREEN,
     RED,
     WALL_GREY,
+    Poses,
     VisualGeoms,
     join,
     make_faces,
@@ -281,6 +282,13 @@ class FoodCollectorWorld(World):
         half_length = 0.5 * LASER_LENGTH_M * float(self.parameters.read("laser_length", 1)[0])
         size = np.where(shoots, (LASER_WIDTH_M, LASER_WIDTH_M, half_length), 0.01)
         return make_solids(agents + turned[:, :, 2] * size[:, 2:], size, RED, turned)
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the agents are, area by area."""
+        boxes = self.areas.boxes
+        place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
+        turned = yaw_rotations(boxes.yaw[:, :AGENTS])
+        return [Poses(place[:, :AGENTS].reshape(-1, 3), turned.reshape(-1, 3, 3))]
 
     def integrate(self) -> None:
         """Move with contacts, and let agents eat."""

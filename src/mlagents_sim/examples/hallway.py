@@ -29,6 +29,7 @@ from mlagents_sim.visual_geoms import (
     ORANGE,
     RED,
     WALL_GREY,
+    Poses,
     VisualGeoms,
     join,
     make_faces,
@@ -245,6 +246,12 @@ class HallwayWorld(World):
         place = boxes.position + side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
         turned = yaw_rotations(boxes.yaw)
         return join(make_solids(place, boxes.half_size, COLORS, turned), make_faces(place[:, AGENT], turned[:, AGENT]))
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the agents are."""
+        boxes = self.boxes
+        place = boxes.position[:, AGENT] + side_by_side(len(boxes.yaw), AREAS_APART_M)
+        return [Poses(place, yaw_rotations(boxes.yaw[:, AGENT]))]
 
     def integrate(self) -> None:
         """Move with contacts, and give the reward for a goal."""

@@ -30,6 +30,7 @@ from mlagents_sim.visual_geoms import (
     GREEN,
     WALL_GREY,
     WHITE,
+    Poses,
     VisualGeoms,
     join,
     make_faces,
@@ -242,6 +243,12 @@ class PushBlockWorld(World):
         half_size[:, GOAL] = STRIP_HALF_SIZE
         turned = yaw_rotations(boxes.yaw)
         return join(make_solids(place, half_size, COLORS, turned), make_faces(place[:, AGENT], turned[:, AGENT]))
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the agents are."""
+        boxes = self.boxes
+        place = boxes.position[:, AGENT] + side_by_side(len(boxes.yaw), AREAS_APART_M)
+        return [Poses(place, yaw_rotations(boxes.yaw[:, AGENT]))]
 
     def integrate(self) -> None:
         """Move with contacts, and give the reward for the goal."""

@@ -61,6 +61,7 @@ from mlagents_sim.visual_geoms import (
     RED,
     WALL_GREY,
     WHITE,
+    Poses,
     VisualGeoms,
     join,
     make_faces,
@@ -238,6 +239,12 @@ class PyramidsWorld(World):
         size = np.where(there, bricks.half_size[: TARGET + 1, np.newaxis], 0.01)
         turned = quat_rotations(bricks.quat[:, : TARGET + 1])
         return make_solids(place, size, np.array(BRICK_COLORS), turned)
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the agents are."""
+        boxes = self.boxes
+        place = boxes.position[:, AGENT] + side_by_side(len(boxes.yaw), AREAS_APART_M)
+        return [Poses(place, yaw_rotations(boxes.yaw[:, AGENT]))]
 
     def integrate(self) -> None:
         """Move with contacts, turn the switch on, and give the reward for the target."""

@@ -42,6 +42,7 @@ from mlagents_sim.visual_geoms import (
     GREEN,
     ORANGE,
     WHITE,
+    Poses,
     VisualGeoms,
     join,
     make_spheres,
@@ -262,6 +263,11 @@ class ReacherWorld(World):
         down = quat_rotations(self.arms.rotation[:, LOWER])[:, :, 1]
         hands: NDArray[np.float64] = origins_of(self.arms)[:, LOWER] + HAND_M * down
         return hands
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the arms stand, which look ahead."""
+        places = side_by_side(len(self.goals.speed), AREAS_APART_M)
+        return [Poses(places, np.tile(np.eye(3), (len(places), 1, 1)))]
 
     def integrate(self) -> None:
         """Move the joints, and give the reward for the goal."""

@@ -13,10 +13,12 @@ from mlagents_sim.visual_geoms import (
     FLOOR_GREY,
     GREEN,
     WALL_GREY,
+    Poses,
     VisualGeoms,
     join,
     make_boxes,
     make_spheres,
+    quat_rotations,
     side_by_side,
 )
 
@@ -72,6 +74,13 @@ def runners_on_floors(
     spheres = make_spheres(ends, np.full(len(ends), 0.1 * half), GREEN)
     marks = _marks(places, middle, ground, half, scale * MARKS_APART_M)
     return join(geoms_of(ragdoll, ragdolls, colors, places - middle), floors, marks, spheres)
+
+
+def poses_on_floors(ragdolls: Ragdolls, scale: float = 1.0) -> Poses:
+    """Return where `runners_on_floors` shows the first body of every ragdoll."""
+    root = ragdolls.position[:, 0]
+    places = side_by_side(len(root), scale * FLOORS_APART_M)
+    return Poses(places + root * (0.0, 1.0, 0.0), quat_rotations(ragdolls.rotation[:, 0]))
 
 
 def _marks(

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import ActionSpec
+from mlagents_envs.spectating import RayFan
 from mlagents_sim.academy import World
 from mlagents_sim.agent import AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.examples.soccer_field import BLUE_GOAL, PURPLE_GOAL, goal_lines, make_field
-from mlagents_sim.examples.soccer_game import Side, act, advance, integrate, picture_of
+from mlagents_sim.examples.soccer_game import Side, act, advance, integrate, picture_of, places_of
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.pitch import BALL_HEIGHT_M, Pitches, Walls, make_pitches
@@ -23,7 +24,7 @@ from mlagents_sim.physics.pitch_rays import PitchRays, cast_on_pitch
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import RaySensor, StackingSensor
 from mlagents_sim.view import View
-from mlagents_sim.visual_geoms import VisualGeoms
+from mlagents_sim.visual_geoms import Poses, VisualGeoms
 
 DECISION_PERIOD: Final = 5
 BALL_M_PER_SCALE: Final = 41.6115  # its mesh is in centimetres
@@ -251,6 +252,12 @@ class SoccerAgents(AgentBatch):
         viewers = self._pitch[rows], self._player[rows]
         return [cast_on_pitch(rays, fields.pitches, fields.walls, *viewers) for rays in self._rays]
 
+    def ray_fans(self) -> Mapping[int, RayFan]:
+        """Return the rays of each sensor, some of which look back."""
+        looks_back = [looks_back for *_, looks_back in self._team.rays]
+        fans = super().ray_fans().items()
+        return {place: fan._replace(path=-fan.path) if looks_back[place] else fan for place, fan in fans}
+
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return what was seen; the blue team also has the pitches."""
         return self._state_arrays
@@ -296,6 +303,13 @@ class SoccerWorld(World):
     def bodies(self) -> VisualGeoms:
         """Return the floors, walls and nets, players in the colours of their teams, and balls."""
         return picture_of(self.fields.pitches, self.fields.walls, self.fields.kind.teams[0].players)
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the players of either team are, field by field."""
+        place, turned = places_of(self.fields.pitches)
+        blue = self.fields.kind.teams[0].players
+        teams = slice(None, blue), slice(blue, turned.shape[1])
+        return [Poses(place[:, team].reshape(-1, 3), turned[:, team].reshape(-1, 3, 3)) for team in teams]
 
     def integrate(self) -> None:
         """Move with contacts, kicks and goals."""

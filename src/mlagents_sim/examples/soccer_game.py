@@ -182,12 +182,17 @@ def picture_of(pitches: Pitches, walls: Walls, blue_players: int) -> VisualGeoms
         [colors[look] for look in walls.look],
         turned,
     )
-    place = _upright(pitches.position, PLAYER_RADIUS_M) + areas
-    rotation = yaw_rotations(pitches.yaw)
+    place, rotation = places_of(pitches)
     shirts = [AGENT_BLUE] * blue_players + [PURPLE] * (players - blue_players)
     cubes = make_boxes(place[:, :-1], 0.5 * SEEN_PLAYER_M, shirts, rotation)
     faces = [make_faces(place[:, player], rotation[:, player], SEEN_PLAYER_M) for player in range(players)]
     return join(floor, solid, cubes, *faces, make_spheres(place[:, -1], pitches.ball_radius, WHITE))
+
+
+def places_of(pitches: Pitches) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where bodies are seen, float64 [pitches, bodies, 3], and how players are turned, [..., players, 3, 3]."""
+    areas = side_by_side(len(pitches.yaw), AREAS_APART_M)[:, np.newaxis]
+    return _upright(pitches.position, PLAYER_RADIUS_M) + areas, yaw_rotations(pitches.yaw)
 
 
 def _upright(level: NDArray[np.float64], height: float) -> NDArray[np.float64]:

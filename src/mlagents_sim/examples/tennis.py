@@ -45,6 +45,7 @@ from mlagents_sim.visual_geoms import (
     PURPLE,
     WALL_GREY,
     WHITE,
+    Poses,
     VisualGeoms,
     join,
     make_boxes,
@@ -357,6 +358,14 @@ class TennisWorld(World):
             make_boxes(rackets, racket_half_size, (AGENT_BLUE, PURPLE), turned),
             make_spheres(balls, courts.ball_radius, ORANGE),
         )
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the rackets of either side are."""
+        courts = self.match.courts
+        place = _with_depth(courts.racket_position, RACKET_CENTER_Z_M)
+        place += side_by_side(len(courts.lean), AREAS_APART_M)[:, np.newaxis]
+        turned = rotations_2d(-courts.lean)
+        return [Poses(place[:, side], turned[:, side]) for side in range(2)]
 
     def integrate(self) -> None:
         """Let the balls fly and be hit, and find who wins by that."""

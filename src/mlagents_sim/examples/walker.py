@@ -15,7 +15,7 @@ from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.examples.joint_drives import JointDrives
-from mlagents_sim.examples.running import runners_on_floors
+from mlagents_sim.examples.running import poses_on_floors, runners_on_floors
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.articulated import (
     SWEEPS,
@@ -40,7 +40,7 @@ from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import VectorSensor
 from mlagents_sim.view import View
-from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, VisualGeoms, quat_rotations
+from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, Poses, VisualGeoms, quat_rotations
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -365,6 +365,10 @@ class WalkerWorld(World):
     def bodies(self) -> VisualGeoms:
         """Return the humanoids on floors that move with them, and the way to their targets."""
         return runners_on_floors(WALKER, self.walkers.ragdolls, self.walkers.target, COLORS)
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the first of their bodies are."""
+        return [poses_on_floors(self.walkers.ragdolls)]
 
     def integrate(self) -> None:
         """Move with joints and contacts, and end the episode of who falls."""

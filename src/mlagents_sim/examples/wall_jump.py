@@ -41,6 +41,7 @@ from mlagents_sim.visual_geoms import (
     GREEN,
     WALL_GREY,
     WHITE,
+    Poses,
     VisualGeoms,
     join,
     make_faces,
@@ -272,6 +273,12 @@ class WallJumpWorld(World):
             make_solids(offset + GOAL_PLATE_CENTER, GOAL_PLATE_HALF_SIZE, GREEN),
             make_faces(place[:, AGENT], turned[:, AGENT]),
         )
+
+    def agent_poses(self) -> list[Poses | None]:
+        """Return where the agents are."""
+        boxes = self.areas.boxes
+        place = boxes.position[:, AGENT] + side_by_side(len(boxes.yaw), AREAS_APART_M)
+        return [Poses(place, yaw_rotations(boxes.yaw[:, AGENT]))] * 2
 
     def integrate(self) -> None:
         """Move with contacts, and give the reward for the goal."""

@@ -4,7 +4,7 @@ from mlagents_sim.sensors.body import BodySensor
 from mlagents_sim.sensors.camera import CameraSensor
 from mlagents_sim.sensors.grid import GridSensor
 from mlagents_sim.sensors.image import ImageSensor
-from mlagents_sim.sensors.rays import RaySensor, RaySensor2D
+from mlagents_sim.sensors.rays import RaySensor, RaySensor2D, ray_fans
 from mlagents_sim.sensors.sensor import Sensor, VectorSensor
 from mlagents_sim.sensors.stacking import StackingSensor
 from mlagents_sim.sensors.tagged_shapes import TaggedGeoms, TaggedShape
@@ -21,4 +21,5 @@ __all__ = [
     "TaggedGeoms",
     "TaggedShape",
     "VectorSensor",
+    "ray_fans",
 ]

@@ -8,10 +8,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_envs.base_env import DimensionProperty, ObservationSpec, ObservationType
+from mlagents_envs.spectating import RayFan
 from mlagents_sim.physics.ray_casts import Rays, cast, rotations_2d
-from mlagents_sim.sensors.sensor import PassingSensor
+from mlagents_sim.sensors.sensor import PassingSensor, Sensor
+from mlagents_sim.sensors.stacking import StackingSensor
 from mlagents_sim.sensors.tagged_shapes import NOBODY, TaggedShape, as_shapes, ray_origins_of_one
 from mlagents_sim.visual_geoms import yaw_rotations
+
+
+def ray_fans(sensors: Sequence[Sensor]) -> dict[int, RayFan]:
+    """Return for spectators the rays behind observations, by the sensor's place in the list."""
+    fans = {}
+    for place, sensor in enumerate(sensors):
+        inner = sensor.sensor if isinstance(sensor, StackingSensor) else sensor
+        if isinstance(inner, RaySensor | RaySensor2D):
+            fans[place] = RayFan(inner.rays.start_height, inner.rays.path, inner.tags)
+    return fans
 
 
 class RaySensor(PassingSensor):

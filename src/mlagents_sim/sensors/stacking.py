@@ -18,11 +18,12 @@ class StackingSensor:
       agents: agents in the batch.
 
     Attributes:
+      sensor: as given.
       stack: float32 [agents, *shape], what each agent perceived last.
     """
 
     def __init__(self, sensor: Sensor, frames: int, agents: int) -> None:
-        self._sensor = sensor
+        self.sensor = sensor
         self._size = sensor.spec.shape[0]
         shape = (frames * self._size, *sensor.spec.shape[1:])
         self.spec = sensor.spec._replace(shape=shape, name=f"StackingSensor_size{frames}_{sensor.spec.name}")
@@ -30,12 +31,12 @@ class StackingSensor:
 
     def observe(self, rows: RowIndex, frame: ArrayLike) -> NDArray[np.float32]:
         """Return the stack of the agents `rows` with `frame` [rows, ...] as its newest entry."""
-        newest = self._sensor.observe(rows, frame)
+        newest = self.sensor.observe(rows, frame)
         stack = np.concatenate((self.stack[rows, self._size :], newest), axis=1)
         self.stack[rows] = stack
         return stack
 
     def clear(self, rows: RowIndex) -> None:
         """Zero the stacks of the agents `rows`."""
-        self._sensor.clear(rows)
+        self.sensor.clear(rows)
         self.stack[rows] = 0.0

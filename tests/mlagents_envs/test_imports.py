@@ -49,7 +49,8 @@ ROOMS: dict[str, frozenset[str]] = {
 _names = frozenset({"_imported_names", "behavior_id", "exception", "logging_util", "memory", "timers", "user_errors"})
 _contract = _names | {"_actions", "_specs", "_steps", "base_env", "stepped_env"}
 _wire = _contract | {"communicator_objects", "rpc", "side_channel"}
-_player = _wire | {"communicator", "diagnosis", "env_utils", "player_process", "rpc_communicator"}
+_communicators = frozenset({"communicator", "rpc_communicator", "attached_communicator"})
+_player = _wire | _communicators | {"diagnosis", "env_utils", "player_process"}
 _adapters = _wire | {"demonstrations"}
 
 ENVS_ROOMS: dict[str, frozenset[str]] = {
@@ -69,7 +70,8 @@ ENVS_ROOMS: dict[str, frozenset[str]] = {
     "player_process": _names | {"env_utils"},
     "communicator": _wire,
     **dict.fromkeys(("rpc_communicator", "mock_communicator"), _wire | {"communicator"}),
-    "serve": _wire,
+    "attached_communicator": _wire | {"communicator", "rpc_communicator"},
+    **dict.fromkeys(("serve", "relay"), _wire),
     "demonstrations": _contract | {"communicator_objects", "rpc"},
     "environment": _player,
     "foreign": _adapters,

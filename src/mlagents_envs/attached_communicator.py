@@ -88,7 +88,7 @@ class AttachedCommunicator(Communicator):
 
         Raises:
           UnityTimeOutException: the player does not answer.
-          UnityCommunicatorStoppedException: it closed the connection in the middle.
+          UnityEnvironmentException: it closed the connection in the middle; one that is started anew can be attached.
         """
         return self._exchange(envelope(inputs), None)
 
@@ -116,5 +116,9 @@ class AttachedCommunicator(Communicator):
         except UnityTimeOutException as error:
             text = f"{error} It may hang, or need longer: raise timeout_wait (--timeout-wait)."
             raise UnityTimeOutException(text) from None
+        except UnityCommunicatorStoppedException as error:
+            if self.environment_version is None:
+                raise
+            raise UnityEnvironmentException(str(error)) from None
         message = parse_message(EnvelopeProto, data)
         return message.unity_output if message.header.status == GOING_ON else None

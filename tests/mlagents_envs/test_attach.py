@@ -151,7 +151,7 @@ def test_a_player_that_dies_in_the_middle(port):
     with attach(port) as env:
         env.reset()
         listening.connection._server._server.stop(None).wait()
-        with pytest.raises(UnityCommunicatorStoppedException, match=rf"player at 127\.0\.0\.1:{port} closed the conn"):
+        with pytest.raises(UnityEnvironmentException, match=rf"player at 127\.0\.0\.1:{port} closed the conn"):
             env.step()
 
 

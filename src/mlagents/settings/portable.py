@@ -14,7 +14,16 @@ from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, RaySe
 
 _RUN_SECTIONS = ("env_settings", "engine_settings", "checkpoint_settings", "torch_settings")
 _OWN = {
-    "env_settings": ("resampling_interval", "bind"),
+    "env_settings": (
+        "resampling_interval",
+        "bind",
+        "attach",
+        "tls_cert",
+        "tls_key",
+        "tls_ca",
+        "token_file",
+        "insecure",
+    ),
     "checkpoint_settings": ("jsonl", "export_profile", "export_format", "keep_best"),
 }
 _OPTIONAL = ("self_play", "behavioral_cloning")

@@ -38,10 +38,11 @@ ROOMS: dict[str, frozenset[str]] = {
     "export": _base | {"settings", "nn", "inference", "barracuda"},
     "artifacts": _running | _beside | {"rollout"},
     "training": _running | _beside | {"rollout", "artifacts"},
+    "search": _base | {"settings", "stats", "artifacts"},
     "viewing": _base | _files,
     "trainers": _base | {"settings", "stats", "cli"},
     "predictor": _base | {"inference", "stats"},
-    "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing"},
+    "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing", "search"},
 }
 """Room of `mlagents` -> the rooms it may import besides itself. `mlagents_envs` is below all of them."""
 

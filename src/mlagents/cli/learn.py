@@ -12,10 +12,12 @@ from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
 from mlagents.distribution import warn_of_others
 from mlagents.training.stop import StopSignals
-from mlagents_envs.logging_util import set_log_level
+from mlagents_envs.logging_util import get_logger, set_log_level
 
 if TYPE_CHECKING:
     from mlagents.settings import RunSettings
+
+_log = get_logger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +43,10 @@ def read_settings(argv: Sequence[str] | None = None) -> RunSettings:
 
 
 def _learn(config: str | None, flags: dict[str, object], stop: StopSignals) -> None:
-    train(_settings(config, flags), stop)
+    settings = _settings(config, flags)
+    if settings.search:
+        _log.warning("The section search has no effect here: `mlagents tune` tries its values.")
+    train(settings, stop)
 
 
 def _settings(config: str | None, flags: dict[str, object]) -> RunSettings:

@@ -67,6 +67,8 @@ def _run_sections(settings: RunSettings, notes: list[str]) -> dict[str, Any]:
             section["device"] = section["device"].replace("gpu", "cuda")
         if section:
             sections[name] = section
+    if settings.search:
+        notes.append("the section search is left out: the original does not search")
     if settings.ray_settings != RaySettings():
         notes.append("ray_settings are left out: the original has no samplers on several machines")
     return sections

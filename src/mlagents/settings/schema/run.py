@@ -22,6 +22,7 @@ from mlagents.settings.schema.base import (
 )
 from mlagents.settings.schema.behavior import BehaviorSettings
 from mlagents.settings.schema.parameters import CurriculumSettings, ParameterSettings
+from mlagents.settings.schema.search import SearchSettings
 from mlagents.settings.source.faults import KeyPath, Place, SettingsError, did_you_mean
 from mlagents.settings.source.sections import Origin, Section
 from mlagents_envs.base_env import MOST_AREAS
@@ -265,6 +266,9 @@ class RunSettings(Settings):
 
     torch_settings: TorchSettings = TorchSettings()
     """The device that computes."""
+
+    search: dict[str, SearchSettings] = Field(default={})
+    """Values that `mlagents tune` tries, by their keys, written with dots: `behaviors.3DBall.hyperparameters.lambd`."""
 
     debug: Switch = False
     """Log details, and the configuration in full."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import subprocess
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import mlagents_envs
 from mlagents_envs import diagnosis
 from mlagents_envs._imported_names import names_of
+from mlagents_envs.attached_communicator import AttachedCommunicator
 from mlagents_envs.base_env import (
     ActionTuple,
     AgentId,
@@ -35,8 +35,9 @@ from mlagents_envs.exception import (
 )
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.player_process import PlayerProcess
-from mlagents_envs.rpc.client import API_VERSION, all_capabilities
+from mlagents_envs.rpc.client import API_VERSION, all_capabilities, is_compatible
 from mlagents_envs.rpc.codec import StepsDecoder, decoder_from_proto, encode_actions
+from mlagents_envs.rpc.security import PLAIN_CLIENT, PLAIN_SERVER, ClientSecurity, ServerSecurity
 from mlagents_envs.rpc_communicator import RpcCommunicator
 from mlagents_envs.side_channel import DefaultTrainingAnalyticsSideChannel, SideChannel
 from mlagents_envs.side_channel.side_channel_manager import SideChannelManager
@@ -92,6 +93,9 @@ class UnityEnvironment(SteppedEnv):
       args: older name of `additional_args`.
       docker_training: has no meaning any more.
       bind: the network address to listen on; by default only this machine can connect.
+      security: encryption and token of what listens here.
+      attach: HOST:PORT of a player that listens (`mlagents serve --listen`); nothing is started then.
+      attach_security: whom to trust there, and its token.
       check_finite: raise UnityNotFiniteException where an observation or reward is NaN or infinite, rather than hand
         it on.
 
@@ -125,12 +129,15 @@ class UnityEnvironment(SteppedEnv):
         args: list[str] | None = None,
         docker_training: bool | None = None,
         bind: str = "localhost",
+        security: ServerSecurity = PLAIN_SERVER,
+        attach: str | None = None,
+        attach_security: ClientSecurity = PLAIN_CLIENT,
         check_finite: bool = True,
     ) -> None:
         super().__init__()
         if docker_training is not None:
             logger.warning("docker_training has no effect any more.")
-        if file_name is None and worker_id != 0:
+        if file_name is None and attach is None and worker_id != 0:
             raise UnityEnvironmentException(
                 f"worker_id is {worker_id}, but the Unity editor can only be worker 0. Give a file_name, or "
                 "change base_port to listen on another port."
@@ -141,6 +148,7 @@ class UnityEnvironment(SteppedEnv):
         self._port = base_port + worker_id
         self._timeout_wait = timeout_wait
         self._file_name = file_name
+        self._attach = attach
         self._no_graphics = no_graphics or (no_graphics_monitor and worker_id != 0)
         self._additional_args = list(additional_args or args or [])
         self._log_folder = log_folder
@@ -151,7 +159,11 @@ class UnityEnvironment(SteppedEnv):
         self._package_version: str | None = None
         self._is_first_message = True
         self._player: PlayerProcess | None = None
-        self._communicator = self._get_communicator(worker_id, base_port, timeout_wait, bind)
+        self._communicator: Communicator
+        if attach is None:
+            self._communicator = self._get_communicator(worker_id, base_port, timeout_wait, bind, security)
+        else:
+            self._communicator = AttachedCommunicator(attach, worker_id, timeout_wait, attach_security)
         self._loaded = True
         atexit.register(self._close)
         try:
@@ -207,8 +219,8 @@ class UnityEnvironment(SteppedEnv):
             self._close()
 
     @staticmethod
-    def _get_communicator(worker_id: int, base_port: int, timeout_wait: int, bind: str = "localhost") -> Communicator:
-        return RpcCommunicator(worker_id, base_port, timeout_wait, bind)
+    def _get_communicator(worker_id: int, base_port: int, timeout_wait: int, *listening: Any) -> Communicator:
+        return RpcCommunicator(worker_id, base_port, timeout_wait, *listening)
 
     @staticmethod
     def _manage(side_channels: list[SideChannel]) -> SideChannelManager:
@@ -226,6 +238,8 @@ class UnityEnvironment(SteppedEnv):
         return args + self._additional_args
 
     def _start(self) -> None:
+        if self._attach is not None:
+            return
         if self._file_name is None:
             logger.info(
                 f"Listening on port {self._port}. Start training by pressing the Play button in the Unity Editor."
@@ -259,7 +273,7 @@ class UnityEnvironment(SteppedEnv):
         self._learn_behaviors(EnvelopeProto.Output.FromString(output.SerializeToString()))
 
     def _check_version(self, theirs: str) -> None:
-        if not _is_compatible(self.API_VERSION, theirs):
+        if not is_compatible(self.API_VERSION, theirs):
             raise UnityEnvironmentException(
                 f"The environment (Unity package {self._package_version!r}) speaks version {theirs!r} of the "
                 f"protocol, this program {self.API_VERSION}. Use com.unity.ml-agents 1.0 or newer."
@@ -342,6 +356,8 @@ class UnityEnvironment(SteppedEnv):
         try:
             return method(inputs, self._poll_process)
         except UnityTimeOutException:
+            if self._attach is not None:
+                raise
             raise UnityTimeOutException(self._silence_report()) from None
         except UnityCommunicatorStoppedException as drop:
             if self._player is None:
@@ -381,12 +397,3 @@ class UnityEnvironment(SteppedEnv):
 
 def _shapes(spec: BehaviorSpec) -> str:
     return f"observations {spec.observation_shapes}, actions ({spec.action_spec})"
-
-
-def _is_compatible(ours: str, theirs: str) -> bool:
-    """Return whether two versions `x.y[.z]` of the protocol work together: the same x, and for x = 0 the same y."""
-    form = re.compile(r"0*(\d{1,9})\.0*(\d{1,9})(\.|$)", re.ASCII)
-    we, they = form.match(ours), form.match(theirs)
-    if we is None or they is None or we[1] != they[1]:
-        return False
-    return we[1] != "0" or we[2] == they[2]

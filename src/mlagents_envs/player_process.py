@@ -51,7 +51,7 @@ class PlayerProcess:
             target=self._capture, args=(self.process.stdout if is_real else None,), daemon=True
         )
         self._reader.start()
-        self._guard = _start_guard(self.process.pid) if is_real else None
+        self._guard = start_guard(self.process.pid) if is_real else None
 
     def output_tail(self) -> str:
         """Return the end of what the player printed; empty if that was shown."""
@@ -103,7 +103,8 @@ class PlayerProcess:
                     size -= len(self._captured.popleft())
 
 
-def _start_guard(pid: int) -> subprocess.Popen[bytes]:
+def start_guard(pid: int) -> subprocess.Popen[bytes]:
+    """Return a process that kills another, and its group, as soon as this one is gone; a line on its input ends it."""
     if os.name == "posix":
         command = ["/bin/sh", "-c", _POSIX_GUARD, "guard", str(pid)]
     else:

@@ -12,6 +12,7 @@ from mlagents_envs.communicator_objects.envelope_pb2 import EnvelopeProto
 from mlagents_envs.communicator_objects.unity_input_pb2 import UnityInputProto
 from mlagents_envs.communicator_objects.unity_output_pb2 import UnityOutputProto
 from mlagents_envs.exception import UnityCommunicatorStoppedException, UnityEnvironmentException
+from mlagents_envs.rpc.security import PLAIN_SERVER, ServerSecurity
 from mlagents_envs.rpc.server import ExchangeServer, PollCallback
 from mlagents_envs.rpc.wire import head
 
@@ -33,20 +34,27 @@ class RpcCommunicator(Communicator):
       base_port: first port of a range.
       timeout_wait: how long a player may take for each of its messages, in seconds.
       bind: address to listen on; `localhost` is both loopback addresses.
+      security: encryption and token.
 
     Attributes:
       is_open: False after `close()`.
 
     Raises:
       UnityWorkerInUseException: the port is taken.
+      UnityEnvironmentException: the port or address cannot be used at all, or not without encryption.
     """
 
     def __init__(
-        self, worker_id: int = 0, base_port: int = 5005, timeout_wait: float = 30, bind: str = "localhost"
+        self,
+        worker_id: int = 0,
+        base_port: int = 5005,
+        timeout_wait: float = 30,
+        bind: str = "localhost",
+        security: ServerSecurity = PLAIN_SERVER,
     ) -> None:
         super().__init__(worker_id, base_port)
         self.timeout_wait = timeout_wait
-        self.server = ExchangeServer(self.port, worker_id, bind)
+        self.server = ExchangeServer(self.port, worker_id, bind, security)
         self.is_open = True
 
     def initialize(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
@@ -70,21 +78,20 @@ class RpcCommunicator(Communicator):
         answer.CopyFrom(inputs)
         if self.environment_version.startswith("1.0."):
             answer.rl_initialization_input.package_version = _VERSION_FOR_1_0
-        envelope = EnvelopeProto.Input.FromString(answer.SerializeToString())
-        second = self.server.exchange(_message(envelope), self.timeout_wait, poll_callback)
+        hello = envelope(EnvelopeProto.Input.FromString(answer.SerializeToString()))
+        second = self.server.exchange(hello, self.timeout_wait, poll_callback)
         if self._read(second) is None:
             raise UnityCommunicatorStoppedException("The environment left during the handshake.")
         return parse_message(UnityOutputProto, first.SerializeToString())
 
     def exchange(self, inputs: UnityInputProto, poll_callback: PollCallback | None = None) -> Any:
         """See `Communicator.exchange`."""
-        envelope = EnvelopeProto.Input.FromString(inputs.SerializeToString())
-        output = self.exchange_envelope(envelope, poll_callback)
+        output = self.exchange_envelope(EnvelopeProto.Input.FromString(inputs.SerializeToString()), poll_callback)
         return None if output is None else parse_message(UnityOutputProto, output.SerializeToString())
 
     def exchange_envelope(self, inputs: Any, poll_callback: PollCallback | None = None) -> Any:
         """See `Communicator.exchange_envelope`; raises as `ExchangeServer.exchange`."""
-        return self._read(self.server.exchange(_message(inputs), self.timeout_wait, poll_callback))
+        return self._read(self.server.exchange(envelope(inputs), self.timeout_wait, poll_callback))
 
     def close(self) -> None:
         """Tell the player to leave, and free the port."""
@@ -111,7 +118,7 @@ def parse_message(kind: Any, data: bytes) -> Any:
         ) from None
 
 
-def _message(inputs: Any) -> bytes:
+def envelope(inputs: Any) -> bytes:
     """Return an `EnvelopeProto` with `inputs`, put together from its parts, since messages are copied into others."""
     data = inputs.SerializeToString()
     return bytes(_START + head(EnvelopeProto.UNITY_INPUT_FIELD_NUMBER, len(data)) + data)

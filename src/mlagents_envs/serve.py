@@ -1,13 +1,14 @@
 """An environment of this process in the part of a Unity player, for trainers that speak the protocol.
 
 Unity's side calls, Python's side listens: a served environment waits until a trainer opens its port. Each
-environment of a trainer is a process of its own, with a port of its own.
+environment of a trainer is a process of its own, with a port of its own. `serve_trainers` is for the other way: the
+environment listens, and trainers attach.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import NoReturn, Protocol
 from uuid import UUID
@@ -21,6 +22,8 @@ from mlagents_envs.exception import (
 )
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.rpc.client import Command, Player
+from mlagents_envs.rpc.listener import ListeningConnection
+from mlagents_envs.rpc.security import PLAIN_CLIENT, PLAIN_SERVER, ClientSecurity, ServerSecurity
 from mlagents_envs.side_channel.default_training_analytics_side_channel import DefaultTrainingAnalyticsSideChannel
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
@@ -54,6 +57,8 @@ def serve(
     name: str = "Environment",
     png: PngObservations | None = None,
     timeout_s: float = 300.0,
+    host: str = "localhost",
+    security: ClientSecurity = PLAIN_CLIENT,
 ) -> None:
     """Play an environment for one trainer, until the trainer leaves.
 
@@ -67,15 +72,17 @@ def serve(
       name: of the environment.
       png: images to compress; all others are sent as floats.
       timeout_s: how long to wait for the trainer, in seconds.
+      host: on which the trainer is.
+      security: encryption and token.
 
     Raises:
       UnityTimeOutException: no trainer came in time.
       UnityCommunicatorStoppedException: what listens on the port wants no environment.
-      UnityEnvironmentException: the trainer speaks another version of the protocol.
+      UnityEnvironmentException: the trainer speaks another version of the protocol, or lets us not in.
       UnityActionException: its actions do not fit the environment.
       UnitySideChannelException: nor do its environment parameters.
     """
-    with Player(port, name=name, png=png) as player:
+    with Player(port, host, name, png, security) as player:
         player.connect(timeout_s)
         _play(make, player)
 
@@ -89,12 +96,46 @@ def serve_editor(
     """
     while True:
         logger.info("Waiting for a trainer on port %d. Ctrl+C ends this.", port)
-        try:
-            with Player(port, name=name, png=png) as player:
-                _connect_patiently(player)
-                _play(make, player)
-        except UnityException as error:
-            logger.error("%s", error)
+        _play_once(make, Player(port, name=name, png=png), _connect_patiently)
+
+
+def serve_trainers(
+    make: MakeEnvironment,
+    port: int,
+    *,
+    bind: str = "localhost",
+    security: ServerSecurity = PLAIN_SERVER,
+    name: str = "Environment",
+    png: PngObservations | None = None,
+) -> NoReturn:
+    """Listen for trainers that attach, and play for one after the other, for ever. What goes wrong with one is logged.
+
+    Args:
+      make: makes the environment, anew for each trainer.
+      port: to listen on.
+      bind: address to listen on.
+      security: encryption and token.
+      name: of the environment.
+      png: images to compress; all others are sent as floats.
+
+    Raises:
+      UnityWorkerInUseException: the port is taken.
+      UnityEnvironmentException: one cannot listen there, or not without encryption.
+    """
+    while True:
+        connection = ListeningConnection(port, bind, security)
+        logger.info("Listening on port %d of %s for a trainer to attach. Ctrl+C ends this.", port, bind)
+        _play_once(make, Player(port, name=name, png=png, connection=connection), _await_trainer)
+
+
+def _play_once(make: MakeEnvironment, player: Player, connect: Callable[[Player], None]) -> None:
+    """Wait for a trainer and play for it; what goes wrong is logged."""
+    try:
+        with player:
+            connect(player)
+            _play(make, player)
+    except UnityException as error:
+        logger.error("%s", error)
 
 
 def _connect_patiently(player: Player) -> None:
@@ -106,6 +147,12 @@ def _connect_patiently(player: Player) -> None:
         except UnityCommunicatorStoppedException as refusal:
             logger.debug("%s", refusal)  # on its way out, or busy with another environment
             time.sleep(_RETRY_S)
+
+
+def _await_trainer(player: Player) -> None:
+    while True:
+        with suppress(UnityTimeOutException):  # nobody there yet
+            return player.connect()
 
 
 def _play(make: MakeEnvironment, player: Player) -> None:

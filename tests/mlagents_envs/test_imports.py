@@ -38,10 +38,11 @@ ROOMS: dict[str, frozenset[str]] = {
     "export": _base | {"settings", "nn", "inference", "barracuda"},
     "artifacts": _running | _beside | {"rollout"},
     "training": _running | _beside | {"rollout", "artifacts"},
+    "search": _base | {"settings", "stats", "artifacts"},
     "viewing": _running | _beside | {"rollout", "artifacts"},
     "trainers": _base | {"settings", "stats", "cli"},
     "predictor": _base | {"inference", "stats"},
-    "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing"},
+    "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing", "search"},
 }
 """Room of `mlagents` -> the rooms it may import besides itself. `mlagents_envs` is below all of them."""
 
@@ -49,7 +50,8 @@ ROOMS: dict[str, frozenset[str]] = {
 _names = frozenset({"_imported_names", "behavior_id", "exception", "logging_util", "memory", "timers", "user_errors"})
 _contract = _names | {"_actions", "_specs", "_steps", "base_env", "stepped_env"}
 _wire = _contract | {"communicator_objects", "rpc", "side_channel"}
-_player = _wire | {"communicator", "diagnosis", "env_utils", "player_process", "rpc_communicator"}
+_communicators = frozenset({"communicator", "rpc_communicator", "attached_communicator"})
+_player = _wire | _communicators | {"diagnosis", "env_utils", "player_process"}
 _adapters = _wire | {"demonstrations"}
 
 ENVS_ROOMS: dict[str, frozenset[str]] = {
@@ -69,7 +71,8 @@ ENVS_ROOMS: dict[str, frozenset[str]] = {
     "player_process": _names | {"env_utils"},
     "communicator": _wire,
     **dict.fromkeys(("rpc_communicator", "mock_communicator"), _wire | {"communicator"}),
-    "serve": _wire,
+    "attached_communicator": _wire | {"communicator", "rpc_communicator"},
+    **dict.fromkeys(("serve", "relay"), _wire),
     "demonstrations": _contract | {"communicator_objects", "rpc"},
     "environment": _player,
     "foreign": _adapters,

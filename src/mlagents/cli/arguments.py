@@ -21,6 +21,7 @@ class Flag:
     dest: str | None = None
     choices: tuple[str, ...] | None = None
     takes_rest: bool = False
+    takes_several: bool = False
     metavar: str | None = None
 
     def add_to(self, parser: Any) -> None:
@@ -36,6 +37,8 @@ class Flag:
             options |= {"type": parsers.get(self.takes, self.takes), "choices": self.choices, "metavar": self.metavar}
         if self.takes_rest:
             options["nargs"] = REMAINDER
+        if self.takes_several:
+            options["nargs"] = "+"
         parser.add_argument(self.name, **options)
 
     def _default_in_words(self) -> str:
@@ -91,6 +94,20 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--seed", "seed of the run; -1: drawn anew", int, -1),
         Flag("--base-port", "worker i listens on this port + i", int, 5005),
         Flag("--bind", "address to listen on for environments", str, "localhost", metavar="ADDRESS"),
+        Flag(
+            "--attach",
+            "join players that run already and listen, one worker each",
+            str,
+            takes_several=True,
+            metavar="HOST:PORT",
+        ),
+        Flag("--tls-cert", "encrypt what listens here (--bind) with this certificate, a PEM file", str, metavar="FILE"),
+        Flag("--tls-key", "its key, a PEM file; without it the key is in the certificate's file", str, metavar="FILE"),
+        Flag(
+            "--tls-ca", "encrypt connections to attached players, who must have these certificates", str, metavar="FILE"
+        ),
+        Flag("--token-file", "token that players must know, or are told", str, metavar="FILE"),
+        Flag("--insecure", "permit connections with other machines that are not encrypted"),
         Flag("--timeout-wait", "seconds to wait for an environment to connect", float, 60),
         Flag("--max-lifetime-restarts", "restarts of one worker over the run; -1: unlimited", int, 10),
         Flag("--restarts-rate-limit-n", "restarts of one worker within the period; -1: unlimited", int, 1),

@@ -29,6 +29,7 @@ USER_ERRORS = (
     "mlagents.training.start_faults:StartError",
     "mlagents.inference.errors:ModelError",
     "mlagents.self_play.match:MatchError",
+    "mlagents.search.study:SearchError",
     "mlagents.export.parity.report:ExportError",
 )
 """Exceptions that say what is wrong with what the user gave, as `module:class`."""

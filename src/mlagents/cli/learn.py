@@ -14,10 +14,12 @@ from mlagents.cli.errors import reporting_errors
 from mlagents.cli.page_beside import page_beside
 from mlagents.distribution import warn_of_others
 from mlagents.training.stop import StopSignals
-from mlagents_envs.logging_util import set_log_level
+from mlagents_envs.logging_util import get_logger, set_log_level
 
 if TYPE_CHECKING:
     from mlagents.settings import RunSettings
+
+_log = get_logger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +46,8 @@ def read_settings(argv: Sequence[str] | None = None) -> RunSettings:
 
 def _learn(config: str | None, flags: dict[str, object], stop: StopSignals) -> None:
     settings = _settings(config, flags)
+    if settings.search:
+        _log.warning("The section search has no effect here: `mlagents tune` tries its values.")
     with page_beside(settings) if flags.get("view") else nullcontext():
         train(settings, stop)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from mlagents.rollout.env_pool import EnvPool, InlinePool
 from mlagents.rollout.processes import ProcessPool
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import EnvSettings
 from mlagents_envs.logging_util import get_logger
+from mlagents_envs.rpc.security import is_loopback
 from mlagents_envs.side_channel.environment_parameters_channel import EnvironmentParametersChannel
 from mlagents_envs.side_channel.stats_side_channel import StatsSideChannel
 
@@ -22,11 +21,12 @@ def make_pool(env: EnvSettings, source: EnvironmentSource, num_envs: int) -> Env
       UnknownEnvironment, UnityException: the environment could not be started.
     """
     named = source.is_named()
-    if not (named or _is_loopback(env.bind)):
+    if not (named or source.attach or is_loopback(env.bind)) and (env.tls_cert is None or env.token_file is None):
         _log.warning(
-            "Listening on %s: other machines may connect, unencrypted and without a password. Do so in networks that"
-            " you trust only; without --bind only this machine can connect.",
+            "Listening on %s: any machine may connect%s. Do so in networks that you trust only; without --bind only"
+            " this machine can connect.",
             env.bind,
+            ", unencrypted" if env.tls_cert is None else ", for there is no --token-file",
         )
     if num_envs > 1 or not named:
         return ProcessPool(
@@ -39,10 +39,3 @@ def make_pool(env: EnvSettings, source: EnvironmentSource, num_envs: int) -> Env
         )
     parameters, stats = EnvironmentParametersChannel(), StatsSideChannel()
     return InlinePool(source.make(0, [parameters, stats]), parameters, stats)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return address == "localhost"

@@ -10,6 +10,7 @@ from mlagents_envs.base_env import BaseEnv
 from mlagents_envs.exception import UnityEnvironmentException, UnityException, UnityWorkerInUseException
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
+from mlagents_envs.rpc.security import PLAIN_CLIENT, PLAIN_SERVER, ClientSecurity, ServerSecurity
 from mlagents_envs.side_channel import SideChannel
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig, EngineConfigurationChannel
 from mlagents_envs.user_errors import describe, user_frames
@@ -41,6 +42,9 @@ class EnvironmentSource:
       engine: window, quality and speed of Unity players, or None to leave them alone.
       no_graphics_monitor: only worker 0 has a window.
       bind: address that the server for players listens on.
+      security: encryption and token of that server.
+      attach: where the players of the workers listen that run already; then none is started.
+      attach_security: whom to trust there, and their token.
     """
 
     env: str | None
@@ -54,6 +58,9 @@ class EnvironmentSource:
     engine: EngineConfig | None = None
     no_graphics_monitor: bool = False
     bind: str = "localhost"
+    security: ServerSecurity = PLAIN_SERVER
+    attach: tuple[str, ...] = ()
+    attach_security: ClientSecurity = PLAIN_CLIENT
 
     def is_named(self) -> bool:
         """Return whether the environment is one of Python, by its name.
@@ -94,16 +101,36 @@ class EnvironmentSource:
                     text = f"The environment {self.env} cannot be made: {describe(error)}."
                     raise UnityEnvironmentException(text) from error
                 raise
-        return self._listen(worker, seed, side_channels)
+        return self._attached(worker, seed, side_channels) if self.attach else self._listen(worker, seed, side_channels)
+
+    def _with_engine(self, side_channels: list[SideChannel]) -> list[SideChannel]:
+        """Return the channels, with one more that tells a player the settings of its engine."""
+        if self.engine is None:
+            return side_channels
+        channel = EngineConfigurationChannel()
+        channel.set_configuration(self.engine)
+        return [*side_channels, channel]
+
+    def _attached(self, worker: int, seed: int, side_channels: list[SideChannel]) -> BaseEnv:
+        """Return the environment of a player that runs already."""
+        from mlagents_envs.environment import UnityEnvironment
+
+        return UnityEnvironment(
+            worker_id=worker,
+            seed=seed,
+            timeout_wait=math.ceil(self.timeout_wait),
+            side_channels=self._with_engine(side_channels),
+            num_areas=self.num_areas or 1,
+            attach=self.attach[worker],
+            attach_security=self.attach_security,
+            check_finite=False,
+        )
 
     def _listen(self, worker: int, seed: int, side_channels: list[SideChannel]) -> BaseEnv:
         """Return an environment of the Unity Editor, or of an executable, on the first port that is free."""
         from mlagents_envs.environment import UnityEnvironment  # grpc is loaded only where it is needed
 
-        if self.engine is not None:
-            channel = EngineConfigurationChannel()
-            channel.set_configuration(self.engine)
-            side_channels = [*side_channels, channel]
+        side_channels = self._with_engine(side_channels)
         editor_port, first_port = UnityEnvironment.DEFAULT_EDITOR_PORT, UnityEnvironment.BASE_ENVIRONMENT_PORT
         base = self.base_port or (editor_port if self.env is None else first_port)
         for base_port in range(base, base + _PORTS):
@@ -121,6 +148,7 @@ class EnvironmentSource:
                     num_areas=self.num_areas or 1,
                     no_graphics_monitor=self.no_graphics_monitor,
                     bind=self.bind,
+                    security=self.security,
                     check_finite=False,  # the trainer's guard does: it repairs and goes on
                 )
             except UnityWorkerInUseException:

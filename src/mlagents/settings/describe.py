@@ -17,7 +17,7 @@ from mlagents.settings.source.faults import KeyPath, SettingsError, did_you_mean
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DEFS = "#/$defs/"
-_NAMES = {"behaviors": "<behavior>", "environment_parameters": "<parameter>"}
+_NAMES = {"behaviors": "<behavior>", "environment_parameters": "<parameter>", "search": "<key>"}
 _BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
 _TYPES = {
     "integer": "a whole number",

@@ -24,6 +24,12 @@ _SECTIONS = {
         "restarts_rate_limit_n",
         "restarts_rate_limit_period_s",
         "bind",
+        "attach",
+        "tls_cert",
+        "tls_key",
+        "tls_ca",
+        "token_file",
+        "insecure",
     ),
     "ray_settings": ("address", "num_samplers", "envs_per_sampler", "max_staleness"),
     "engine_settings": (

@@ -17,6 +17,7 @@ from mlagents.settings.legacy.files import KINDS, Kind, kind_of, read_parameters
 from mlagents.settings.parser import validate
 from mlagents.settings.portable import portable
 from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, GAILSettings, RunSettings
+from mlagents.settings.search import extremes, substituted
 from mlagents.settings.sizes import oversized
 from mlagents.settings.source.faults import FaultReport, KeyPath, Place, SettingsError
 from mlagents.settings.source.sections import Section, find
@@ -45,7 +46,12 @@ _Representer.add_representer(str, _text)
 
 
 def load_run_settings(
-    path: Path | None, flags: Mapping[str, object] = _NO_FLAGS, *, check_files: bool = True, strict: bool = False
+    path: Path | None,
+    flags: Mapping[str, object] = _NO_FLAGS,
+    *,
+    check_files: bool = True,
+    strict: bool = False,
+    trial: Mapping[str, object] | None = None,
 ) -> RunSettings:
     """Return the configuration of a run from its trainer file and the flags that were typed. Warnings are logged.
 
@@ -55,16 +61,20 @@ def load_run_settings(
         check_files: demonstrations must exist. (For files of 2020, which often serve many environments, a warning
             says what is missing.)
         strict: refuse what is only tolerated in files of 2020, such as misspelt keys, which were ignored then.
+        trial: values that take the place of those in the file, by the keys of its `search` section, which then is gone.
+            What there is to warn of was said when the file was loaded without.
 
     Raises:
         SettingsError: every fault of the files and flags at once.
     """
     report = FaultReport(strict=strict)
     trainer = _built_in_defaults(report) if path is None else _read_trainer(path, report)
+    if trainer is not None and trial is not None:
+        trainer = substituted(trainer, trial, report)
     curriculum, sampler = (
         read_parameters(kind, Path(str(flags[kind.flag])), report) if flags.get(kind.flag) else None for kind in KINDS
     )
-    return _settings(trainer, curriculum, sampler, flags, report, check_files)
+    return _settings(trainer, curriculum, sampler, flags, report, check_files, warns=trial is None)
 
 
 def parse_run_settings(
@@ -176,6 +186,7 @@ def _settings(
     flags: Mapping[str, object],
     report: FaultReport,
     check_files: bool,
+    warns: bool = True,
 ) -> RunSettings:
     if trainer is None:
         raise SettingsError(*report.faults)
@@ -189,11 +200,17 @@ def _settings(
         note = report.warn if is_of_2020(trainer) else report.fault
         for path, problem in missing_demonstrations(settings):
             note(find(tree, path)[0], problem)
+    for key, value in extremes(settings.search) if settings is not None else ():
+        tried = FaultReport(strict=report.strict)
+        there = upgrade(substituted(trainer, {key: value}, tried), curriculum, sampler, tried)
+        apply_flags(there, flags, tried)
+        validate(there, tried)
+        report.adopt(tried)
     report.raise_faults()
     assert settings is not None  # or there are faults
     _advise(settings, tree, report)
     checkpoints = settle_start(settings.checkpoint_settings, flags, report)
-    for warning in report.warnings:
+    for warning in report.warnings if warns else ():
         _logger.warning(warning)
     return settings.model_copy(update={"checkpoint_settings": checkpoints}).written_in(tree)
 

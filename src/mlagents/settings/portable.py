@@ -14,7 +14,16 @@ from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, RaySe
 
 _RUN_SECTIONS = ("env_settings", "engine_settings", "checkpoint_settings", "torch_settings")
 _OWN = {
-    "env_settings": ("resampling_interval", "bind"),
+    "env_settings": (
+        "resampling_interval",
+        "bind",
+        "attach",
+        "tls_cert",
+        "tls_key",
+        "tls_ca",
+        "token_file",
+        "insecure",
+    ),
     "checkpoint_settings": ("jsonl", "export_profile", "export_format", "keep_best"),
 }
 _OPTIONAL = ("self_play", "behavioral_cloning")
@@ -58,6 +67,8 @@ def _run_sections(settings: RunSettings, notes: list[str]) -> dict[str, Any]:
             section["device"] = section["device"].replace("gpu", "cuda")
         if section:
             sections[name] = section
+    if settings.search:
+        notes.append("the section search is left out: the original does not search")
     if settings.ray_settings != RaySettings():
         notes.append("ray_settings are left out: the original has no samplers on several machines")
     return sections

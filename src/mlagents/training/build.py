@@ -58,6 +58,7 @@ from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.demonstrations import load_demonstration
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
+from mlagents_envs.rpc.security import ClientSecurity, ServerSecurity
 from mlagents_envs.sampler_class import SamplerException
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 
@@ -252,7 +253,7 @@ def _league(settings: RunSettings, checkpoints: Checkpoints) -> League:
     """Return who says who plays with what; on resume, as it was when the latest checkpoint was written."""
     if settings.checkpoint_settings.inference or not _has_self_play(settings):
         return SoloPlay()
-    league = SnapshotLeague(settings.env_settings.num_envs, stream(settings.env_settings.seed, "", "league"))
+    league = SnapshotLeague(settings.workers, stream(settings.env_settings.seed, "", "league"))
     if settings.checkpoint_settings.resume and checkpoints.league:
         league.load_state_dict(checkpoints.league)
     return league
@@ -351,6 +352,9 @@ def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSour
         ),
         no_graphics_monitor=engine.no_graphics_monitor,
         bind=env.bind,
+        security=ServerSecurity(env.tls_cert, env.tls_key, env.token_file, env.insecure),
+        attach=env.attach or (),
+        attach_security=ClientSecurity(env.tls_ca, env.token_file, env.insecure),
     )
 
 
@@ -361,9 +365,9 @@ def _sampler(settings: RunSettings, source: EnvironmentSource) -> Sampler:
       DemonstrationError: a demonstration that is to be cloned cannot be read.
     """
     clones = settings.behaviors and all(b.trainer_type == "bc" for b in settings.behaviors.values())
-    if not clones or source.env is not None or settings.checkpoint_settings.inference:
+    if not clones or source.env is not None or source.attach or settings.checkpoint_settings.inference:
         if settings.ray_settings.address is None:
-            return LocalSampler(make_pool(settings.env_settings, source, settings.env_settings.num_envs))
+            return LocalSampler(make_pool(settings.env_settings, source, settings.workers))
         from mlagents.rollout.remote import ClusterSampler
 
         return ClusterSampler(settings.ray_settings, settings.env_settings, source)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -29,8 +29,10 @@ from mlagents_envs.exception import (
     UnityEnvironmentException,
     UnityTimeOutException,
 )
+from mlagents_envs.rpc.address import Address
 from mlagents_envs.rpc.codec import brain_parameters, decode_actions, encode_agents
-from mlagents_envs.rpc.server import METHOD, UNLIMITED
+from mlagents_envs.rpc.security import PLAIN_CLIENT, ClientSecurity
+from mlagents_envs.rpc.server import METHOD, SESSION_KEY, UNLIMITED
 
 API_VERSION = "1.5.0"
 # Readers that look at the package version take this for a Unity that sends (channels, height, width).
@@ -44,6 +46,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.client_idle_timeout_ms", 2**31 - 1),  # an idle connection says that we are still there
 ]
 
 
@@ -52,6 +55,15 @@ def all_capabilities() -> Any:
     return UnityRLCapabilitiesProto(
         **{descriptor.name: True for descriptor in UnityRLCapabilitiesProto.DESCRIPTOR.fields}
     )
+
+
+def is_compatible(ours: str, theirs: str) -> bool:
+    """Return whether two versions `x.y[.z]` of the protocol work together: the same x, and for x = 0 the same y."""
+    form = re.compile(r"0*(\d{1,9})\.0*(\d{1,9})(\.|$)", re.ASCII)
+    we, they = form.match(ours), form.match(theirs)
+    if we is None or they is None or we[1] != they[1]:
+        return False
+    return we[1] != "0" or we[2] == they[2]
 
 
 class Command(NamedTuple):
@@ -69,48 +81,90 @@ class Command(NamedTuple):
     side_channel: bytes
 
 
+class Exchanging(Protocol):
+    """What carries a player's reports and brings commands: it called, or was called."""
+
+    def exchange(self, message: bytes, connect_timeout_s: float | None = None) -> bytes:
+        """Send `UnityMessageProto` bytes, return those that come back; see `Connection`."""
+
+    def close(self) -> None:
+        """Cut the connection."""
+
+
 class Connection:
     """Calls a server with serialized messages, one call at a time.
 
     Args:
       port: of the server.
       host: of the server.
+      security: encryption and token.
+      method: which the server offers.
+      peer: what the server is, for messages.
+      session: that all calls are part of, where the server may have several callers.
+
+    Raises:
+      UnityEnvironmentException: `security` names files that are no use.
     """
 
-    def __init__(self, port: int, host: str = "localhost") -> None:
-        self.address = f"{host}:{port}"
-        self._channel = grpc.insecure_channel(self.address, options=_OPTIONS)
-        self._exchange = self._channel.unary_unary(METHOD)
+    def __init__(
+        self,
+        port: int,
+        host: str = "localhost",
+        security: ClientSecurity = PLAIN_CLIENT,
+        *,
+        method: str = METHOD,
+        peer: str = "Python program",
+        session: str | None = None,
+    ) -> None:
+        self.address = str(Address(host.strip("[]"), port))
+        self._kind, self._peer = peer, f"{peer} at {self.address}"
+        self._metadata = security.metadata(host)
+        if session is not None:
+            self._metadata += ((SESSION_KEY, session),)
+        self._channel = security.channel(self.address, _OPTIONS)
+        self._exchange = self._channel.unary_unary(method)
 
-    def exchange(self, message: bytes, connect_timeout_s: float | None = None) -> bytes:
+    def exchange(
+        self, message: bytes, connect_timeout_s: float | None = None, answer_timeout_s: float | None = None
+    ) -> bytes:
         """Send `UnityMessageProto` bytes, return those of the answer, which may take any time.
 
         Args:
           message: the request.
           connect_timeout_s: wait so long for the server to come up and answer; None if it is known to be up.
+          answer_timeout_s: wait so long for the answer of a server that is up; None for ever.
 
         Raises:
-          UnityTimeOutException: the server did not come up.
+          UnityTimeOutException: the server did not come up, or did not answer.
           UnityCommunicatorStoppedException: the server is gone, or wants no more calls.
-          UnityEnvironmentException: the message is larger than the server takes.
+          UnityEnvironmentException: the message is larger than the server takes, or it takes none from us.
         """
         waits = connect_timeout_s is not None
+        timeout = connect_timeout_s if waits else answer_timeout_s
         try:
-            return bytes(self._exchange(message, timeout=connect_timeout_s, wait_for_ready=waits))
+            return bytes(self._exchange(message, timeout=timeout, wait_for_ready=waits, metadata=self._metadata))
         except grpc.RpcError as error:
-            if waits and error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise UnityTimeOutException(
-                    f"No Python program answered at {self.address} for {connect_timeout_s:g} seconds."
-                ) from None
-            limit = _LARGER.search(error.details() or "")
-            if limit and error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
-                raise UnityEnvironmentException(
-                    f"The message has {len(message):,} bytes; the Python program at {self.address} takes at most "
-                    f"{int(limit[1]):,}. Report fewer agents or smaller images at a time, or send images as PNG."
-                ) from None
-            raise UnityCommunicatorStoppedException(
-                f"The Python program at {self.address} closed the connection: {error.code().name} {error.details()}"
-            ) from None
+            raise self._explained(error, len(message), timeout, waits) from None
+
+    def _explained(self, error: Any, size: int, timeout_s: float | None, waits: bool) -> Exception:
+        """Return what to raise for gRPC's error."""
+        code, details = error.code(), error.details() or ""
+        if code == grpc.StatusCode.DEADLINE_EXCEEDED and timeout_s is not None:
+            what = f"No {self._kind} answered at {self.address}" if waits else f"The {self._peer} sent nothing"
+            return UnityTimeOutException(f"{what} for {timeout_s:g} seconds.")
+        if code == grpc.StatusCode.UNAUTHENTICATED:
+            return UnityEnvironmentException(
+                f"The {self._peer} lets nobody in without its token: expected the same --token-file there and here."
+            )
+        if code == grpc.StatusCode.UNIMPLEMENTED:
+            return UnityEnvironmentException(f"What listens at {self.address} speaks gRPC, but is no {self._kind}.")
+        limit = _LARGER.search(details)
+        if limit and code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return UnityEnvironmentException(
+                f"The message has {size:,} bytes; the {self._peer} takes at most "
+                f"{int(limit[1]):,}. Report fewer agents or smaller images at a time, or send images as PNG."
+            )
+        return UnityCommunicatorStoppedException(f"The {self._peer} closed the connection: {code.name} {details}")
 
     def close(self) -> None:
         """Cut the connection."""
@@ -125,6 +179,8 @@ class Player:
       host: of the Python program.
       name: of the environment.
       png: by behavior name, which of its observations (by position) are images to compress.
+      security: encryption and token.
+      connection: over which to play, instead of one to `host` and `port`.
 
     Attributes:
       initialization: after `connect()`: `UnityRLInitializationInputProto` with the seed and `num_areas`.
@@ -136,9 +192,11 @@ class Player:
         host: str = "localhost",
         name: str = "Environment",
         png: Mapping[str, Collection[int]] | None = None,
+        security: ClientSecurity = PLAIN_CLIENT,
+        connection: Exchanging | None = None,
     ) -> None:
         self.initialization: Any = None
-        self._connection = Connection(port, host)
+        self._connection = Connection(port, host, security) if connection is None else connection
         self._name = name
         self._png = {} if png is None else png
         self._specs: dict[str, BehaviorSpec] = {}

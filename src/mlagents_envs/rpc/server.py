@@ -2,6 +2,8 @@
 
 A player's call carries its report and returns with our next command; between steps a call is always open. So
 Python never sends on its own: `exchange` answers the open call and waits for the next one.
+
+A player that listens (`rpc/listener.py`) is such a server, too, with the other method: there trainers call.
 """
 
 from __future__ import annotations
@@ -25,8 +27,13 @@ from mlagents_envs.exception import (
     UnityTimeOutException,
     UnityWorkerInUseException,
 )
+from mlagents_envs.rpc.security import PLAIN_SERVER, ServerSecurity, knows_token
 
 METHOD = "/communicator_objects.UnityToExternalProto/Exchange"
+METHOD_OF_LISTENERS = "/communicator_objects.ExternalToUnityProto/Exchange"
+SESSION_KEY = "mlagents-session"
+"""Metadata with which a caller says that all its calls are one's: the first to call is the only one."""
+
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 PollCallback = Callable[[], None]
@@ -50,13 +57,26 @@ class ExchangeServer:
       port: TCP port.
       worker_id: named in the exception when the port is taken.
       bind: address to listen on; `localhost` is both loopback addresses, since players may try either.
+      security: encryption and token.
+      method: which callers call.
 
     Raises:
       UnityWorkerInUseException: the port is taken.
-      UnityEnvironmentException: the port or address cannot be used at all.
+      UnityEnvironmentException: the port or address cannot be used at all, or not without encryption.
     """
 
-    def __init__(self, port: int, worker_id: int = 0, bind: str = "localhost") -> None:
+    def __init__(
+        self,
+        port: int,
+        worker_id: int = 0,
+        bind: str = "localhost",
+        security: ServerSecurity = PLAIN_SERVER,
+        method: str = METHOD,
+    ) -> None:
+        addresses = _free_addresses(bind, port, worker_id)
+        security.refuse_open(bind)
+        handler = _Handler(method, self._serve, security.token())
+        credentials = security.credentials()
         self._port = port
         self._was_called = False
         self._requests: queue.SimpleQueue[_Call] = queue.SimpleQueue()
@@ -64,11 +84,10 @@ class ExchangeServer:
         self._lock = threading.Lock()
         self._closed = False
         self._workers = _DaemonWorkers()
-        addresses = _free_addresses(bind, port, worker_id)
         options = [*UNLIMITED, ("grpc.so_reuseport", 0)]
-        self._server = grpc.server(self._workers, handlers=(_Handler(self._serve),), options=options)
+        self._server = grpc.server(self._workers, handlers=(handler,), options=options)
         for address in addresses:
-            self._add_port(address, worker_id)
+            self._add_port(address, worker_id, credentials)
         self._server.start()
 
     def receive(self, timeout_s: float, poll: PollCallback | None = None) -> bytes:
@@ -108,13 +127,21 @@ class ExchangeServer:
         Raises:
           UnityCommunicatorStoppedException: the player has dropped the call.
         """
+        call = self._waiting()
+        self._open_call = None  # first: the player may call again at once
+        call.answer.put(data)
+
+    def check_waiting(self) -> None:
+        """Raise an error unless a call is open; raises as `answer`."""
+        self._waiting()
+
+    def _waiting(self) -> _Call:
         call = self._open_call
         if call is None or not call.context.is_active():
             raise UnityCommunicatorStoppedException(
                 "The environment dropped its connection while it was waiting for an answer."
             )
-        self._open_call = None  # first: the player may call again at once
-        call.answer.put(data)
+        return call
 
     def exchange(self, data: bytes, timeout_s: float, poll: PollCallback | None = None) -> bytes:
         """Answer the open call with `data`, and wait for the next one; raises as `answer` and `receive`."""
@@ -143,9 +170,12 @@ class ExchangeServer:
         self._requests.put(call)
         return call.answer.get()
 
-    def _add_port(self, address: str, worker_id: int) -> None:
+    def _add_port(self, address: str, worker_id: int, credentials: Any) -> None:
         try:
-            bound = self._server.add_insecure_port(address)
+            if credentials is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                bound = self._server.add_secure_port(address, credentials)
         except RuntimeError:
             bound = 0
         if not bound:
@@ -153,13 +183,35 @@ class ExchangeServer:
 
 
 class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Routes the one method there is, with bytes as they come: what cannot be parsed is ours to explain."""
+    """Routes the one method there is, with bytes as they come: what cannot be parsed is ours to explain.
 
-    def __init__(self, serve: Callable[[bytes, Any], bytes]) -> None:
+    Who does not know the token, or calls for another session than the first, is refused before anything is read.
+    """
+
+    def __init__(self, method: str, serve: Callable[[bytes, Any], bytes], token: str | None) -> None:
+        self._name, self._token = method, token
+        self._session: str | bytes | None = None
         self._method = grpc.unary_unary_rpc_method_handler(serve)
+        self._lock = threading.Lock()
 
     def service(self, handler_call_details: Any) -> Any:
-        return self._method if handler_call_details.method == METHOD else None
+        if handler_call_details.method != self._name:
+            return None
+        metadata = handler_call_details.invocation_metadata or ()
+        if not knows_token(metadata, self._token):
+            return _refusing(grpc.StatusCode.UNAUTHENTICATED, "the token is missing or wrong")
+        session = next((value for key, value in metadata if key == SESSION_KEY), "")
+        with self._lock:
+            if self._session is None:
+                self._session = session
+        if session != self._session:
+            return _refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, "it is busy with another program")
+        return self._method
+
+
+def _refusing(code: Any, details: str) -> Any:
+    """Return a handler that refuses a call. On the wire a stream of requests is as one, and is not waited for."""
+    return grpc.stream_unary_rpc_method_handler(lambda requests, context: context.abort(code, details))
 
 
 class _DaemonWorkers(futures.Executor):

@@ -19,7 +19,7 @@ MODERN = """
     --restarts-rate-limit-n --restarts-rate-limit-period-s --no-graphics-monitor --torch --tensorflow
 """
 OURS = "--device --bind --jsonl --keep-best --export-format --export-profile --ray --num-samplers --envs-per-sampler \
-    --max-staleness --view"
+    --max-staleness --attach --tls-cert --tls-key --tls-ca --token-file --insecure --view"
 EXAMPLES = {str: "text", int: "3", float: "0.5"}
 
 
@@ -47,6 +47,8 @@ def test_every_flag_is_understood_by_the_settings(flag, tmp_path):
     words = [flag.name]
     if flag.takes is not None:
         words.append(flag.choices[0] if flag.choices else "cpu" if "device" in flag.name else EXAMPLES[flag.takes])
+    if flag.name == "--attach":
+        words[-1:] = ["game.example:6005", "[::1]:6006"]
     if flag.name == "--sampler":
         file.write_text("resampling-interval: 5")
     if flag.name in ("--sampler", "--curriculum"):
@@ -55,6 +57,8 @@ def test_every_flag_is_understood_by_the_settings(flag, tmp_path):
     assert len(flags) == 1
     if flag.name in ("--num-envs", "--ray"):
         flags["env_path"] = "x"
+    if flag.name == "--tls-key":
+        flags["tls_cert"] = "x"
     load_run_settings(None, flags)
 
 

@@ -163,9 +163,11 @@ def test_the_next_free_port_engine_settings_and_ctrl_c(folder):
     ]
 
 
-def test_an_address_for_others_is_warned_of(folder):
+def test_an_address_for_others_is_refused_without_encryption_and_then_warned_of(folder):
     with start(folder, "--bind=0.0.0.0", scenario="early") as process:
-        assert "Listening on 0.0.0.0: other machines may connect" in finish(process)
+        assert "error: Refused to listen on 0.0.0.0 without encryption" in finish(process)
+    with start(folder, "--bind=0.0.0.0", "--insecure", scenario="early") as process:
+        assert "Listening on 0.0.0.0: any machine may connect, unencrypted" in finish(process)
 
 
 def test_ctrl_c_while_a_player_is_awaited(folder):

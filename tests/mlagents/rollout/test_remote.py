@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -213,6 +214,140 @@ def test_an_environment_that_is_not_on_the_node_is_said_once(two_nodes):
     settings = RaySettings(address=two_nodes.address)
     with pytest.raises(ClusterError, match=r"Sampler 0: --env=/no/game: no built-in environment and no file"):
         ClusterSampler(settings, EnvSettings(env_path="/no/game"), EnvironmentSource("/no/game", 0))
+
+
+class Aged(Watched):
+    """A sampler that also keeps how old the weights of each segment are when the learner gets it."""
+
+    def __init__(self, sampler):
+        super().__init__(sampler)
+        self.ages = []
+
+    def collect(self, stop):
+        found = super().collect(stop)
+        newest = self._sampler._versions
+        self.ages += [newest[s.behavior.name] - s.version for collected in found for s in collected.segments]
+        return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("staleness", [0, 1])
+def test_experience_is_as_old_as_is_permitted(two_nodes, staleness):
+    """Updates take a while, in which samplers that may, play on with the weights of before."""
+    settings = ppo_settings(4000, {"buffer_size": 400, "num_epoch": 30}, time_horizon=8)
+    with cluster_sampler(two_nodes, WalkSource("walk", 0), num_samplers=2, max_staleness=staleness) as sampler:
+        watched = Aged(sampler)
+        learner = train(watched, settings)
+    assert learner.version >= 5
+    assert set(watched.ages) == set(range(staleness + 1))
+    assert learner.steps == sum(length for _, length, _ in watched.segments)
+
+
+@pytest.mark.slow
+def test_samplers_are_where_their_resources_are(two_nodes):
+    """Two need what only the second node has, and half a CPU each; then a third would find no room."""
+    import ray
+    from ray._private import state
+
+    needs = {"resources": {"second": 1}, "cpus_per_sampler": 0.5}
+    with cluster_sampler(two_nodes, WalkSource("walk", 0), num_samplers=2, **needs) as sampler:
+        there = {state.actors(seat.actor._actor_id.hex())["Address"]["NodeID"] for seat in sampler._seats}
+        free = ray.available_resources()
+    assert there == {two_nodes.second.node_id}
+    assert (free.get("second", 0), free["CPU"]) == (0, 2)
+    with pytest.raises(ClusterError, match=r"room for 2 \(each needs 0.5 CPU, 1 second"):
+        Cluster(RaySettings(address=two_nodes.address, num_samplers=3, **needs))
+
+
+@pytest.mark.slow
+def test_a_node_that_is_added_in_the_middle_takes_a_lost_sampler(two_nodes):
+    """The sampler needs what only a third node has, which dies: the sampler waits, until a fourth one comes."""
+    store = {"object_store_memory": 100 * 2**20}
+    third = two_nodes.add_node(num_cpus=1, resources={"third": 1}, **store)
+    moments = {}
+
+    def stop():
+        if "killed" not in moments and len(watched.episodes) > 50:
+            two_nodes.remove_node(third, allow_graceful=False)
+            moments["killed"] = len(watched.segments)
+        elif "killed" in moments and "added" not in moments and watched._seats[0].generation >= 1:
+            moments["added"] = two_nodes.add_node(num_cpus=1, resources={"third": 1}, **store)
+        return "added" in moments and len(watched.segments) > moments["killed"] + 20
+
+    settings = ppo_settings(10**6, {"buffer_size": 200, "num_epoch": 1}, time_horizon=8)
+    with cluster_sampler(two_nodes, WalkSource("walk", 0), resources={"third": 1}) as sampler:
+        watched = Watched(sampler)
+        learner = train(watched, settings, stop)
+    two_nodes.remove_node(moments["added"])
+    assert learner.steps == sum(length for _, length, _ in watched.segments)
+
+
+@pytest.mark.slow
+def test_versions_that_differ_are_said_with_the_node(two_nodes, monkeypatch):
+    from mlagents.rollout import remote
+
+    monkeypatch.setattr(remote, "versions", lambda: {"mlagents": "0.0.1", "Python": "3.11", "numpy": "9"})
+    with (
+        pytest.raises(
+            ClusterError, match=r"the node 127\.0\.0\.1 has other versions: mlagents .*, here 0\.0\.1; .*numpy"
+        ),
+        cluster_sampler(two_nodes, WalkSource("walk", 0)),
+    ):
+        pass
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_is_resumed_and_leaves_nobody_behind(two_nodes, tmp_path):
+    """As a user does it, from a shared folder: the second driver goes on from the last checkpoint of the first."""
+    (tmp_path / "run.yaml").write_text(RUN)
+    flags = [f"--ray={two_nodes.address}", "--num-samplers=2", "--results-dir=results", "--run-id=r", "--seed=1"]
+    command = [sys.executable, "-m", "mlagents.cli.learn", "run.yaml", "--env=Basic", *flags]
+    checkpoints = tmp_path / "results/r/Basic"
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL) as first:
+        until = time.monotonic() + 240
+        while not list(checkpoints.glob("Basic-*.safetensors")):
+            assert first.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        first.kill()
+    until = time.monotonic() + 60
+    while samplers_of(two_nodes):
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    saved = max(int(path.stem.split("-")[1]) for path in checkpoints.glob("Basic-*.safetensors"))
+    with subprocess.Popen([*command, "--resume"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as second:
+        for line in second.stdout:
+            if "resuming training from step" in line:
+                resumed = int(line.split()[-1].rstrip("."))
+            if "Step: " in line:
+                second.send_signal(signal.SIGINT)
+        assert second.wait(120) == 0
+    assert resumed >= saved  # provisional ones are newer
+    assert not samplers_of(two_nodes)
+
+
+RUN = """\
+behaviors:
+  Basic:
+    hyperparameters: {batch_size: 32, buffer_size: 256}
+    network_settings: {hidden_units: 20, num_layers: 1}
+    max_steps: 100000000
+    time_horizon: 3
+    summary_freq: 500
+    checkpoint_interval: 2000
+"""
+
+
+def samplers_of(nodes):
+    """Processes of samplers on any node of the cluster, which are this machine's."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if "ray::RemoteSampler" in words:
+            found.append(words)
+    return found
 
 
 def test_an_address_that_does_not_answer():

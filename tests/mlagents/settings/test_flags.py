@@ -45,6 +45,10 @@ def test_the_file_stands_without_flags(load):
         ("env_settings", "num_areas", 5),
         ("env_settings", "base_port", 6000),
         ("env_settings", "bind", "0.0.0.0"),
+        ("env_settings", "tls_cert", "cert.pem"),
+        ("env_settings", "tls_ca", "system"),
+        ("env_settings", "token_file", "token"),
+        ("env_settings", "insecure", True),
         ("env_settings", "timeout_wait", 5.0),
         ("env_settings", "max_lifetime_restarts", -1),
         ("env_settings", "restarts_rate_limit_n", 2),
@@ -186,6 +190,33 @@ def test_a_section_of_the_wrong_type_is_one_fault(load):
     with pytest.raises(SettingsError) as error:
         load("env_settings: 3", seed=5)
     assert len(error.value.faults) == 1
+
+
+FAULTS = {
+    "no address": (["game"], {}, r"--attach\[0\]: expected HOST:PORT, got 'game'"),
+    "no port": (["a:1", "a:0"], {}, r"--attach\[1\]: expected a port from 1 to 65535, got 'a:0'"),
+    "one twice": (["a:1", "b:1", "a:1"], {}, r"--attach\[2\]: a:1 is there twice"),
+    "an environment to start": (["a:1"], {"env_path": "x"}, r"--attach: players that run already are attached"),
+    "another number of workers": (["a:1"], {"num_envs": 2}, r"--num-envs: num_envs is 2, but 1 players are attached"),
+    "samplers": (["a:1"], {"address": "local"}, r"--ray: samplers start their environments themselves"),
+}
+
+
+@pytest.mark.parametrize(("addresses", "others", "said"), FAULTS.values(), ids=FAULTS)
+def test_faults_of_attached_players(addresses, others, said):
+    with pytest.raises(SettingsError, match=rf"^command line: {said}"):
+        load_run_settings(None, {"attach": addresses, **others})
+
+
+def test_each_attached_player_is_a_worker():
+    settings = load_run_settings(None, {"attach": ["a:1", "[::1]:2", "b:1"]})
+    assert settings.env_settings.attach == ("a:1", "[::1]:2", "b:1")
+    assert settings.workers == 3
+
+
+def test_a_key_needs_its_certificate():
+    with pytest.raises(SettingsError, match="a key without its certificate"):
+        load_run_settings(None, {"tls_key": "key.pem"})
 
 
 def test_environments_on_a_cluster_are_counted_by_samplers(load):

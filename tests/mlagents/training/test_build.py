@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from mlagents.artifacts.checkpoints import Checkpoints
+from mlagents.artifacts.layout import Layout
 from mlagents.settings import parse_run_settings
-from mlagents.training.build import build
+from mlagents.training.build import _league, build
 
 
 @pytest.fixture
@@ -49,3 +51,15 @@ def test_statistics_as_json_lines(make_run, tmp_path, results_dir, file):
         path = tmp_path / file
         lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         assert [line["step"] for line in lines] == expected
+
+
+def test_a_league_knows_the_environments_of_all_samplers_and_all_attached_players():
+    text = "behaviors: {A: {self_play: {}}}\n"
+    for more, workers in [
+        ("env_settings: {num_envs: 2, env_path: x}", 2),
+        ("env_settings: {env_path: x}\nray_settings: {address: auto, num_samplers: 3, envs_per_sampler: 2}", 6),
+        ("env_settings: {attach: [a:1, b:1, c:1]}", 3),
+    ]:
+        settings = parse_run_settings(text + more)
+        settings = settings.model_copy(update={"env_settings": settings.env_settings.model_copy(update={"seed": 1})})
+        assert _league(settings, Checkpoints.open(Layout("none")))._workers == workers

@@ -41,6 +41,7 @@ from mlagents.settings.schema.run import (
     RunSettings,
     TorchSettings,
 )
+from mlagents.settings.schema.search import SearchSettings
 from mlagents.settings.schema.trainer_types import (
     TRAINER_TYPE_GROUP,
     TrainerType,
@@ -83,6 +84,7 @@ __all__ = [
     "SACSettings",
     "SamplerParameters",
     "SamplerSettings",
+    "SearchSettings",
     "SelfPlaySettings",
     "Settings",
     "TorchSettings",

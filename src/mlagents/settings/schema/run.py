@@ -24,9 +24,11 @@ from mlagents.settings.schema.base import (
 )
 from mlagents.settings.schema.behavior import BehaviorSettings
 from mlagents.settings.schema.parameters import CurriculumSettings, ParameterSettings
+from mlagents.settings.schema.search import SearchSettings
 from mlagents.settings.source.faults import KeyPath, Place, SettingsError, did_you_mean
 from mlagents.settings.source.sections import Origin, Section
 from mlagents_envs.base_env import MOST_AREAS
+from mlagents_envs.rpc.address import Address
 
 MOST_PIXELS = 16_384
 """Of a side of a window: the largest that graphics hardware draws."""
@@ -72,9 +74,31 @@ class EnvSettings(Settings):
     bind: Name = "localhost"
     """Address to listen on for environments; localhost is both loopback addresses, as players may try either."""
 
+    attach: tuple[Name, ...] | None = None
+    """HOST:PORT of players that run already and listen, worker i's the i-th; nothing is started then."""
+
+    tls_cert: Name | None = None
+    """PEM file with the certificate of what listens here (bind), which is encrypted then."""
+
+    tls_key: Name | None = None
+    """PEM file with the key of that certificate; null: it is in the same file."""
+
+    tls_ca: Name | None = None
+    """PEM file with the certificates that attached players must have, or system: those of known authorities; null: the
+    connection is not encrypted."""
+
+    token_file: Name | None = None
+    """File with a token: who connects to what listens here must know it, and attached players are told it."""
+
+    insecure: Switch = False
+    """Permit connections with other machines that are not encrypted: to listen for them, and to tell them the token."""
+
     def violations(self) -> Iterator[Violation]:
-        """Only an executable can run several times, and every worker needs a port."""
-        if self.num_envs > 1 and self.env_path is None:
+        """Only an executable can run several times, every worker needs a port, and attached players are not started."""
+        yield from self._violations_with_attached()
+        if self.tls_key is not None and self.tls_cert is None:
+            yield Violation((("tls_key",), ("tls_cert",)), "a key without its certificate (expected tls_cert, too)")
+        if self.num_envs > 1 and self.env_path is None and self.attach is None:
             yield Violation(
                 (("num_envs",), ("env_path",)),
                 f"num_envs is {self.num_envs}, but there is no env_path (expected an environment that can "
@@ -85,6 +109,28 @@ class EnvSettings(Settings):
                 (("base_port",), ("num_envs",)),
                 f"base_port {self.base_port} leaves no ports for {self.num_envs} environments "
                 "(expected base_port + num_envs - 1 <= 65535)",
+            )
+
+    def _violations_with_attached(self) -> Iterator[Violation]:
+        if self.attach is None:
+            return
+        for index, address in enumerate(self.attach):
+            try:
+                Address.parse(address)
+            except ValueError as error:
+                yield Violation((("attach", index),), str(error))
+            if address in self.attach[:index]:
+                yield Violation((("attach", index),), f"{address} is there twice (a player plays for one worker)")
+        if self.env_path is not None:
+            yield Violation(
+                (("attach",), ("env_path",)),
+                f"players that run already are attached, so env_path {self.env_path!r} would not be started (expected"
+                " attach or env_path)",
+            )
+        if self.num_envs not in (1, len(self.attach)):
+            yield Violation(
+                (("num_envs",), ("attach",)),
+                f"num_envs is {self.num_envs}, but {len(self.attach)} players are attached (leave num_envs out)",
             )
 
 
@@ -226,6 +272,9 @@ class RunSettings(Settings):
     torch_settings: TorchSettings = TorchSettings()
     """The device that computes."""
 
+    search: dict[str, SearchSettings] = Field(default={})
+    """Values that `mlagents tune` tries, by their keys, written with dots: `behaviors.3DBall.hyperparameters.lambd`."""
+
     debug: Switch = False
     """Log details, and the configuration in full."""
 
@@ -275,13 +324,21 @@ class RunSettings(Settings):
     @property
     def workers(self) -> int:
         """The number of environments, of all samplers together."""
-        ray = self.ray_settings
-        return self.env_settings.num_envs if ray.address is None else ray.num_samplers * ray.envs_per_sampler
+        ray, env = self.ray_settings, self.env_settings
+        if ray.address is not None:
+            return ray.num_samplers * ray.envs_per_sampler
+        return env.num_envs if env.attach is None else len(env.attach)
 
     def _violations_with_ray(self) -> Iterator[Violation]:
         if self.ray_settings.address is None:
             return
-        if self.env_settings.env_path is None:
+        if self.env_settings.attach is not None:
+            yield Violation(
+                (("ray_settings", "address"), ("env_settings", "attach")),
+                "samplers start their environments themselves (expected attach, without Ray: the players are on other"
+                " machines already)",
+            )
+        elif self.env_settings.env_path is None:
             yield Violation(
                 (("ray_settings", "address"), ("env_settings", "env_path")),
                 "samplers need an environment that they can start (expected env_path, or --env)",

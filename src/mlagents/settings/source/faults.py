@@ -73,6 +73,11 @@ class FaultReport:
         else:
             self.warn(place, f"{problem} ({reading})")
 
+    def adopt(self, other: FaultReport) -> None:
+        """Note the faults of another report, too."""
+        for line, place in other._faults.items():
+            self._faults.setdefault(line, place)
+
     def repeat(self, place: Place, first_line: int) -> None:
         """Note a key that is given again; `settle_repeated` says whether that is a fault."""
         self._repeated.append((place, first_line))

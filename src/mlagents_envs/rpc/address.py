@@ -1,0 +1,106 @@
+"""HOST:PORT, and whether gRPC answers there: gRPC itself tries again and again, and does not say why in vain."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from typing import NamedTuple
+
+from mlagents_envs.exception import UnityEnvironmentException, UnityTimeOutException
+from mlagents_envs.rpc.security import ClientSecurity
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # https://www.rfc-editor.org/rfc/rfc9113#section-6.5
+_HEAD_BYTES, _KIND_AT, _SETTINGS = 9, 3, 4
+_RETRY_S = 0.2
+_ANSWER_S = 5.0  # for one that took the connection; it may be busy with its own start
+
+
+class Address(NamedTuple):
+    """Where a program listens.
+
+    Attributes:
+      host: name or address, that of IPv6 without brackets. port: from 1 to 65535.
+    """
+
+    host: str
+    port: int
+
+    @staticmethod
+    def parse(text: str) -> Address:
+        """Return the address in `HOST:PORT` or `[IPv6]:PORT`.
+
+        Raises:
+          ValueError: there is none.
+        """
+        host, _, port = text.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        if not bare or ((":" in bare) != host.startswith("[")) or not (port.isascii() and port.isdecimal()):
+            raise ValueError(f"expected HOST:PORT, got {text!r}")
+        if not 0 < int(port) < 65536:
+            raise ValueError(f"expected a port from 1 to 65535, got {text!r}")
+        return Address(bare, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class _Silent(Exception):
+    """Nobody takes the connection; somebody may later."""
+
+
+def await_answer(address: Address, security: ClientSecurity, timeout_s: float) -> None:
+    """Wait until a program listens that speaks gRPC, encrypted as we expect it.
+
+    Raises:
+      UnityTimeOutException: nobody took the connection in time.
+      UnityEnvironmentException: something else listens there, or its certificate is not trusted.
+    """
+    context = security.context()
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return _shake_hands(address, context, max(0.1, deadline - time.monotonic()))
+        except _Silent as error:
+            if time.monotonic() + _RETRY_S > deadline:
+                raise UnityTimeOutException(
+                    f"Nobody answered at {address} for {timeout_s:g} seconds ({error}). Is the player started there,"
+                    " with --listen, and is the port open from here?"
+                ) from None
+        time.sleep(_RETRY_S)
+
+
+def _shake_hands(address: Address, context: ssl.SSLContext | None, timeout_s: float) -> None:
+    try:
+        plain = socket.create_connection(address, timeout_s)
+    except (OSError, UnicodeError) as error:
+        raise _Silent(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
+    plain.settimeout(_ANSWER_S)
+    try:
+        with plain if context is None else context.wrap_socket(plain, server_hostname=address.host) as connection:
+            connection.sendall(_PREFACE + _EMPTY_SETTINGS)
+            head = _received(connection)
+    except ssl.SSLCertVerificationError as error:
+        raise UnityEnvironmentException(
+            f"The certificate of {address} is not trusted: {error.verify_message}. --tls-ca names the certificates that"
+            " are; they must be for the host's name as it is written here."
+        ) from None
+    except ssl.SSLError as error:
+        raise UnityEnvironmentException(
+            f"{address} does not encrypt as TLS does ({error.reason}): leave out --tls-ca, or start it with --tls-cert."
+        ) from None
+    except OSError:
+        head = b""
+    if len(head) < _HEAD_BYTES or head[_KIND_AT] != _SETTINGS:
+        hint = "" if context is not None else "; if it was started with --tls-cert, say whom to trust with --tls-ca"
+        raise UnityEnvironmentException(
+            f"What listens at {address} is no player: it does not speak gRPC (expected HTTP/2){hint}."
+        )
+
+
+def _received(connection: socket.socket) -> bytes:
+    head = b""
+    while len(head) < _HEAD_BYTES and (more := connection.recv(_HEAD_BYTES - len(head))):
+        head += more
+    return head

@@ -82,6 +82,11 @@ class Run:
     _loop: TrainingLoop = field(init=False)
 
     @property
+    def behaviors(self) -> Mapping[str, Behavior]:
+        """Those that the environment has shown so far, by name."""
+        return self._behaviors
+
+    @property
     def training(self) -> bool:
         """Whether anything is learned and saved."""
         return not self.settings.checkpoint_settings.inference

@@ -41,7 +41,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "viewing": _base | _files,
     "runs": _base | {"settings", "stats", "artifacts"},
     "background": _running | _beside | {"rollout", "artifacts", "training", "predictor"},
-    "preflight": _running | _beside | {"rollout", "artifacts", "training", "background"},
+    "preflight": _running | _beside | {"rollout", "artifacts", "training"},
     "trainers": _base | {"settings", "stats", "cli"},
     "predictor": _base | {"inference", "stats"},
     "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing", "runs", "preflight"},

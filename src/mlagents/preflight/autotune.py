@@ -124,4 +124,4 @@ def write_tuned(config: Path | None, settings: RunSettings, trial: Trial, target
     text.write(f"# Tuned: {trial.choice}: {trial.steps_per_second:.0f} steps per second{threads}\n")
     yaml.dump(tree, text)
     write_atomically(target, text.getvalue().encode())
-    load_run_settings(target, check_files=False)
+    load_run_settings(target, {"env_path": settings.env_settings.env_path}, check_files=False)

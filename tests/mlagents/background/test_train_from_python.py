@@ -105,7 +105,7 @@ def test_an_entry_of_this_program_is_trained_in_its_thread_only(here):
 def test_what_keeps_a_run_from_starting_is_raised_at_once(here):
     with pytest.raises(UnknownEnvironment, match="did you mean Basic"):
         mlagents.train(CONFIG, env="Basik", run_id="r")
-    with pytest.raises(SettingsError, match="did you mean num_envs"):
+    with pytest.raises(SettingsError, match="did you mean 'num_envs'"):
         mlagents.train(CONFIG, env="Basic", num_env=2)
     with pytest.raises(ValueError, match="'thread' or 'process'"):
         mlagents.train(CONFIG, env="Basic", where="cloud")

@@ -315,6 +315,7 @@ def test_autotune_writes_what_it_has_measured(here, monkeypatch, capsys):
     assert out.count("note    autotune: num_envs") >= 3
     assert "written to run.tuned.yaml" in out
     tuned = load_run_settings(Path("run.tuned.yaml"), {"env_path": "Basic"})
+    assert f"num_envs {tuned.env_settings.num_envs}" in out
     assert tuned.behaviors == load_run_settings(Path("run.yaml")).behaviors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from difflib import get_close_matches
 
 import numpy as np
@@ -17,9 +18,12 @@ from mlagents_envs.base_env import (
     DecisionSteps,
     TerminalSteps,
 )
-from mlagents_envs.exception import UnityActionException
+from mlagents_envs.exception import UnityActionException, UnityException
 
 Report = tuple[DecisionSteps, TerminalSteps]
+
+_NOTEBOOK_SIZE = (480, 360)
+"""Of pictures in notebooks, pixels."""
 
 
 class SteppedEnv(BaseEnv):
@@ -70,6 +74,20 @@ class SteppedEnv(BaseEnv):
             self._spec(behavior_name)
             raise KeyError(f"{behavior_name!r} has not reported yet; call reset() first.")
         return report
+
+    def _repr_png_(self) -> bytes | None:
+        """Return a picture of the environment as it is now, which notebooks show; None if it cannot be seen here."""
+        picture = getattr(self, "picture", None)
+        if picture is None:
+            return None
+        from PIL import Image  # only who looks needs it
+
+        file = io.BytesIO()
+        try:
+            Image.fromarray(picture(*_NOTEBOOK_SIZE)).save(file, "PNG")
+        except UnityException:  # nothing to be seen, no OpenGL
+            return None
+        return file.getvalue()
 
     def _checked(self, action: ActionTuple, behavior_name: BehaviorName, agent_id: NDArray[np.int32]) -> ActionTuple:
         """Return the actions of these agents if the spec allows them; a subclass may look at more than shapes."""

@@ -55,6 +55,11 @@ class SimEntry(BaseRegistryEntry):
         self._num_areas = num_areas
         self._world_parameters = parameters
 
+    @property
+    def num_areas(self) -> int:
+        """How many areas there are if `make` is not told."""
+        return self._num_areas
+
     def make(
         self,
         seed: int = 0,

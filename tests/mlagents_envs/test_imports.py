@@ -40,9 +40,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "training": _running | _beside | {"rollout", "artifacts"},
     "search": _base | {"settings", "stats", "artifacts"},
     "viewing": _running | _beside | {"rollout", "artifacts"},
+    "runs": _base | {"settings", "stats", "artifacts"},
+    "background": _running | _beside | {"rollout", "artifacts", "training", "predictor"},
+    "preflight": _running | _beside | {"rollout", "artifacts", "training"},
     "trainers": _base | {"settings", "stats", "cli"},
     "predictor": _base | {"inference", "stats"},
-    "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing", "search"},
+    "cli": _running | _beside | {"rollout", "artifacts", "training", "viewing", "search", "runs", "preflight"},
 }
 """Room of `mlagents` -> the rooms it may import besides itself. `mlagents_envs` is below all of them."""
 
@@ -146,7 +149,7 @@ def _fault_between_rooms(module: str, imported: str) -> str | None:
         return f"the room {room} has no place in the order of {package} yet: give it one"
     if other == room or other not in rooms:
         return None  # the own room, or a name of the package itself, such as its version
-    allowed = rooms.get(room, frozenset({"predictor"}))  # the package `mlagents` itself shows `load`
+    allowed = rooms.get(room, frozenset({"predictor", "background"}))  # the package itself shows `load` and `train`
     return None if other in allowed else f"{room or package} may import {', '.join(sorted(allowed)) or 'no room'}"
 
 

@@ -89,6 +89,11 @@ class Layout:
         return self._logs / "timers.json" if self.results_dir else Path("summaries") / f"{self.run_id}_timers.json"
 
     @property
+    def clock(self) -> Path:
+        """When each summary was written, and the CPU time until then."""
+        return self._logs / "clock.csv" if self.results_dir else Path("summaries") / f"{self.run_id}_clock.csv"
+
+    @property
     def player_logs(self) -> Path:
         """Folder for the logs of environment executables."""
         return self.run / "run_logs"

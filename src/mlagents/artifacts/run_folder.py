@@ -187,6 +187,7 @@ def _remove(layout: Layout, behaviors: set[str], before: float) -> None:
       before: time in seconds since 1970; logs of players that are newer belong to the run that starts.
     """
     paths = [layout.begun, layout.exports, layout.manifest, layout.configuration, layout.timers, layout.jsonl]
+    paths.append(layout.clock)
     for name in behaviors:
         folder = layout.checkpoint(name, 0, "").parent
         paths += [path for _, path in layout.checkpoint_files(folder)]
@@ -205,7 +206,7 @@ def _remove_unfinished(layout: Layout, behaviors: Iterable[str]) -> None:
     """Delete the temporary files that a killed process left; see `write_atomically`."""
     folders = [layout.run, *(folder for folder in layout.run.iterdir() if folder.is_dir())]
     found = [path for folder in folders for path in folder.glob(".*.tmp") if _TEMPORARY.fullmatch(path.name)]
-    for path in (layout.timers, layout.jsonl, *map(layout.csv, behaviors)):
+    for path in (layout.timers, layout.clock, layout.jsonl, *map(layout.csv, behaviors)):
         found += path.parent.glob(f".{glob.escape(path.name)}.*.tmp")
     for path in found:
         path.unlink(missing_ok=True)

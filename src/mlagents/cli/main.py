@@ -5,15 +5,34 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mlagents.cli import config, demo, envs, export, league, play, relay, serve, tune, view
+from mlagents.cli import (
+    completion,
+    config,
+    demo,
+    doctor,
+    envs,
+    export,
+    league,
+    new,
+    play,
+    relay,
+    runs,
+    serve,
+    tune,
+    view,
+)
 from mlagents.cli.errors import reporting_errors
+from mlagents.cli.first_day import FIRST_DAY
 from mlagents.cli.parsing import OneLineParser
 from mlagents.distribution import warn_of_others
 from mlagents.process import use_one_thread
 from mlagents_envs import __version__
 
-COMMANDS = (config, demo, envs, export, league, play, relay, serve, tune, view)
-"""Modules with `add_parser(subparsers)` and `run(arguments) -> exit code`, the parser's default `run`."""
+COMMANDS = (doctor, envs, play, view, config, runs, export, new, demo, league, tune, serve, relay, completion)
+"""Modules with `add_parser(subparsers)` and `run(arguments) -> exit code`, the parser's default `run`.
+
+In the order of a first day, in which the help lists them.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,9 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(prog="mlagents", description="Agents and their environments.")
+    parser = OneLineParser(
+        prog="mlagents",
+        description="Agents and their environments. `mlagents-learn` trains them.",
+        epilog=FIRST_DAY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"mlagents {__version__}")
-    parser.set_defaults(debug=False, ignores_unknown=False)
+    parser.set_defaults(debug=False, ignores_unknown=False, whole=parser)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_parser(subparsers)

@@ -24,6 +24,7 @@ from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import EnvSettings, RaySettings
 from mlagents_envs.base_env import BehaviorMapping, BehaviorSpec
 from mlagents_envs.logging_util import get_logger
+from mlagents_envs.timers import hierarchical_timer
 
 _log = get_logger(__name__)
 
@@ -148,7 +149,8 @@ class ClusterSampler:
         self._renew_quotas()
         while not stop():
             self._grant()
-            self._receive()
+            with hierarchical_timer("environment"):
+                self._receive()
             self._look_after()
             if self.missing():
                 return []

@@ -78,7 +78,12 @@ def load_run_settings(
 
 
 def parse_run_settings(
-    text: str, source: str = "configuration", *, check_files: bool = False, strict: bool = False
+    text: str,
+    source: str = "configuration",
+    *,
+    flags: Mapping[str, object] = _NO_FLAGS,
+    check_files: bool = False,
+    strict: bool = False,
 ) -> RunSettings:
     """Return the configuration in a YAML text; `source` names it in messages, the rest is as above.
 
@@ -88,7 +93,7 @@ def parse_run_settings(
     report = FaultReport(strict=strict)
     trainer = parse(text, source, report)
     report.settle_repeated(tolerated=trainer is not None and is_of_2020(trainer))
-    return _settings(trainer, None, None, _NO_FLAGS, report, check_files)
+    return _settings(trainer, None, None, flags, report, check_files)
 
 
 def dump(settings: RunSettings) -> str:

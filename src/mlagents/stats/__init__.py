@@ -3,6 +3,7 @@
 Plain values only: nothing here knows trainers or jax.
 """
 
+from mlagents.stats.clock import ClockWriter
 from mlagents.stats.console import ConsoleWriter
 from mlagents.stats.csv import CsvWriter
 from mlagents.stats.gauges import GaugeWriter
@@ -16,6 +17,7 @@ from mlagents.stats.tensorboard import TensorBoardWriter
 
 __all__ = [
     "Aggregation",
+    "ClockWriter",
     "ConsoleWriter",
     "CsvWriter",
     "GaugeWriter",

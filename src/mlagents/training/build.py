@@ -24,15 +24,13 @@ from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
 from mlagents.reward_signals.stack import RewardSignals
-from mlagents.rollout.offline import OfflineSampler
-from mlagents.rollout.pools import make_pool
-from mlagents.rollout.sampler import LocalSampler, Sampler
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
 from mlagents.self_play.league import League, SoloPlay
 from mlagents.self_play.ratings import Rating
 from mlagents.self_play.snapshot_league import SnapshotLeague
 from mlagents.settings import TRAINER_TYPE_GROUP, BehaviorSettings, RunSettings, SettingsError, dump
 from mlagents.stats import (
+    ClockWriter,
     ConsoleWriter,
     CsvWriter,
     GaugeWriter,
@@ -47,20 +45,19 @@ from mlagents.stats import (
 from mlagents.training.availability import Coverage, refuse_hopeless, refuse_untrainable, warn_of_unknown_parameters
 from mlagents.training.baselines import Baselines
 from mlagents.training.behavior import Behavior
+from mlagents.training.environments import environment_source, make_sampler
 from mlagents.training.evaluator import CheckpointEvaluator
+from mlagents.training.observer import Observer, Progress
 from mlagents.training.patience import already_trained
 from mlagents.training.run import Run
 from mlagents.training.start_faults import StartFaults
-from mlagents.training.stop import StopSignals
+from mlagents.training.stop import Stop, StopSignals
 from mlagents.training.trainer_types import make_plugin_learner
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
-from mlagents_envs.demonstrations import load_demonstration
 from mlagents_envs.logging_util import get_logger
 from mlagents_envs.registry import default_registry
-from mlagents_envs.rpc.security import ClientSecurity, ServerSecurity
 from mlagents_envs.sampler_class import SamplerException
-from mlagents_envs.side_channel.engine_configuration_channel import EngineConfig
 
 _log = get_logger(__name__)
 
@@ -95,13 +92,16 @@ def make_learner(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, 
     return LEARNERS.get(settings.trainer_type, make_plugin_learner)(behavior, spec, settings, seed)
 
 
-def build(settings: RunSettings, results_dir: Path | None, stop: StopSignals | None = None) -> Run:
+def build(
+    settings: RunSettings, results_dir: Path | None, stop: Stop | None = None, observer: Observer | None = None
+) -> Run:
     """Check everything, claim the run's folder, start its environments, and return the run.
 
     Args:
       settings: of the run, flags included.
       results_dir: base folder of the modern layout; None for the layout of 2020.
-      stop: signals that are watched already.
+      stop: says when to stop; None: signals do.
+      observer: is told what the writers are, and how far the run is.
 
     Raises:
       CheckpointError: the run id is taken, or what is to be continued is not there.
@@ -115,29 +115,32 @@ def build(settings: RunSettings, results_dir: Path | None, stop: StopSignals | N
     settings = _with_seed(settings)
     folder = RunFolder(Layout(settings.checkpoint_settings.run_id, results_dir), settings.checkpoint_settings)
     try:
-        return _build(settings, results_dir, folder, stop or StopSignals())
+        return _build(settings, results_dir, folder, StopSignals() if stop is None else stop, observer)
     except BaseException:
         folder.release()
         raise
 
 
-def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, stop: StopSignals) -> Run:
+def _build(
+    settings: RunSettings, results_dir: Path | None, folder: RunFolder, stop: Stop, observer: Observer | None
+) -> Run:
     trainers = [*LEARNERS, *plugins.names(TRAINER_TYPE_GROUP)]
     checkpoint = settings.checkpoint_settings
     layout = Layout(checkpoint.run_id, results_dir)
-    source = _source(settings, layout, settings.env_settings.seed)
+    source = environment_source(settings, layout, settings.env_settings.seed)
     weights, inherited, parameters = _checked(settings, results_dir, folder, source, trainers)
     checkpoints = folder.checkpoints
     if checkpoint.resume:
         parameters.load_state_dict({"lessons": {"number": checkpoints.lessons}})
     max_steps: dict[str, int] = {}
-    console = ConsoleWriter(max_steps)
-    statistics = Statistics(_writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None))
+    console = ConsoleWriter(max_steps, is_terminal=None if observer is None else False)  # who observes, shows it
+    writers = _writers(settings, layout, console, checkpoints.steps if checkpoint.resume else None)
+    statistics = Statistics(writers if observer is None else [*writers, observer])
     if source.env is not None and source.env in default_registry:
         warn_of_unknown_parameters(settings, source.env, default_registry[source.env].parameters)
     league = _league(settings, checkpoints)
     evaluator, baselines = _judges(settings, source)
-    sampler = _sampler(settings, source)
+    sampler = make_sampler(settings, source)
     coverage = Coverage(settings, trainers, lambda: {BehaviorId.parse(name).name for name in sampler.behavior_specs})
     return Run(
         settings=settings,
@@ -148,7 +151,7 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
             settings, coverage, checkpoints, layout, weights, inherited, league, statistics, max_steps
         ),
         statistics=statistics,
-        progress=console.progress,
+        progress=console.progress if observer is None else _to_both(console.progress, observer.progress),
         parameters=parameters,
         configuration=dump(settings),
         exports=Exports(layout, checkpoint),
@@ -158,6 +161,14 @@ def _build(settings: RunSettings, results_dir: Path | None, folder: RunFolder, s
         stop=stop,
         baselines=baselines,
     )
+
+
+def _to_both(first: Progress, second: Progress) -> Progress:
+    def progress(behavior: str, step: int) -> None:
+        first(behavior, step)
+        second(behavior, step)
+
+    return progress
 
 
 def _checked(
@@ -330,56 +341,6 @@ def _initial_weights(settings: RunSettings, results_dir: Path | None) -> FindWei
     return find
 
 
-def _source(settings: RunSettings, layout: Layout, seed: int) -> EnvironmentSource:
-    env, engine = settings.env_settings, settings.engine_settings
-    inference = settings.checkpoint_settings.inference  # whose players leave the logs of training alone
-    return EnvironmentSource(
-        env=env.env_path,
-        seed=seed,
-        num_areas=env.num_areas,
-        no_graphics=engine.no_graphics,
-        base_port=env.base_port if env.env_path is not None else None,
-        timeout_wait=env.timeout_wait,
-        additional_args=tuple(env.env_args or ()),
-        log_folder=str(layout.player_logs / "inference" if inference else layout.player_logs),
-        engine=EngineConfig(
-            width=engine.width,
-            height=engine.height,
-            quality_level=engine.quality_level,
-            time_scale=engine.time_scale,
-            target_frame_rate=engine.target_frame_rate,
-            capture_frame_rate=engine.capture_frame_rate,
-        ),
-        no_graphics_monitor=engine.no_graphics_monitor,
-        bind=env.bind,
-        security=ServerSecurity(env.tls_cert, env.tls_key, env.token_file, env.insecure),
-        attach=env.attach or (),
-        attach_security=ClientSecurity(env.tls_ca, env.token_file, env.insecure),
-    )
-
-
-def _sampler(settings: RunSettings, source: EnvironmentSource) -> Sampler:
-    """Return what plays: this machine, or a cluster; where all behaviors clone and no environment is named, nobody.
-
-    Raises:
-      DemonstrationError: a demonstration that is to be cloned cannot be read.
-    """
-    clones = settings.behaviors and all(b.trainer_type == "bc" for b in settings.behaviors.values())
-    if not clones or source.env is not None or source.attach or settings.checkpoint_settings.inference:
-        if settings.ray_settings.address is None:
-            return LocalSampler(make_pool(settings.env_settings, source, settings.workers))
-        from mlagents.rollout.remote import ClusterSampler
-
-        return ClusterSampler(settings.ray_settings, settings.env_settings, source)
-    _log.info("Every behavior clones demonstrations, and no --env is given: nothing is played.")
-    return OfflineSampler({name: _demonstrated_spec(behavior) for name, behavior in settings.behaviors.items()})
-
-
-def _demonstrated_spec(behavior: BehaviorSettings) -> BehaviorSpec:
-    path, pairing = behavior.demonstrations()
-    return load_demonstration(path, pairing).spec
-
-
 def _writers(
     settings: RunSettings, layout: Layout, console: ConsoleWriter, resumed_at: Mapping[str, int] | None
 ) -> list[Writer]:
@@ -390,7 +351,11 @@ def _writers(
         resume=checkpoint.resume,
         settings=settings.model_dump(mode="json"),
     )
-    files: list[Writer] = [TensorBoardWriter(layout.events, resumed_at), CsvWriter(layout.csv, resumed_at)]
+    files: list[Writer] = [
+        TensorBoardWriter(layout.events, resumed_at),
+        CsvWriter(layout.csv, resumed_at),
+        ClockWriter(layout.clock, resumed_at),
+    ]
     if checkpoint.jsonl:
         files.append(JsonlWriter(layout.jsonl, resumed_at))
     # Inference leaves a run as it is, even if another process trains it meanwhile.

@@ -27,12 +27,14 @@ from mlagents.settings import RunSettings
 from mlagents.stats import Statistics, write_timers
 from mlagents.training.baselines import Baselines, Contender
 from mlagents.training.behavior import Behavior
+from mlagents.training.bottleneck import FirstVerdict, TimeShares
 from mlagents.training.evaluator import CheckpointEvaluator
 from mlagents.training.loop import MakeBehavior, TrainingLoop
-from mlagents.training.stop import StopSignals, stopped_by
+from mlagents.training.stop import Stop, stopped_by
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.exception import UnityCommunicatorStoppedException
 from mlagents_envs.logging_util import get_logger, stdout_is_closed
+from mlagents_envs.timers import add_metadata, get_timer_root, set_gauge
 
 _log = get_logger(__name__)
 
@@ -55,7 +57,7 @@ class Run:
       configuration: the settings as YAML.
       exports: writes its models.
       folder: of the run, claimed.
-      stop: signals.
+      stop: says when to stop: signals, or who has started the run.
       league: says who plays with what, and who learns.
       evaluator: rates checkpoints; None if that is not wanted.
       baselines: plays against fixed opponents; None without any.
@@ -73,11 +75,16 @@ class Run:
     exports: Exports
     league: League
     folder: RunFolder
-    stop: StopSignals
+    stop: Stop
     evaluator: CheckpointEvaluator | None = None
     baselines: Baselines | None = None
     _behaviors: dict[str, Behavior] = field(default_factory=dict, init=False)
     _loop: TrainingLoop = field(init=False)
+
+    @property
+    def behaviors(self) -> Mapping[str, Behavior]:
+        """Those that the environment has shown so far, by name."""
+        return self._behaviors
 
     @property
     def training(self) -> bool:
@@ -91,12 +98,18 @@ class Run:
           OSError: a checkpoint could not be written; those before are whole.
           Exception: whatever stopped the training, after what was learned has been saved.
         """
+        verdict = FirstVerdict(self._time_shares, _log.info)
+
+        def progress(behavior: str, step: int) -> None:
+            self.progress(behavior, step)
+            verdict.observe()
+
         loop = self._loop = TrainingLoop(
             self.sampler,
             self._checked_behavior,
             self.statistics,
             self.parameters,
-            self.progress,
+            progress,
             self._save,
             self.league,
             self._keep_snapshots,
@@ -124,15 +137,30 @@ class Run:
             self.sampler.close()
             self.statistics.close()
             if self.folder.has_begun:
+                self._note_time_shares()
                 write_timers(self.layout.timers, COMMUNICATION_PROTOCOL_VERSION)
         finally:
             self.folder.release()
+
+    def _time_shares(self) -> TimeShares:
+        """Return what the loop's time went into so far."""
+        compiled = sum(behavior.learner.compile_seconds for behavior in self._behaviors.values())
+        return TimeShares.of(get_timer_root(), compiled)
+
+    def _note_time_shares(self) -> None:
+        """Put into the timers file, and into the log, what the run was bound by."""
+        shares = self._time_shares()
+        if shares.bound_by is not None:
+            add_metadata("bound_by", shares.bound_by)
+            for name, share in shares.fractions().items():
+                set_gauge(f"time.{name}", share)
+            _log.info("%s", shares)
 
     def _is_unwatched(self) -> bool:
         """Return whether the run is inference, which has no other purpose, and nobody reads what it prints."""
         return not self.training and stdout_is_closed()
 
-    def _learn(self, loop: TrainingLoop, stop: StopSignals) -> None:
+    def _learn(self, loop: TrainingLoop, stop: Stop) -> None:
         """Run the loop; an environment that leaves by itself, as the Editor does when play mode ends, ends it too."""
         try:
             loop.run(stop, self._begun())

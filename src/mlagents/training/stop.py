@@ -8,9 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum
 from types import FrameType, TracebackType
+from typing import Protocol
 
 _STDERR = 2
 _DOUBLE_S = 1.0
@@ -26,6 +27,49 @@ class _Phase(Enum):
 def stopped_by(number: int) -> KeyboardInterrupt:
     """Return the exception that ends a command because of a signal, whose exit code is 128 + its number."""
     return KeyboardInterrupt(int(number))
+
+
+class Stop(Protocol):
+    """Who says that a run shall stop.
+
+    Attributes:
+      received: the signal that asked for it, if one did.
+    """
+
+    received: signal.Signals | None
+
+    def training(self, also: Callable[[], bool] = bool) -> AbstractContextManager[Stop]:
+        """Say that the run has started and is asked whether to stop; `also` is another reason."""
+
+    def __call__(self) -> bool:
+        """Return whether to stop."""
+
+
+class StopRequest:
+    """Asks for the end of a run of this process without touching signals; may be set by any thread.
+
+    Attributes:
+      received: None, for no signal asks.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._asked = threading.Event()
+        self._also: Callable[[], bool] = bool
+
+    def ask(self) -> None:
+        """Let the run stop after what is in progress, and save."""
+        self._asked.set()
+
+    @contextmanager
+    def training(self, also: Callable[[], bool] = bool) -> Iterator[StopRequest]:
+        """See `Stop`."""
+        self._also = also
+        yield self
+
+    def __call__(self) -> bool:
+        """Return whether it was asked, or another reason asks to stop."""
+        return self._asked.is_set() or self._also()
 
 
 class StopSignals:

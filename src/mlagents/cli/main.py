@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mlagents.cli import config, demo, envs, export, league, play, serve
+from mlagents.cli import config, demo, envs, export, hub, league, play, serve
 from mlagents.cli.errors import reporting_errors
 from mlagents.cli.parsing import OneLineParser
 from mlagents.distribution import warn_of_others
 from mlagents.process import use_one_thread
 from mlagents_envs import __version__
 
-COMMANDS = (config, demo, envs, export, league, play, serve)
+COMMANDS = (config, demo, envs, export, hub, league, play, serve)
 """Modules with `add_parser(subparsers)` and `run(arguments) -> exit code`, the parser's default `run`."""
 
 

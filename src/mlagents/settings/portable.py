@@ -15,7 +15,7 @@ from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, RaySe
 _RUN_SECTIONS = ("env_settings", "engine_settings", "checkpoint_settings", "torch_settings")
 _OWN = {
     "env_settings": ("resampling_interval", "bind"),
-    "checkpoint_settings": ("jsonl", "export_profile", "export_format", "keep_best"),
+    "checkpoint_settings": ("jsonl", "track", "export_profile", "export_format", "keep_best"),
 }
 _OPTIONAL = ("self_play", "behavioral_cloning")
 

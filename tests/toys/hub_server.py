@@ -84,7 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
             [{"type": "file", "path": name, "size": len(data), "oid": _oid(data)} for name, data in files.items()]
         )
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

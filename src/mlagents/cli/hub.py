@@ -11,7 +11,9 @@ from mlagents.errors import UsageError
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser("hub", help="publish a run on the Hugging Face Hub, or fetch one", description=__doc__)
+    parser = subparsers.add_parser(
+        "hub", help="publish a run on the Hugging Face Hub, or fetch one", description=__doc__
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     push = actions.add_parser("push", help="publish a run", description="Publish models of a run with a model card.")
     push.add_argument("run_name", metavar="RUN", help="folder or run id of a run that has ended")
@@ -51,9 +53,7 @@ def _push(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return 0
     message = arguments.message or f"Run {layout.run.name}"
-    address = push(
-        files, arguments.repository, private=arguments.private, revision=arguments.revision, message=message
-    )
+    address = push(files, arguments.repository, private=arguments.private, revision=arguments.revision, message=message)
     print(address)
     return 0
 

@@ -1,4 +1,4 @@
-"""Weights & Biases, MLflow and trackio are told what the run asks for; each library is the real one, without a network."""
+"""Weights & Biases, MLflow and trackio are told what a run asks for; the libraries are real, the network is not used."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_run_that_tracks_nothing_leaves_no_file(tmp_path):
 
 def test_a_tracker_that_cannot_start_ends_the_run_with_the_reason(tmp_path):
     writer = TrackerWriter("diary", Diary(fails="start"), run_info(tmp_path))
-    with pytest.raises(StatsWriterPluginError, match=r"--track=diary: it cannot be started: RuntimeError: no account\."):
+    with pytest.raises(StatsWriterPluginError, match=r"--track=diary: it cannot be started: RuntimeError: no account"):
         writer.write("B", 1, {})
 
 

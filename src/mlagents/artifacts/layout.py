@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mlagents.stats import is_portable, safe_name
+from mlagents.stats.trackers.writer import IDS_FILE
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".onnx")
 """Of a checkpoint's state and of its model."""
@@ -148,6 +149,11 @@ class Layout:
         if self.results_dir:
             return self.run / safe_name(behavior) / "statistics.csv"
         return Path("summaries") / f"{self.run_id}_{safe_name(behavior)}.csv"
+
+    @property
+    def trackers(self) -> Path:
+        """What trackers call the run; see `mlagents.stats.trackers`."""
+        return self.run / IDS_FILE
 
     @property
     def jsonl(self) -> Path:

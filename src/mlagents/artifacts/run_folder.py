@@ -186,8 +186,8 @@ def _remove(layout: Layout, behaviors: set[str], before: float) -> None:
       behaviors: of the earlier run.
       before: time in seconds since 1970; logs of players that are newer belong to the run that starts.
     """
-    paths = [layout.begun, layout.exports, layout.manifest, layout.configuration, layout.timers, layout.jsonl]
-    paths.append(layout.clock)
+    paths = [layout.begun, layout.exports, layout.manifest, layout.configuration, layout.timers]
+    paths += [layout.jsonl, layout.clock, layout.trackers]
     for name in behaviors:
         folder = layout.checkpoint(name, 0, "").parent
         paths += [path for _, path in layout.checkpoint_files(folder)]

@@ -55,6 +55,7 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--deterministic", "act by the mean or the most likely action"),
         Flag("--results-dir", "base folder for the modern layout of files; without it the layout of 2020", str),
         Flag("--jsonl", "also write all statistics as JSON lines, for programs"),
+        Flag("--track", "also send all statistics there", str, choices=("wandb", "mlflow", "trackio")),
         Flag(
             "--export-profile",
             "which Unity package .onnx models are for",
@@ -112,7 +113,12 @@ GROUPS: dict[str, tuple[Flag, ...]] = {
         Flag("--max-lifetime-restarts", "restarts of one worker over the run; -1: unlimited", int, 10),
         Flag("--restarts-rate-limit-n", "restarts of one worker within the period; -1: unlimited", int, 1),
         Flag("--restarts-rate-limit-period-s", "length of that period in seconds", float, 60),
-        Flag("--docker-target-name", SUPPRESS, str),
+        Flag(
+            "--docker-target-name",
+            "in a container: the mounted folder /NAME in which all paths of this command line are",
+            str,
+            metavar="NAME",
+        ),
     ),
     "several machines": (
         Flag(

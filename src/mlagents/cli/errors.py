@@ -25,6 +25,7 @@ USER_ERRORS = (
     "mlagents.rollout.guard:TooManyFaults",
     "mlagents.rollout.source:UnknownEnvironment",
     "mlagents.artifacts.checkpoints:CheckpointError",
+    "mlagents.artifacts.hub:HubError",
     "mlagents.artifacts.run_lock:RunInUse",
     "mlagents.training.start_faults:StartError",
     "mlagents.inference.errors:ModelError",

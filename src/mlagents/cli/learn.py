@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ from mlagents.cli.arguments import parser, typed_flags
 from mlagents.cli.errors import reporting_errors
 from mlagents.cli.page_beside import page_beside
 from mlagents.distribution import warn_of_others
+from mlagents.errors import UsageError
 from mlagents.training.stop import StopSignals
 from mlagents_envs.logging_util import get_logger, set_log_level
 
@@ -53,6 +55,7 @@ def _learn(config: str | None, flags: dict[str, object], stop: StopSignals) -> N
 
 
 def _settings(config: str | None, flags: dict[str, object]) -> RunSettings:
+    flags = enter_volume(flags)
     # Everything heavy is imported after the flags are known to be right and the process is configured.
     from mlagents import process
 
@@ -60,6 +63,27 @@ def _settings(config: str | None, flags: dict[str, object]) -> RunSettings:
     from mlagents.settings import load_run_settings
 
     return load_run_settings(Path(config) if config else None, flags)
+
+
+def enter_volume(flags: dict[str, object]) -> dict[str, object]:
+    """Make the folder of `--docker-target-name` the working directory, and return the other flags.
+
+    As in the containers of 2020: trainer file, environment, models and summaries are in the volume mounted as /NAME.
+
+    Raises:
+      UsageError: there is no such folder.
+    """
+    name = flags.get("docker_target_name")
+    if name is None:
+        return flags
+    volume = Path("/", str(name))
+    if not volume.is_dir():
+        raise UsageError(
+            f"--docker-target-name={name}: there is no folder {volume} here; mount one into the container with"
+            f' docker run -v "$PWD/FOLDER:{volume}" ...'
+        )
+    os.chdir(volume)
+    return {flag: value for flag, value in flags.items() if flag != "docker_target_name"}
 
 
 def train(settings: RunSettings, stop: StopSignals | None = None) -> None:

@@ -12,6 +12,7 @@ from mlagents.cli import (
     doctor,
     envs,
     export,
+    hub,
     league,
     new,
     play,
@@ -28,7 +29,7 @@ from mlagents.distribution import warn_of_others
 from mlagents.process import use_one_thread
 from mlagents_envs import __version__
 
-COMMANDS = (doctor, envs, play, view, config, runs, export, new, demo, league, tune, serve, relay, completion)
+COMMANDS = (doctor, envs, play, view, config, runs, export, hub, new, demo, league, tune, serve, relay, completion)
 """Modules with `add_parser(subparsers)` and `run(arguments) -> exit code`, the parser's default `run`.
 
 In the order of a first day, in which the help lists them.

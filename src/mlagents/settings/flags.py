@@ -53,6 +53,7 @@ _SECTIONS = {
         "inference",
         "results_dir",
         "jsonl",
+        "track",
         "export_profile",
         "export_format",
         "keep_best",
@@ -66,7 +67,7 @@ _BEHAVIOR_KEYS = {
 }
 _FILES = ("trainer_config_path", "curriculum_config_path", "sampler_file_path")
 _IGNORED = {
-    "docker_target_name": "containers mount folders where they like",
+    "docker_target_name": "only mlagents-learn itself enters the mounted folder",
     "torch": "there is only one framework",
     "tensorflow": "there is only one framework",
 }

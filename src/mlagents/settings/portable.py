@@ -24,7 +24,7 @@ _OWN = {
         "token_file",
         "insecure",
     ),
-    "checkpoint_settings": ("jsonl", "export_profile", "export_format", "keep_best"),
+    "checkpoint_settings": ("jsonl", "track", "export_profile", "export_format", "keep_best"),
 }
 _OPTIONAL = ("self_play", "behavioral_cloning")
 

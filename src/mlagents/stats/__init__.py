@@ -10,7 +10,7 @@ from mlagents.stats.gauges import GaugeWriter
 from mlagents.stats.jsonl import JsonlWriter
 from mlagents.stats.names import is_portable, safe_name
 from mlagents.stats.plugins import RunInfo, StatsWriterPluginError, plugin_writers
-from mlagents.stats.reporter import PropertyWriter, Statistics, StatsPropertyType, Writer
+from mlagents.stats.reporter import PropertyWriter, Statistics, StatsPropertyType, Writer, WriterError
 from mlagents.stats.run_logs import write_timers
 from mlagents.stats.summary import Aggregation, Summary
 from mlagents.stats.tensorboard import TensorBoardWriter
@@ -30,6 +30,7 @@ __all__ = [
     "Summary",
     "TensorBoardWriter",
     "Writer",
+    "WriterError",
     "is_portable",
     "plugin_writers",
     "safe_name",

@@ -31,7 +31,10 @@ class RunInfo:
 
 
 class StatsWriterPluginError(Exception):
-    """A plug-in could not be loaded, or did not give writers. Names the entry point and its package."""
+    """A plug-in could not be loaded, or did not give writers. Names the entry point and its package.
+
+    A plug-in may raise it itself, with a message for people.
+    """
 
 
 def plugin_writers(run: RunInfo) -> list[Writer]:
@@ -47,6 +50,8 @@ def _writers_of(entry_point: EntryPoint, run: RunInfo) -> list[Writer]:
     where, advice = plugins.described(entry_point), f"Repair it, or uninstall {plugins.package(entry_point)}."
     try:
         given = list(entry_point.load()(run))
+    except StatsWriterPluginError:  # it says itself what is wrong
+        raise
     except Exception as error:
         raise StatsWriterPluginError(f"{where} failed: {type(error).__name__}: {error}. {advice}") from error
     writers = [AdaptedWriter(writer) if isinstance(writer, StatsWriter) else writer for writer in given]

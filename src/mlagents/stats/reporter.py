@@ -47,6 +47,18 @@ class Writer(Protocol):
         """Bring everything to its place and let go of files."""
 
 
+class WriterError(OSError):
+    """A writer fails, and it is not for a file of its own; the run goes on without it.
+
+    Attributes:
+      advice: how to have it back, to stand behind "To have it back, ".
+    """
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
 class _Series:
     """The values of one statistic since the last write."""
 
@@ -141,11 +153,14 @@ class Statistics:
         self._writers.remove(writer)
         with suppress(OSError):
             writer.close()
+        of_a_file = "make room on the disk or make the place writable"
+        advice = error.advice if isinstance(error, WriterError) else of_a_file
         _log.error(
-            "%s can no longer write: %s. The run goes on without it. To have it back, make room on the disk "
-            "or make the place writable, and start the run again with --resume.",
+            "%s can no longer write: %s. The run goes on without it. To have it back, %s, and start the run again with "
+            "--resume.",
             type(writer).__name__,
             error,
+            advice,
         )
 
     def _report_not_finite(self, behavior: str, tag: str, step: int, summary: Summary) -> None:

@@ -19,7 +19,7 @@ MODERN = """
     --restarts-rate-limit-n --restarts-rate-limit-period-s --no-graphics-monitor --torch --tensorflow
 """
 OURS = "--device --bind --jsonl --keep-best --export-format --export-profile --ray --num-samplers --envs-per-sampler \
-    --max-staleness --attach --tls-cert --tls-key --tls-ca --token-file --insecure --view"
+    --max-staleness --attach --tls-cert --tls-key --tls-ca --token-file --insecure --view --track"
 EXAMPLES = {str: "text", int: "3", float: "0.5"}
 
 

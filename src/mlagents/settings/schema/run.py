@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
 
 from mlagents.settings.schema.base import (
     Count,
@@ -189,6 +189,14 @@ class EngineSettings(Settings):
     """Graphics for worker 0 only."""
 
 
+Tracker = Literal["wandb", "mlflow", "trackio"]
+
+
+def _several(value: Any) -> Any:
+    """Return a list of one for a single name."""
+    return (value,) if isinstance(value, str) else value
+
+
 class CheckpointSettings(Settings):
     """What the run is called, where it writes, and what it starts from."""
 
@@ -222,6 +230,9 @@ class CheckpointSettings(Settings):
 
     jsonl: Switch = False
     """Also write all statistics as one file of JSON lines, for programs."""
+
+    track: Annotated[tuple[Tracker, ...], BeforeValidator(_several)] = ()
+    """Also send all statistics to wandb, mlflow or trackio, each of which is an extra of the same name."""
 
     export_profile: Literal["default", "barracuda1", "barracuda", "sentis1", "inference2"] = "default"
     """Which Unity package .onnx models are for; the default is read by all from 2.0 on."""

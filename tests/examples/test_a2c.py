@@ -121,6 +121,7 @@ def test_the_loss_is_that_of_the_paper(a2c):
     np.testing.assert_allclose(bias, [0.5 * 2 * np.mean(errors)], rtol=1e-4)  # only by the critic's own loss
 
 
+@pytest.mark.slow
 def test_it_learns_the_walk(a2c):
     behavior = train(Walk("discrete"), settings_with(20_000, batch_size=80, learning_rate=1e-2, beta=1e-3))
     returns = greedy_returns(Walk("discrete", seed=1), behavior.learner.snapshot())

@@ -15,6 +15,8 @@ from toys.training import greedy_returns, ppo_settings, sac_settings, train
 ENCODERS = {"simple": 20, "nature_cnn": 36, "resnet": 15, "match3": 5, "fully_connected": 8}
 """Image encoder to the side of the image shown to it, its smallest where it has one."""
 
+ALGORITHMS = pytest.mark.parametrize("algorithm", ["ppo", pytest.param("sac", marks=pytest.mark.slow)])
+
 MEMORY = {"sequence_length": 8, "memory_size": 32}
 
 
@@ -38,20 +40,20 @@ def solved(question, wanted: BehaviorSettings, *, delay: int = 0, seed: int = 0)
     return float(np.mean(returns))
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+@ALGORITHMS
 def test_a_cue_shown_only_first_is_remembered_with_memory(algorithm):
     steps = {"ppo": 20_000, "sac": 10_000}[algorithm]
     assert solved(cue(), settings(algorithm, steps, 3e-3, memory=MEMORY), delay=4) >= 0.98
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+@ALGORITHMS
 def test_a_cue_shown_only_first_is_guessed_without_memory(algorithm):
     """Four standard errors of 190 answers or more around one half."""
     steps = {"ppo": 20_000, "sac": 5_000}[algorithm]
     assert solved(cue(), settings(algorithm, steps, 3e-3), delay=4) == pytest.approx(0.5, abs=0.15)
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+@ALGORITHMS
 def test_a_position_shown_as_pixels(algorithm):
     assert solved(pixels(20), settings(algorithm, 2_000)) >= 0.98
 
@@ -64,6 +66,7 @@ def test_a_position_shown_as_pixels_to_every_encoder(algorithm, encoder):
     assert solved(question, settings(algorithm, 5_000, vis_encode_type=encoder)) >= 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_the_nearest_of_one_to_three(algorithm):
     steps, right = {"ppo": (12_000, 0.9), "sac": (4_000, 0.95)}[algorithm]
@@ -77,6 +80,7 @@ def test_the_nearest_of_one_to_eight(algorithm):
     assert solved(entities(8), settings(algorithm, steps)) >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["ppo", "sac"])
 def test_a_goal_turns_the_right_answer_round(algorithm):
     assert solved(goal(), settings(algorithm, 4_000, 3e-3)) >= 0.98

@@ -20,6 +20,7 @@ def explored(signals, seed=0):
     return env
 
 
+@pytest.mark.slow
 def test_rnd_finds_the_far_end_of_a_corridor_and_plain_ppo_does_not():
     plain = explored(EXTRINSIC)
     assert (plain.arrived, plain.furthest <= 9) == (0, True)

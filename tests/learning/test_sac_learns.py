@@ -23,7 +23,9 @@ class EasyWalk(Walk):
         super().set_actions(behavior_name, ActionTuple(1.25 * action.continuous, action.discrete))
 
 
-@pytest.mark.parametrize("kind", ["continuous", "discrete", "hybrid", "branches"])
+@pytest.mark.parametrize(
+    "kind", ["hybrid", *(pytest.param(k, marks=pytest.mark.slow) for k in ("continuous", "discrete", "branches"))]
+)
 def test_walk_is_solved_within_5_000_steps(kind):
     learner = train(EasyWalk(kind), sac_settings(5_000)).learner
     returns = greedy_returns(EasyWalk(kind, seed=1), learner.snapshot())

@@ -106,6 +106,7 @@ def test_the_better_team_wins_the_race():
     assert league.standings.results["Runner:0", "Runner:0"].games > 0
 
 
+@pytest.mark.slow
 def test_two_against_one_learns_on_both_sides():
     """Everybody had better choose 1; each side learns only while it is its turn."""
     self_play = {"save_steps": 300, "swap_steps": 100, "team_change": 1000, "window": 5}

@@ -56,7 +56,9 @@ def ragdolls_of(env: SimEnvironment):
 # All of them
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(
+    "name", ["WormStatic", *(pytest.param(n, marks=pytest.mark.slow) for n in SIZES if n != "WormStatic")]
+)
 def test_they_keep_the_contract(name: str) -> None:
     check_env(lambda: default_registry[name].make(seed=3, num_areas=2), steps=60, deterministic=True)
 

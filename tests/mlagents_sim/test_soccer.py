@@ -187,6 +187,7 @@ def test_players_stop_at_walls_and_at_each_other(world):
     assert 2.5 < fastest < 3.2  # half of what drag had left of 10 m/s: no bounce
 
 
+@pytest.mark.slow
 def test_nothing_leaves_the_field():
     """Whatever players do for a minute, on 20 fields: also where the ball is between two of them and a wall."""
     env, world = made(areas=20, seed=4)

@@ -16,6 +16,7 @@ from mlagents_envs.exception import UnityEnvironmentException
 from mlagents_envs.foreign.from_pettingzoo import PettingZooEnvironment, make_pettingzoo
 from mlagents_envs.registry import default_registry
 from mlagents_envs.testing import check_env
+from toys.environments import environments
 
 
 @pytest.mark.parametrize("module", ["countdown_v0", "nim_v1", "countdown_aec_v3"])
@@ -24,7 +25,7 @@ def test_the_contract(module, num_areas):
     check_env(lambda: make_pettingzoo(module, seed=3, num_areas=num_areas), steps=60, deterministic=True)
 
 
-@pytest.mark.parametrize("name", list(default_registry))
+@pytest.mark.parametrize("name", environments())
 def test_there_and_back_again(name):
     def make():
         zoo = UnityParallelEnv(default_registry[name].make(seed=1, num_areas=2))

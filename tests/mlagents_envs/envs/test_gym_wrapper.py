@@ -15,9 +15,10 @@ from scripted_env import NAME, Scripted, decide, end, spec
 from mlagents_envs.base_env import ActionSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.envs.unity_gym_env import ActionFlattener, UnityGymException, UnityToGymWrapper
 from mlagents_envs.registry import default_registry
+from toys.environments import environments
 
 
-@pytest.mark.parametrize("name", list(default_registry))
+@pytest.mark.parametrize("name", environments())
 @pytest.mark.filterwarnings("ignore:.*A Box observation space m.* value is -?infinity")
 @pytest.mark.filterwarnings("ignore:.*Not able to test alternative render modes")
 def test_every_environment_passes_gymnasiums_checker(name):

@@ -21,6 +21,7 @@ from mlagents_envs.exception import UnityWorkerInUseException
 from mlagents_envs.registry import UnityEnvRegistry, default_registry
 from mlagents_envs.registry.base_registry_entry import BaseRegistryEntry
 from mlagents_envs.side_channel.engine_configuration_channel import EngineConfigurationChannel
+from toys.environments import environments
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:" + advice)
@@ -42,7 +43,7 @@ pytestmark = [
 A0, A1, A2 = (f"{NAME}?agent_id={i}" for i in range(3))
 
 
-@pytest.mark.parametrize("name", list(default_registry))
+@pytest.mark.parametrize("name", environments())
 def test_every_environment_passes_pettingzoos_tests(name):
     def make(seed):
         return default_registry[name].make(seed=seed, num_areas=3)

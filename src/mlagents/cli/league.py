@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlagents.cli.league_games import play_missing
 from mlagents.cli.table import print_table
 from mlagents.cli.values import find_folder, whole_number
 from mlagents.errors import UsageError
@@ -30,6 +31,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="show the N latest snapshots of each behavior; 0: all (default: 10)",
     )
+    parser.add_argument(
+        "--games",
+        type=whole_number(1),
+        metavar="N",
+        help="fill the empty cells: play N games between all shown that have never met and are still there",
+    )
+    parser.add_argument("--env", metavar="ENV", help="with --games: where to play (default: the run's environment)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, with all results")
     form.add_argument("--png", type=Path, metavar="FILE", help="draw the matrix of win rates")
@@ -40,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the ratings and the matrix, and return 0.
 
     Raises:
-      UsageError: no such run, no self-play in it, or no such behavior.
+      UsageError: no such run, no self-play in it, or no such behavior or environment.
+      MatchError, ModelError: its players cannot play there.
       CheckpointError: the run has no checkpoint yet.
     """
     folder = find_folder(Path(arguments.run_name))
@@ -48,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     from mlagents.artifacts.layout import Layout
     from mlagents.self_play.standings import Standings
 
-    found = Checkpoints.open(Layout.of_folder(folder)).league
+    layout = Layout.of_folder(folder)
+    found = Checkpoints.open(layout).league
     if not found:
         raise UsageError(f"{folder} has no league: none of its behaviors had self_play")
     behaviors = list(found["entrants"])
@@ -57,11 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
     standings = Standings()
     standings.load_state_dict(found["standings"])
     shown = behaviors if arguments.behavior is None else [arguments.behavior]
+    counts = {name: numbers["count"] for name, numbers in found["entrants"].items()}
+    players = _players(standings, counts, arguments.last)
+    if arguments.games is not None:
+        play_missing(standings, layout, players, arguments.games, arguments.env)
     if arguments.json:
         print(json.dumps(_as_json(standings, found, shown), indent=2))
         return 0
-    counts = {name: numbers["count"] for name, numbers in found["entrants"].items()}
-    players = _players(standings, counts, arguments.last)
     if arguments.png is not None:
         from mlagents.cli.heat_map import draw
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ from mlagents.learning.compiling import Compiled
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.learning.sequences import take
 from mlagents.learning.streams import stream
-from mlagents.learning.trained import Trained, TrainedState, finite_or_before
+from mlagents.learning.trained import Trained, TrainedState
 from mlagents.nn.body import Body
 from mlagents.nn.build import make_body
 from mlagents.nn.layers import Dense, Mlp, glorot_dense
@@ -34,8 +33,10 @@ from mlagents.reward_signals.transitions import (
     Transitions,
     acted,
     branches_of,
+    descended,
     judged,
     minibatch_order,
+    normalizer_after,
     transitions_of,
 )
 from mlagents.settings import CuriositySettings
@@ -174,25 +175,18 @@ def learn(
       learning_rate: of Adam.
       recipe: what does not change from call to call.
     """
-    layout = recipe.models_of(state.parameters).body.layout
-    normalizer = state.normalizer
-    if normalizer is not None:
-        normalizer = normalizer.updated(layout.vector(transitions.observations), ~transitions.closing)
-    gradient = jax.grad(loss, has_aux=True)
+    models = recipe.models_of(state.parameters)
+    normalizer = normalizer_after(state.normalizer, models.body.layout, transitions)
 
-    def step(i: Int[Array, ""], carry: tuple[TrainedState, Array]) -> tuple[TrainedState, Array]:
-        now, sums = carry
+    def gradient(parameters: Float[Array, " p"], i: Int[Array, ""]) -> tuple[Float[Array, " 2"], Float[Array, " p"]]:
         rows = order[i]
         seen = take(transitions.observations, jnp.concatenate([rows, rows + 1]))
         part = take(transitions._replace(observations=()), rows)
-        inputs = _inputs(recipe.models_of(now.parameters), normalizer, seen)
-        grads, parts = gradient(now.parameters, recipe, inputs, acted(part, recipe.branches))
-        return now.descended(grads, learning_rate), sums + parts
+        inputs = _inputs(models, normalizer, seen)
+        grads, parts = jax.grad(loss, has_aux=True)(parameters, recipe, inputs, acted(part, recipe.branches))
+        return parts, grads
 
-    before = TrainedState(state.parameters, state.adam, normalizer)
-    after, sums = lax.fori_loop(0, minibatches, step, (before, jnp.zeros(2)))
-    kept, finite = finite_or_before(state, after, after.parameters, sums)
-    return kept, sums / jnp.maximum(minibatches, 1), finite
+    return descended(state, normalizer, gradient, jnp.zeros(2), minibatches, learning_rate)
 
 
 class Curiosity:

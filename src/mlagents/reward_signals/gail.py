@@ -45,6 +45,7 @@ from mlagents.reward_signals.transitions import (
     branches_of,
     judged,
     minibatch_order,
+    normalizer_after,
     transitions_of,
 )
 from mlagents.settings import GAILSettings
@@ -122,9 +123,7 @@ def learn(
       recipe: what does not change from call to call.
     """
     networks = recipe.discriminator_of(state.trained.parameters)
-    normalizer = state.trained.normalizer
-    if normalizer is not None:
-        normalizer = normalizer.updated(networks.body.layout.vector(transitions.observations), ~transitions.closing)
+    normalizer = normalizer_after(state.trained.normalizer, networks.body.layout, transitions)
     has_bottleneck = networks.bottleneck is not None
     key = jax.random.key(seed)
 

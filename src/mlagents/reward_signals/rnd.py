@@ -24,13 +24,20 @@ from mlagents.learning.compiling import Compiled
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.learning.sequences import take
 from mlagents.learning.streams import stream
-from mlagents.learning.trained import Trained, TrainedState, finite_or_before
+from mlagents.learning.trained import Trained, TrainedState
 from mlagents.nn.body import Body
 from mlagents.nn.build import make_body
 from mlagents.nn.flat import flattened
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs, Observations
-from mlagents.reward_signals.transitions import Transitions, judged, minibatch_order, transitions_of
+from mlagents.reward_signals.transitions import (
+    Transitions,
+    descended,
+    judged,
+    minibatch_order,
+    normalizer_after,
+    transitions_of,
+)
 from mlagents.settings import RNDSettings
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -94,30 +101,21 @@ def learn(
       recipe: what does not change from call to call.
     """
     known = recipe.body_of(target)
-    normalizer = state.normalizer
-    if normalizer is not None:
-        normalizer = normalizer.updated(known.layout.vector(transitions.observations), ~transitions.closing)
+    normalizer = normalizer_after(state.normalizer, known.layout, transitions)
 
-    def loss(parameters: Float[Array, " p"], inputs: Inputs) -> Float[Array, ""]:
+    def loss(parameters: Float[Array, " p"], i: Int[Array, ""]) -> Float[Array, ""]:
+        inputs = _inputs(known, normalizer, take(transitions.observations, order[i] + 1))
         return jnp.mean(errors(recipe.body_of(parameters), known, inputs))
 
-    def step(i: Int[Array, ""], carry: tuple[TrainedState, Array]) -> tuple[TrainedState, Array]:
-        now, total = carry
-        inputs = _inputs(known, normalizer, take(transitions.observations, order[i] + 1))
-        value, gradient = jax.value_and_grad(loss)(now.parameters, inputs)
-        return now.descended(gradient, learning_rate), total + value
-
-    before = TrainedState(state.parameters, state.adam, normalizer)
-    after, total = lax.fori_loop(0, minibatches, step, (before, jnp.zeros(())))
-    kept, finite = finite_or_before(state, after, after.parameters, total)
-    return kept, total / jnp.maximum(minibatches, 1), finite
+    gradient = jax.value_and_grad(loss)
+    return descended(state, normalizer, gradient, jnp.zeros(()), minibatches, learning_rate)
 
 
 class RND:
     """Random network distillation for one behavior, with its two networks.
 
     Attributes:
-      respects_ends: False: what an agent may still discover does not end with its episode (arXiv:1810.12894 sec. 2.3).
+      respects_ends: False, as with curiosity.
     """
 
     respects_ends = False

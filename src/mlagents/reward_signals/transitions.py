@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from mlagents.arrays import Array
 from mlagents.data.segments import FlatSegments
+from mlagents.learning.trained import TrainedState, finite_or_before
 from mlagents.nn.distributions import CLIP
-from mlagents.nn.observations import Observations
+from mlagents.nn.normalizer import Normalizer
+from mlagents.nn.observations import ObservationLayout, Observations
 from mlagents_envs.base_env import ActionSpec
+
+Losses = TypeVar("Losses", bound=Array)
 
 CHUNK = 1024
 """Transitions judged at once."""
@@ -79,6 +83,47 @@ def judged(
     chunks = jnp.minimum((used + chunk - 1) // chunk, (pairs + chunk - 1) // chunk)
     found = lax.fori_loop(0, chunks, evaluate, jnp.zeros(pairs + 1))
     return jnp.where(transitions.closing, 0.0, found)
+
+
+def normalizer_after(
+    normalizer: Normalizer | None, layout: ObservationLayout, transitions: Transitions
+) -> Normalizer | None:
+    """Return the statistics of observations after those of all decisions were taken in."""
+    if normalizer is None:
+        return None
+    return normalizer.updated(layout.vector(transitions.observations), ~transitions.closing)
+
+
+def descended(
+    state: TrainedState,
+    normalizer: Normalizer | None,
+    gradient: Callable[[Float[Array, " p"], Int[Array, ""]], tuple[Losses, Float[Array, " p"]]],
+    nothing: Losses,
+    minibatches: Int[Array, ""] | np.int32,
+    learning_rate: Float[Array, ""] | np.float32,
+) -> tuple[TrainedState, Losses, Bool[Array, ""]]:
+    """Return the state after a step of Adam for each minibatch, the mean losses, and whether all is finite.
+
+    If not, the state is the one before.
+
+    Args:
+      state: before.
+      normalizer: of the state afterwards.
+      gradient: of parameters and the number of a minibatch: the losses, and the gradient of their sum.
+      nothing: zeros like the losses.
+      minibatches: int32 [].
+      learning_rate: of Adam.
+    """
+
+    def step(i: Int[Array, ""], carry: tuple[TrainedState, Losses]) -> tuple[TrainedState, Losses]:
+        now, sums = carry
+        losses, direction = gradient(now.parameters, i)
+        return now.descended(direction, learning_rate), sums + losses
+
+    before = TrainedState(state.parameters, state.adam, normalizer)
+    after, sums = lax.fori_loop(0, minibatches, step, (before, nothing))
+    kept, finite = finite_or_before(state, after, after.parameters, sums)
+    return kept, sums / jnp.maximum(minibatches, 1), finite
 
 
 def minibatch_order(

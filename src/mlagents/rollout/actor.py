@@ -37,6 +37,33 @@ class Decision(NamedTuple):
     memory: FloatArray | None = None
 
 
+class Outputs(NamedTuple):
+    """What a policy says of a batch of agents, before anything is sampled.
+
+    Attributes:
+      mean: float32 [agents, continuous size], of the Gaussians.
+      std: float32 [agents, continuous size] or [continuous size].
+      logits: float32 [agents, choices], one for each branch.
+      memory: float32 [agents, memory size], after the decision; None without memory.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+    logits: Sequence[FloatArray]
+    memory: FloatArray | None
+
+
+def joined(parts: Sequence[Outputs]) -> Outputs:
+    """Return what policies of the same form say of their agents, those of the first policy first."""
+    memories = [part.memory for part in parts if part.memory is not None]
+    return Outputs(
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([np.broadcast_to(part.std, part.mean.shape) for part in parts]),
+        [np.concatenate(branch) for branch in zip(*(part.logits for part in parts), strict=True)],
+        np.concatenate(memories) if memories else None,
+    )
+
+
 class Actor:
     """Samples actions from a policy: the body as `mlagents.rollout.bodies` chooses, the heads in numpy."""
 
@@ -69,31 +96,42 @@ class Actor:
           allowed: bool [agents, sum of branch sizes], True = may be chosen; None for everything.
           memory: float32 [agents, memory size]; None without memory.
         """
+        return self.choose(self.evaluate(observations, memory), allowed)
+
+    def evaluate(self, observations: Sequence[FloatArray], memory: FloatArray | None = None) -> Outputs:
+        """Return what the policy says, of which `choose` makes actions; arguments as those of `act`."""
         hidden, memory = self._body(observations, memory)
-        agents = len(hidden)
         weight, bias = self._mean
-        continuous = hidden @ weight
-        continuous += bias
-        size = continuous.shape[1]
-        log_prob = np.empty((agents, size + len(self._logits)), np.float32)
+        mean = hidden @ weight
+        mean += bias
+        return Outputs(mean, self._std(hidden), [hidden @ w + b for w, b in self._logits], memory)
+
+    def choose(self, outputs: Outputs, allowed: NDArray[np.bool_] | None) -> Decision:
+        """Return an action for every agent.
+
+        Args:
+          outputs: of this policy, or `joined` ones of others like it; taken over.
+          allowed: as with `act`.
+        """
+        continuous = outputs.mean
+        agents, size = continuous.shape
+        log_prob = np.empty((agents, size + len(outputs.logits)), np.float32)
         if size:
-            log_prob[:, :size] = self._add_noise(continuous, hidden)
-        discrete = np.empty((agents, len(self._logits)), np.int32)
+            log_prob[:, :size] = self._add_noise(continuous, outputs.std)
+        discrete = np.empty((agents, len(outputs.logits)), np.int32)
         start = 0
-        for branch, (weight, bias) in enumerate(self._logits):
-            stop = start + len(bias)
-            logits = hidden @ weight + bias
+        for branch, logits in enumerate(outputs.logits):
+            stop = start + logits.shape[1]
             if allowed is not None:
                 logits = np.where(allowed[:, start:stop], logits, FORBIDDEN)
             discrete[:, branch] = choice = self._choose(logits)
             log_prob[:, size + branch] = _log_softmax_at(logits, choice)
             start = stop
         action = ActionTuple(self._bounded(continuous), discrete)
-        return Decision(continuous, discrete, log_prob, action, memory)
+        return Decision(continuous, discrete, log_prob, action, outputs.memory)
 
-    def _add_noise(self, mean: FloatArray, hidden: FloatArray) -> FloatArray:
+    def _add_noise(self, mean: FloatArray, std: FloatArray) -> FloatArray:
         """Turn the means into samples, in place, and return the log-density of each, float32 of the same shape."""
-        std = self._std(hidden)
         log_density = -np.log(std) - np.float32(0.5 * LOG_2PI)
         if self._deterministic:
             return np.broadcast_to(log_density, mean.shape)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlagents.data.lanes import Lanes
 from mlagents.data.segments import Segment, WeightsId
 from mlagents.data.trajectories import Arrivals, Ending, Episode, Groups, Trajectories
-from mlagents.rollout.actor import Actor, Decision
+from mlagents.rollout.actor import Actor, Decision, joined
 from mlagents_envs.base_env import ActionTuple, BehaviorSpec, DecisionSteps, TerminalSteps
 from mlagents_envs.behavior_id import BehaviorId
 
@@ -114,36 +114,50 @@ class Collector:
         observations: Sequence[NDArray[np.float32]],
         allowed: NDArray[np.bool_] | None,
     ) -> ActionTuple:
-        """Decide, weights by weights, and write the decisions down."""
-        players = self._trajectories.players
-        if len(players) == 1:
-            return self._act_alike(actors[players[0]], lanes, observations, allowed).action
-        player = self._trajectories.player[lanes]
-        if (player == player[0]).all():
-            return self._act_alike(actors[players[player[0]]], lanes, observations, allowed).action
-        continuous = discrete = None
-        for number in np.unique(player):
-            rows = np.flatnonzero(player == number)
-            part = [o[rows] for o in observations]
-            mask = None if allowed is None else allowed[rows]
-            action = self._act_alike(actors[players[number]], lanes[rows], part, mask).action
-            if continuous is None or discrete is None:
-                continuous = np.zeros((len(lanes), *action.continuous.shape[1:]), np.float32)
-                discrete = np.zeros((len(lanes), *action.discrete.shape[1:]), np.int32)
-            continuous[rows], discrete[rows] = action.continuous, action.discrete
-        return ActionTuple(continuous, discrete)
+        """Decide, and write the decisions down."""
+        players, player = self._trajectories.players, self._trajectories.player[lanes]
+        numbers = sorted(set(player.tolist()))
+        if len(numbers) > 1:
+            return self._act_mixed({n: actors[players[n]] for n in numbers}, player, lanes, observations, allowed)
+        return self._noted(lanes, actors[players[numbers[0]]].act(observations, allowed, self._memory(lanes)))
 
-    def _act_alike(
+    def _act_mixed(
         self,
-        actor: Actor,
+        actors: Mapping[int, Actor],
+        player: NDArray[np.int32],
         lanes: NDArray[np.intp],
         observations: Sequence[NDArray[np.float32]],
         allowed: NDArray[np.bool_] | None,
-    ) -> Decision:
-        memory = self._trajectories.memory(lanes) if self._has_memory else None
-        decision = actor.act(observations, allowed, memory)
+    ) -> ActionTuple:
+        """Act with several sets of weights: each says its part, and everything else happens once.
+
+        Args:
+          actors: by number, in rising order.
+          player: int32 [agents], number of the weights that each agent plays with.
+          lanes: intp [agents].
+          observations: one [agents, *shape] per observation spec.
+          allowed: bool [agents, sum of branch sizes]; None for everything.
+        """
+        order = np.argsort(player, kind="stable")
+        lanes, ends = lanes[order], np.searchsorted(player[order], list(actors), side="right").tolist()
+        seen, memory = [o[order] for o in observations], self._memory(lanes)
+        parts = [
+            actor.evaluate([o[start:end] for o in seen], None if memory is None else memory[start:end])
+            for actor, start, end in zip(actors.values(), [0, *ends[:-1]], ends, strict=True)
+        ]
+        decision = next(iter(actors.values())).choose(joined(parts), None if allowed is None else allowed[order])
+        action = self._noted(lanes, decision)
+        continuous, discrete = np.empty_like(action.continuous), np.empty_like(action.discrete)
+        continuous[order], discrete[order] = action.continuous, action.discrete
+        return ActionTuple(continuous, discrete)
+
+    def _memory(self, lanes: NDArray[np.intp]) -> NDArray[np.float32] | None:
+        return self._trajectories.memory(lanes) if self._has_memory else None
+
+    def _noted(self, lanes: NDArray[np.intp], decision: Decision) -> ActionTuple:
+        """Write decisions down, and return what the environments get."""
         self._trajectories.decide(lanes, decision.continuous, decision.discrete, decision.log_prob, decision.memory)
-        return decision
+        return decision.action
 
     def weights_in_play(self) -> set[WeightsId]:
         """Return the weights of all episodes that are going on."""

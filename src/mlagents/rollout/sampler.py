@@ -147,7 +147,8 @@ class LocalSampler:
     def apply(self, parameters: Mapping[str, ParameterValue], assignment: Assignment) -> None:
         """See `Sampler`."""
         self._parameters |= parameters
-        if assignment.plays != self._assignment.plays:
+        before = self._assignment.plays
+        if assignment.plays is not before and assignment.plays != before:
             for name, played in self._played.items():
                 played.keep({weights for weights in assignment.plays.values() if weights.behavior == name})
         self._assignment = assignment

@@ -73,7 +73,16 @@ class SnapshotLeague:
         self._unpublished: dict[WeightsId, Weights] = {}
         self._checks = Checks()
         self._told: int | None = None
+        self._met: set[str] = set()
+        self._has_news = True  # whether `advance` is to look at anything but the steps
         self._statistics: list[tuple[str, str, float]] | None = None
+        self._measures: dict[str, Mapping[str, float]] = {}
+
+    def _note_change(self) -> None:
+        """Forget what was found out about the present state."""
+        self._has_news = True
+        self._statistics = None
+        self._measures.clear()
 
     def add(self, behavior: str, settings: SelfPlaySettings, max_steps: int, first: Rating | None = None) -> None:
         """Let a behavior take part.
@@ -84,7 +93,7 @@ class SnapshotLeague:
           max_steps: after which it learns no more.
           first: rating to begin with; `initial_elo` if None.
         """
-        self._statistics = None
+        self._note_change()
         restored = self._entrants.get(behavior)
         entrant = self._entrants[behavior] = _Entrant(settings, max_steps)
         if restored is not None:
@@ -99,9 +108,14 @@ class SnapshotLeague:
 
     def meet(self, full_names: Iterable[str]) -> None:
         """See `League`."""
-        for side in map(BehaviorId.parse, full_names):
+        for full_name in full_names:
+            if full_name in self._met:
+                continue
+            side = BehaviorId.parse(full_name)
+            if side.name in self._entrants:
+                self._met.add(full_name)
             if side.name in self._entrants and side not in self._sides:
-                self._statistics = None
+                self._note_change()
                 self._sides.append(side)
                 is_new = side.team not in self._teams
                 if is_new:
@@ -116,7 +130,7 @@ class SnapshotLeague:
         """See `League`."""
         if not episodes:
             return
-        self._statistics = None
+        self._note_change()
         ours = [episode for episode in episodes if episode.behavior.name in self._entrants]
         for episode in ours:
             self._checks.ended(episode.behavior)
@@ -138,7 +152,7 @@ class SnapshotLeague:
 
     def record_baselines(self, results: Iterable[BaselineResult]) -> None:
         """See `League`."""
-        self._statistics = None
+        self._note_change()
         for behavior, baseline, found in results:
             self.standings.record_match(behavior, baseline, found)
 
@@ -152,6 +166,9 @@ class SnapshotLeague:
 
     def advance(self, steps: Mapping[str, int], newest: Mapping[str, Weights]) -> Move:
         """See `League`."""
+        if not (newest or self._has_news or self._may_change_team(steps)):
+            return Move(self._assignment)
+        self._has_news = False
         snapshots = {self._take(name, steps[name], weights): weights for name, weights in newest.items()}
         changed = self._change_team(steps)
         swapped = self._swap(steps, everybody=changed)
@@ -170,11 +187,19 @@ class SnapshotLeague:
         entrant.window[taken.snapshot] = weights
         while len(entrant.window) > entrant.settings.window:
             entrant.window.pop(next(iter(entrant.window)))
-        self._statistics = None
+        self._note_change()
         entrant.count += 1
         entrant.saved_at = step
         self.standings.take_snapshot(taken)
         return taken
+
+    def _may_change_team(self, steps: Mapping[str, int]) -> bool:
+        """Return whether `_change_team` has anything to do."""
+        return len(self._teams) < 2 or any(
+            self._has_had_its_turn(name, steps[name]) or not self._may_learn(name, steps)
+            for name in self._entrants
+            if name in steps
+        )
 
     def _change_team(self, steps: Mapping[str, int]) -> bool:
         """Let the next team learn if it is time; return whether it was."""
@@ -238,8 +263,10 @@ class SnapshotLeague:
         """See `League`."""
         if behavior not in self._entrants:
             return {}
-        rate = self.standings.win_rate(behavior)
-        return {"elo": self.standings.ratings[behavior].elo} | ({} if rate is None else {"win_rate": rate})
+        if behavior not in self._measures:
+            rate, elo = self.standings.win_rate(behavior), self.standings.ratings[behavior].elo
+            self._measures[behavior] = {"elo": elo} if rate is None else {"elo": elo, "win_rate": rate}
+        return self._measures[behavior]
 
     def statistics(self) -> Iterator[tuple[str, str, float]]:
         """See `League`."""
@@ -276,6 +303,7 @@ class SnapshotLeague:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, before `add` and `restore`."""
+        self._note_change()
         self.standings.load_state_dict(state["standings"])
         self._games.load_state_dict(state["games"])
         for name, numbers in state["entrants"].items():
@@ -290,6 +318,7 @@ class SnapshotLeague:
 
     def restore(self, behavior: str, snapshots: Mapping[int, Weights]) -> None:
         """Take over the snapshots there are; whoever played with one that is gone plays with the newest weights."""
+        self._note_change()
         entrant = self._entrants[behavior]
         usable = {number: w for number, w in sorted(snapshots.items()) if number < entrant.count}
         first = entrant.count - entrant.settings.window

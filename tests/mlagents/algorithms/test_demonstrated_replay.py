@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mlagents.algorithms.sac.demonstrated import DemonstrationReplay
+from mlagents.data.demonstrations import load_demonstrations
 from mlagents.data.replay import Replay
 from mlagents.data.segments import FlatSegments
-from mlagents.settings import BehaviorSettings
 from mlagents_envs.base_env import ActionTuple
 from mlagents_envs.demonstrations import Demonstration, Episode, save_demonstration
 from toys.segments import make_segment
@@ -24,12 +24,12 @@ def demo(path, steps=5):
     masks, zeros = [np.zeros((steps, 2), np.bool_)], np.zeros(steps, np.float32)
     episode = Episode([seen], acted, masks, 0.0, zeros + 7.0, zeros, True, False)
     save_demonstration(Demonstration("made", "B?team=0", SPEC, (episode,)), path)
-    return BehaviorSettings.model_validate({"trainer_type": "sac", "behavioral_cloning": {"demo_path": str(path)}})
+    return load_demonstrations(path, SPEC, "B")
 
 
 @pytest.mark.parametrize(("ratio", "share"), [(0.01, 1), (0.25, 1), (0.5, 2), (1.0, 4)])
 def test_the_share_of_every_minibatch_is_demonstrated(tmp_path, ratio, share):
-    settings, rng = demo(tmp_path / "a.demo"), np.random.default_rng(0)
+    rows, rng = demo(tmp_path / "a.demo"), np.random.default_rng(0)
     own = Replay(SPEC, 20)
     own.extend(
         make_segment(
@@ -44,7 +44,7 @@ def test_the_share_of_every_minibatch_is_demonstrated(tmp_path, ratio, share):
     )
     sample = FlatSegments(SPEC, 12, squashed=True)
     lengths = own.sample(rng, 3 * 4, sample)
-    lengths = DemonstrationReplay("B", SPEC, settings, ratio, 4, 1, 0).mix(rng, 3, sample, lengths)
+    lengths = DemonstrationReplay(rows, SPEC, ratio, 4, 1, 0).mix(rng, 3, sample, lengths)
     np.testing.assert_array_equal(lengths, np.ones(12))
     before, after = sample.columns.observations[0][:24, 0].reshape(12, 2).T
     of_demo = np.tile(np.arange(4) >= 4 - share, 3)
@@ -61,8 +61,8 @@ def test_the_share_of_every_minibatch_is_demonstrated(tmp_path, ratio, share):
 
 def test_sequences_keep_their_lengths(tmp_path):
     """An episode of 5 decisions in sequences of at most 3: one of 3, one of 2."""
-    settings, rng = demo(tmp_path / "a.demo"), np.random.default_rng(0)
-    demonstrated = DemonstrationReplay("B", SPEC, settings, 1.0, 6, 3, 4)
+    rows, rng = demo(tmp_path / "a.demo"), np.random.default_rng(0)
+    demonstrated = DemonstrationReplay(rows, SPEC, 1.0, 6, 3, 4)
     sample = FlatSegments(SPEC, 12, memory_size=4, squashed=True)
     lengths = demonstrated.mix(rng, 1, sample, np.zeros(6, np.int32))
     start = sample.columns.observations[0][:24:4, 0]

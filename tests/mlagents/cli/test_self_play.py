@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -94,6 +95,24 @@ def test_a_run(trained, capsys, monkeypatch):
     picture = np.asarray(Image.open("matrix.png").convert("RGB"))
     assert picture.shape[0] > 300
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 5
+
+
+def test_who_never_met_plays_now(trained, capsys, monkeypatch):
+    """Newest weights meet snapshots and baselines; two baselines never met while the run went on."""
+    monkeypatch.chdir(trained[0])
+    assert main.main(["league", "results/r", "--json", "--last=3"]) == 0
+    before = json.loads(capsys.readouterr().out)["results"]
+    assert main.main(["league", "results/r", "--json", "--last=3", "--games=5"]) == 0
+    found = {(r["player"], r["opponent"]): r for r in json.loads(capsys.readouterr().out)["results"]}
+    played = {pair: r for pair, r in found.items() if pair not in {(r["player"], r["opponent"]) for r in before}}
+    last = league_of()["entrants"]["Runner"]["count"]
+    shown = [f"Runner:{what}" for what in (last - 3, last - 2, last - 1, "random", "heuristic")]
+    assert all((a, b) in found or (b, a) in found for a, b in itertools.combinations(shown, 2))
+    (rules,) = {("Runner:random", "Runner:heuristic"), ("Runner:heuristic", "Runner:random")} & played.keys()
+    assert played[rules]["losses" if rules[0] == "Runner:random" else "wins"] >= 4
+    assert all(r["wins"] + r["draws"] + r["losses"] == 5 for r in played.values())
+    assert main.main(["league", "results/r", "--games=2", "--last=2", "--env=Basic"]) == 2
+    assert "a match needs two teams" in capsys.readouterr().err
 
 
 def play(capsys, *flags):

@@ -248,3 +248,29 @@ def test_memory_is_the_agents_own_from_before_the_decision_and_ends_with_the_epi
     for seen in episodes:
         for value, expected in zip(seen, memories(policy, seen), strict=True):
             np.testing.assert_allclose(stored[value], expected, atol=1e-6, err_msg=str(value))
+
+
+@pytest.mark.parametrize("network", [NetworkSettings(hidden_units=4, num_layers=1), RECURRENT], ids=["dense", "lstm"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_agents_in_one_batch_each_play_with_the_weights_of_their_episode(network, masked):
+    """Agent 1 begins with snapshot 0, 2 with the newest weights, 3 with snapshot 0 again, 4 with snapshot 1."""
+    rng = np.random.default_rng(0)
+    ids = [WeightsId("B", 0), NEWEST_OF_B, WeightsId("B", 1)]
+    policies = {weights: make_policy(rng, SPEC, network) for weights in ids}
+    actors = {weights: Actor(policy, rng, deterministic=True) for weights, policy in policies.items()}
+    collector = Collector(BehaviorId("B"), SPEC, 5, next(iter(policies.values())).memory_size)
+    plays = {1: ids[0], 2: ids[1], 3: ids[0], 4: ids[2]}
+    memory = {agent: np.zeros((1, 6), np.float32) for agent in plays} if network is RECURRENT else {}
+    for present in ([1], [1, 2], [2, 1, 3], [4, 1, 3, 2], [3, 4, 2, 1]):
+        values = [0.25 * agent + 0.5 * len(present) for agent in present]
+        masks = [np.array([[agent % 3 == c for c in range(3)] for agent in present])] if masked else None
+        decision = decisions(present, values, [0.0] * len(present), masks=masks)
+        collector.observe(0, 1, decision, NO_TERMINALS)
+        ((_, action),) = collector.decide(actors, lambda worker, who=present: plays[max(who)], 0)
+        for row, agent in enumerate(present):
+            seen = [np.full((1, 2), values[row], np.float32)]
+            allowed = ~masks[0][row : row + 1] if masked else None
+            alone = actors[plays[agent]].act(seen, allowed, memory.get(agent))
+            memory = memory | ({agent: alone.memory} if alone.memory is not None else {})
+            np.testing.assert_allclose(action.continuous[row], alone.action.continuous[0], atol=1e-6)
+            np.testing.assert_array_equal(action.discrete[row], alone.action.discrete[0])

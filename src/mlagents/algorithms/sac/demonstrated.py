@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents.data.columns import Columns
-from mlagents.data.demonstrations import DemonstratedRows, load_demonstrations
+from mlagents.data.demonstrations import DemonstratedRows
 from mlagents.data.replay import Replay
 from mlagents.data.segments import FlatSegments, Segment, WeightsId
-from mlagents.settings import BehaviorSettings
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
+
+EXPERT = "expert"
+"""Who acts, for segments."""
 
 ALMOST_1 = 0.999
 """Where experts' continuous actions are kept, since no finite number has a tanh of 1."""
@@ -21,34 +23,28 @@ class DemonstrationReplay:
     """A replay buffer of demonstrations that are never overwritten, and their share of every minibatch.
 
     Args:
-      behavior: name.
-      spec: its observations and actions.
-      settings: with `demo_replay_ratio` above 0, and a `demo_path`.
+      rows: what was demonstrated.
+      spec: of the observations and actions.
+      ratio: share of a minibatch, above 0 (`demo_replay_ratio`).
       sequences: in a minibatch. steps: most decisions in a sequence.
       memory_size: of the networks; demonstrated sequences begin with an empty memory.
-
-    Raises:
-      FileNotFoundError, DemonstrationError: there are no demonstrations, or not such of the behavior.
     """
 
     def __init__(
         self,
-        behavior: str,
+        rows: DemonstratedRows,
         spec: BehaviorSpec,
-        settings: BehaviorSettings,
         ratio: float,
         sequences: int,
         steps: int,
         memory_size: int,
     ):
-        path, pairing = settings.demonstrations()
-        rows = load_demonstrations(path, spec, behavior, pairing)
         self._sequences, self._steps = sequences, steps
         self._share = min(max(round(ratio * sequences), 1), sequences)
         self._replay = Replay(spec, len(rows), steps, memory_size)
         self._sample = FlatSegments(spec, 1, memory_size, squashed=True)
         for number in range(len(rows.starts)):
-            self._replay.extend(_segment(rows, number, spec, behavior, memory_size))
+            self._replay.extend(_segment(rows, number, spec, memory_size))
 
     def mix(
         self, rng: np.random.Generator, minibatches: int, sample: FlatSegments, lengths: NDArray[np.int32]
@@ -82,7 +78,7 @@ class DemonstrationReplay:
         return lengths
 
 
-def _segment(rows: DemonstratedRows, number: int, spec: BehaviorSpec, behavior: str, memory_size: int) -> Segment:
+def _segment(rows: DemonstratedRows, number: int, spec: BehaviorSpec, memory_size: int) -> Segment:
     start, length = int(rows.starts[number]), int(rows.lengths[number])
     part = slice(start, start + length)
     observations = [
@@ -99,9 +95,9 @@ def _segment(rows: DemonstratedRows, number: int, spec: BehaviorSpec, behavior: 
     last = start + length - 1
     return Segment(
         columns,
-        BehaviorId(behavior),
+        BehaviorId(EXPERT),
         0,
-        WeightsId(behavior),
+        WeightsId(EXPERT),
         terminated=bool(rows.terminated[last]),
         truncated=bool(rows.truncated[last]),
     )

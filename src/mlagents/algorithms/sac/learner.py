@@ -15,6 +15,7 @@ from mlagents.algorithms.cloning import LOSS_TAG, PREFIX, Cloning, with_or_witho
 from mlagents.algorithms.sac.demonstrated import DemonstrationReplay
 from mlagents.algorithms.sac.networks import Structure, make_networks
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, UpdateStatistics, update
+from mlagents.data.demonstrations import load_demonstrations
 from mlagents.data.replay import Replay
 from mlagents.data.segments import FlatSegments, Segment
 from mlagents.learning.compiling import Compiled
@@ -85,8 +86,10 @@ class SACLearner:
             pair = policy.body, policy.head
             self._cloning = Cloning(behavior, spec, settings, pair, before, self._most_updates)
         if hp.demo_replay_ratio:
+            path, pairing = settings.demonstrations()
+            shown = load_demonstrations(path, spec, behavior, pairing)
             self._demonstrated = DemonstrationReplay(
-                behavior, spec, settings, hp.demo_replay_ratio, self._sequences, steps, policy.memory_size
+                shown, spec, hp.demo_replay_ratio, self._sequences, steps, policy.memory_size
             )
         cloning = None if self._cloning is None else self._cloning.recipe
         recipe = Recipe(self._structure, self._sequences, steps, burn_in, hp.tau, cloning)

@@ -80,6 +80,7 @@ def parcels(case: Case) -> list[bytes]:
 def figures_of(case: Case, updates: int) -> list[Figure]:
     """Return the rate of a learner, where its time goes, and what follows."""
     sections = {
+        "trainer_type": "ppo",
         "hyperparameters": case.hyperparameters,
         "network_settings": {"hidden_units": case.hidden_units, "num_layers": case.num_layers, "normalize": True},
         "time_horizon": case.horizon,

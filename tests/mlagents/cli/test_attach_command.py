@@ -20,6 +20,7 @@ from toys.certificates import write_certificate
 CONFIG = """\
 behaviors:
   Basic:
+    trainer_type: ppo
     hyperparameters: {batch_size: 32, buffer_size: 128}
     network_settings: {hidden_units: 16, num_layers: 1}
     max_steps: %d

@@ -329,6 +329,7 @@ def test_a_driver_that_is_killed_is_resumed_and_leaves_nobody_behind(two_nodes, 
 RUN = """\
 behaviors:
   Basic:
+    trainer_type: ppo
     hyperparameters: {batch_size: 32, buffer_size: 256}
     network_settings: {hidden_units: 20, num_layers: 1}
     max_steps: 100000000

@@ -184,7 +184,7 @@ def test_poor_trials_are_cut_short(search):
     results = found.results()
     cut = [result for result in results if result.state == "pruned"]
     assert cut
-    assert all(200 < result.steps < 1000 for result in cut)  # not before the warm-up
+    assert all(200 <= result.steps < 1000 for result in cut)  # not before the warm-up
     assert all(Played.made[f"trial-{result.number:05d}"][0].asked for result in cut)
     assert found.best().value >= max(result.level for result in cut)
 

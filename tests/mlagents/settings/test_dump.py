@@ -108,6 +108,8 @@ def test_dump_parses_back(run):
     run["behaviors"] = {name: _without_nulls(each) for name, each in run.get("behaviors", {}).items()}
     if run.get("default_settings"):
         run["default_settings"] = _without_nulls(run["default_settings"])
+    for section, key in (("search", None), ("env_settings", "attach")):  # few draws would be what they want
+        run.pop(section, None) if key is None else run.get(section, {}).pop(key, None)
     try:
         built = RunSettings.model_validate(run)
     except ValueError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from mlagents.settings.schema.base import Number, Positive, Settings, Violation, Whole
 
 _RANGES = ("log_uniform", "uniform", "int")
 _KINDS = (*_RANGES, "choice")
+_Choice = bool | int | float | str
 
 
 class SearchSettings(Settings):
@@ -23,7 +24,7 @@ class SearchSettings(Settings):
     int: tuple[Whole, ...] | None = None
     """[low, high]: whole numbers between these two, which are among them."""
 
-    choice: tuple[Any, ...] | None = None
+    choice: tuple[_Choice, ...] | None = None
     """One of these numbers, words or switches."""
 
     @property
@@ -43,9 +44,5 @@ class SearchSettings(Settings):
         kind, values = self.form
         if kind in _RANGES and (len(values) != 2 or values[0] >= values[1]):
             yield Violation(((kind,),), f"expected [low, high] with low < high; got {list(values)}")
-        if kind == "choice" and (len(values) < 2 or any(isinstance(v, Mapping | list) for v in values)):
-            yield Violation(((kind,),), f"expected at least two numbers, words or switches; got {_plain(values)}")
-
-
-def _plain(values: Sequence[Any]) -> list[Any]:
-    return [dict(value) if isinstance(value, Mapping) else value for value in values]
+        if kind == "choice" and len(values) < 2:
+            yield Violation(((kind,),), f"expected at least two numbers, words or switches; got {list(values)}")

@@ -12,11 +12,12 @@ from jax import lax
 from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
+from mlagents.algorithms.descent import Descent, descend_epochs
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.arrays import Array
 from mlagents.data.columns import Columns
-from mlagents.learning.sequences import Sequences, mean_over, past_burn_in, rows_of, take
-from mlagents.learning.trained import TrainedState, finite_or_before
+from mlagents.learning.sequences import Sequences, mean_over, rows_of, take, with_memory
+from mlagents.learning.trained import TrainedState
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.layers import Dense
 from mlagents.nn.normalizer import Normalizer
@@ -44,7 +45,7 @@ class Networks(NamedTuple):
 
     def values(self, inputs: Inputs, memory: Memory | None) -> Float[Array, "rows signals"]:
         """Return V_k of every row; memory is the policy's and then the critic's (see `Body.__call__`)."""
-        own, others = self._memories(memory)
+        own, others = memories(memory, self.body)
         if self.critic_body is None:
             hidden, _ = self.body(inputs, own)
         else:
@@ -55,16 +56,10 @@ class Networks(NamedTuple):
         self, inputs: Inputs, allowed: Bool[Array, "rows s"] | None, memory: Memory | None
     ) -> tuple[ActionDistribution, Float[Array, "rows signals"]]:
         """Return what the policy would do and V_k of every row."""
-        own, others = self._memories(memory)
+        own, others = memories(memory, self.body)
         hidden, _ = self.body(inputs, own)
         critic_hidden = hidden if self.critic_body is None else self.critic_body(inputs, others)[0]
         return self.head(hidden, allowed), self.value(critic_hidden)
-
-    def _memories(self, memory: Memory | None) -> tuple[Memory | None, Memory | None]:
-        if memory is None:
-            return None, None
-        size = self.body.memory_size
-        return memory[:, :size], memory[:, size:]
 
 
 class Experience(NamedTuple):
@@ -118,14 +113,8 @@ class Batch(NamedTuple):
     returns: Float[Array, "rows signals"]
 
 
-class Descent(NamedTuple):
-    """What moves from minibatch to minibatch; `parts` sums what `minibatch_loss` reports."""
-
-    state: TrainedState
-    parts: Float[Array, " parts"]
-
-
-NetworksOf = Callable[[Float[Array, " p"]], Networks]
+NetworksOf = Callable[[Float[Array, " p"]], Any]
+"""From the parameter vector to the networks, `Networks` or what POCA has instead."""
 ValuesOf = Callable[[Any, Memory | None], Float[Array, "rows width"]]
 """From rows, and their memory, to numbers; see `Networks.values`."""
 
@@ -177,6 +166,18 @@ def minibatch_loss(
     entropy = mean_over(actions.entropy(), valid)
     parts = jnp.stack([jnp.abs(policy), value, entropy])
     return total_loss(policy, value, entropy, coefficients.beta), parts
+
+
+def memories(memory: Memory | None, body: Body) -> tuple[Memory | None, Memory | None]:
+    """Return the policy's part of what is stored, and the critic's behind it; `body` is the policy's."""
+    return (None, None) if memory is None else (memory[:, : body.memory_size], memory[:, body.memory_size :])
+
+
+def with_seen(normalizer: Normalizer | None, body: Body, experience: Experience) -> Normalizer | None:
+    """Return the normaliser after it has taken in all decisions."""
+    if normalizer is None:
+        return None
+    return normalizer.updated(body.layout.vector(experience.columns.observations), ~experience.closing)
 
 
 def normalized(observations: Observations, body: Body, normalizer: Normalizer | None) -> Inputs:
@@ -232,6 +233,23 @@ def sequence_values(
     return value
 
 
+def all_values(
+    values: ValuesOf,
+    width: int,
+    inputs: Inputs,
+    memory: Float[Array, "rows m"],
+    experience: Experience,
+    used: Int[Array, ""],
+    sequences: Sequences,
+    count: Int[Array, ""],
+    steps: int,
+) -> Float[Array, "rows width"]:
+    """Return what `values` gives for all rows in use, `width` numbers each; without memory, it has no columns."""
+    if memory.shape[1]:
+        return sequence_values(values, width, inputs, memory, experience.closing, sequences, count, steps)
+    return row_values(values, width, inputs, used)
+
+
 def prepare(
     networks: Networks,
     normalizer: Normalizer | None,
@@ -250,11 +268,8 @@ def prepare(
     columns, closing = experience.columns, experience.closing
     inputs = normalized(columns.observations, networks.body, normalizer)
     signals = networks.value.bias.size
-    if columns.memory.shape[1]:
-        memory = columns.memory
-        value = sequence_values(networks.values, signals, inputs, memory, closing, sequences, count, recipe.steps)
-    else:
-        value = row_values(networks.values, signals, inputs, used)
+    memory: Array = columns.memory
+    value = all_values(networks.values, signals, inputs, memory, experience, used, sequences, count, recipe.steps)
     advantage = gae(experience.reward, value, experience.terminated, closing, gamma, recipe.lam)
     step = ~closing
     batch = Batch(
@@ -278,16 +293,13 @@ def descend(
     memory = valid = None
     stored = batch.columns.memory
     if stored.shape[1]:
-        picked = take(sequences, chosen)
-        memory = jnp.asarray(stored)[picked.start]
-        rows, valid = rows_of(picked, recipe.steps)
-        valid = past_burn_in(valid, memory, recipe.steps, recipe.burn_in)
+        rows, valid, memory = with_memory(sequences, chosen, stored, recipe.steps, recipe.burn_in)
     else:
         rows = sequences.start[chosen]
     gradient = jax.grad(minibatch_loss, has_aux=True)
     part = take(batch, rows)
     grads, parts = gradient(descent.state.parameters, recipe.networks_of, part, memory, valid, coefficients)
-    return Descent(descent.state.descended(grads, coefficients.learning_rate), descent.parts + parts)
+    return descent.stepped(grads, parts, coefficients.learning_rate)
 
 
 def update(
@@ -319,29 +331,14 @@ def update(
       recipe: what does not change from update to update.
     """
     networks = recipe.networks_of(state.parameters)
-    normalizer = state.normalizer
-    if normalizer is not None:
-        seen = networks.body.layout.vector(experience.columns.observations)
-        normalizer = normalizer.updated(seen, ~experience.closing)
+    normalizer = with_seen(state.normalizer, networks.body, experience)
     batch, value = prepare(networks, normalizer, experience, used, sequences, count, gamma, recipe)
-    minibatches = count // recipe.sequences
 
-    def epoch(number: Int[Array, ""], descent: Descent) -> Descent:
-        def step(i: Int[Array, ""], descent: Descent) -> Descent:
-            chosen = lax.dynamic_slice_in_dim(order[number], i * recipe.sequences, recipe.sequences)
-            return descend(descent, batch, sequences, chosen, coefficients, recipe)
-
-        trained: Descent = lax.fori_loop(0, minibatches, step, descent)
-        return trained
+    def step(here: Int[Array, " sequences"], i: Int[Array, ""], descent: Descent) -> Descent:
+        chosen = lax.dynamic_slice_in_dim(here, i * recipe.sequences, recipe.sequences)
+        return descend(descent, batch, sequences, chosen, coefficients, recipe)
 
     before = TrainedState(state.parameters, state.adam, normalizer)
-    end = lax.fori_loop(0, order.shape[0], epoch, Descent(before, jnp.zeros(3)))
-    parts = end.parts / jnp.maximum(minibatches * order.shape[0], 1)
-    after, cloned = end.state, None
-    if course is not None and recipe.cloning is not None:
-        after, cloned = cloning.clone(after, course.adam, normalizer, course, course.order, recipe.cloning)
-    loss = jnp.zeros(()) if cloned is None else cloned.loss
-    old_adam, new_adam = (None, None) if course is None or cloned is None else (course.adam, cloned.adam)
-    (kept, adam), finite = finite_or_before((state, old_adam), (after, new_adam), parts, after.parameters, loss)
-    cloned = None if adam is None else cloning.Cloned(adam, loss)
-    return kept, UpdateStatistics(parts[0], parts[1], parts[2], value, finite, cloned)
+    end = descend_epochs(before, 3, order, count // recipe.sequences, step)
+    kept, finite, cloned = cloning.clone_and_check(state, end.state, end.parts, course, recipe.cloning)
+    return kept, UpdateStatistics(end.parts[0], end.parts[1], end.parts[2], value, finite, cloned)

@@ -7,7 +7,7 @@ a rate that falls to 0 over the first `steps`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mlagents.arrays import Array
 from mlagents.data.demonstrations import DemonstratedRows, load_demonstrations
 from mlagents.learning.sequences import Sequences, Valid, mean_over, rows_of, take
-from mlagents.learning.trained import ADAM, TrainedState, at_rest
+from mlagents.learning.trained import ADAM, TrainedState, at_rest, finite_or_before
 from mlagents.nn import distributions
 from mlagents.nn.body import Body
 from mlagents.nn.flat import flattened
@@ -32,6 +32,8 @@ from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
+
+State = TypeVar("State")
 
 DEFAULT_EPOCHS = 3
 """Passes over the demonstrations in one update, where `num_epoch` is left open."""
@@ -207,6 +209,46 @@ def clone(
     parameters = lax.dynamic_update_slice_in_dim(jnp.asarray(state.parameters), weights, recipe.start, 0)
     mean = cloned.loss / jnp.maximum(course.steps, 1)
     return TrainedState(parameters, state.adam, state.normalizer), Cloned(cloned.adam, mean)
+
+
+def kept_if_finite(
+    before: State, adam: optax.ScaleByAdamState | None, after: State, cloned: Cloned | None, *watched: Float[Array, ...]
+) -> tuple[State, Bool[Array, ""], Cloned | None]:
+    """Return the state after an update that may have cloned, whether it is finite, and what cloning came to.
+
+    Args:
+      before: the state.
+      adam: of cloning before; None without.
+      after: the state.
+      cloned: what cloning came to; None without.
+      watched: numbers that must be finite, as must be the loss of cloning: else state and moments are those before.
+    """
+    if adam is None or cloned is None:
+        return *finite_or_before(before, after, *watched), None
+    (kept, moments), finite = finite_or_before((before, adam), (after, cloned.adam), *watched, cloned.loss)
+    return kept, finite, Cloned(moments, cloned.loss)
+
+
+def clone_and_check(
+    before: TrainedState,
+    after: TrainedState,
+    parts: Float[Array, " parts"],
+    course: Course | None,
+    recipe: Recipe | None,
+) -> tuple[TrainedState, Bool[Array, ""], Cloned | None]:
+    """Return what `kept_if_finite` does of an update, after cloning once if there is a course.
+
+    Args:
+      before: the state before the update.
+      after: the state after it.
+      parts: of its losses.
+      course: what is cloned; None without.
+      recipe: likewise.
+    """
+    if course is None or recipe is None:
+        return kept_if_finite(before, None, after, None, parts, after.parameters)
+    after, cloned = clone(after, course.adam, after.normalizer, course, course.order, recipe)
+    return kept_if_finite(before, course.adam, after, cloned, parts, after.parameters)
 
 
 def lessons_of(rows: DemonstratedRows, steps: int) -> Lessons:

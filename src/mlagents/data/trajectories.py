@@ -82,6 +82,7 @@ class Episode(NamedTuple):
       truncated: cut by a limit.
       group_id: of the agent's group at its last decision; 0 without.
       weights: which acted; they are the same for a whole episode, but `NEWEST` ones move on.
+      outlived: agents of its behavior and group play on, and what the group comes to is not known yet.
     """
 
     behavior: BehaviorId
@@ -94,6 +95,7 @@ class Episode(NamedTuple):
     truncated: bool
     group_id: int
     weights: WeightsId
+    outlived: bool = False
 
     @property
     def total_reward(self) -> float:
@@ -361,6 +363,11 @@ class Trajectories:
             group_id,
             self.players[self.player[lane]],
         )
+
+    def groups_at_play(self, lanes: NDArray[np.intp]) -> set[int]:
+        """Return the ids of the groups whose agents, of these lanes, are in the middle of an episode."""
+        going = lanes[self.waiting[lanes]]
+        return {*self.columns.group_id[self._slot[going], self.length[going]].tolist()} - {0}
 
     def abandon(self, lane: int | NDArray[np.intp]) -> None:
         """Forget what a lane has stored, or several lanes."""

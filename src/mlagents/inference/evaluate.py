@@ -17,6 +17,9 @@ from mlagents_envs.exception import UnityEnvironmentException
 class BehaviorResult:
     """Undiscounted episode returns of one behavior.
 
+    Agents that leave while others of their group play on do not count if any see its end: what the group comes to is
+    told by those.
+
     Attributes:
       mean: of the returns, own and group rewards together; NaN without an episode.
       std: standard deviation over episodes (n in the denominator); NaN without an episode.
@@ -131,9 +134,11 @@ def evaluate(
 @dataclass
 class _Episode:
     counts: bool
+    group: int = 0
     reward: float = 0.0
     group_reward: float = 0.0
     decisions: int = 0
+    outlived: bool = False
 
 
 class _Tally:
@@ -150,24 +155,30 @@ class _Tally:
         return len(self._ended) == self._episodes
 
     def add_terminals(self, steps: TerminalSteps) -> None:
-        for agent, reward, group_reward in _rewards(steps):
-            episode = self._running.pop(agent, None) or self._begin()
+        over = []
+        for agent, group, reward, group_reward in _rewards(steps):
+            episode = self._running.pop(agent, None) or self._begin(group)
+            episode.reward += reward
+            episode.group_reward += group_reward
+            over.append(episode)
+        going = {episode.group for episode in self._running.values()} - {0} if over else set()
+        for episode in over:
             if episode.counts:
-                episode.reward += reward
-                episode.group_reward += group_reward
+                episode.outlived = episode.group in going
                 self._ended.append(episode)
 
     def add_decisions(self, steps: DecisionSteps) -> None:
-        for agent, reward, group_reward in _rewards(steps):
+        for agent, group, reward, group_reward in _rewards(steps):
             episode = self._running.get(agent)
             if episode is None:
-                episode = self._running[agent] = self._begin()
+                episode = self._running[agent] = self._begin(group)
             episode.reward += reward
             episode.group_reward += group_reward
             episode.decisions += 1
 
     def result(self, unfinished: bool) -> BehaviorResult:
-        counted = self._ended + [e for e in self._running.values() if e.counts and unfinished]
+        told = [e for e in self._ended if not e.outlived] or self._ended
+        counted = told + [e for e in self._running.values() if e.counts and unfinished]
         if not counted:
             return BehaviorResult(np.nan, np.nan, 0, np.nan, np.nan)
         own, group, decisions = np.array([(e.reward, e.group_reward, e.decisions) for e in counted]).T
@@ -175,9 +186,9 @@ class _Tally:
         mean, std, length = float(returns.mean()), float(returns.std()), float(decisions.mean())
         return BehaviorResult(mean, std, len(counted), length, float(group.mean()))
 
-    def _begin(self) -> _Episode:
+    def _begin(self, group: int) -> _Episode:
         self._begun += 1
-        return _Episode(counts=self._begun <= self._episodes)
+        return _Episode(self._begun <= self._episodes, group)
 
 
 def _check_finite(behavior: str, steps: DecisionSteps | TerminalSteps) -> None:
@@ -190,6 +201,7 @@ def _check_finite(behavior: str, steps: DecisionSteps | TerminalSteps) -> None:
             )
 
 
-def _rewards(steps: DecisionSteps | TerminalSteps) -> Iterator[tuple[int, float, float]]:
-    """Yield id, reward and group reward of every agent."""
-    return zip(steps.agent_id.tolist(), steps.reward.tolist(), steps.group_reward.tolist(), strict=True)
+def _rewards(steps: DecisionSteps | TerminalSteps) -> Iterator[tuple[int, int, float, float]]:
+    """Yield id, group, reward and group reward of every agent."""
+    columns = steps.agent_id, steps.group_id, steps.reward, steps.group_reward
+    return zip(*(column.tolist() for column in columns), strict=True)

@@ -60,6 +60,28 @@ def past_burn_in(
     return valid & ~early.ravel()
 
 
+def with_memory(
+    sequences: Sequences,
+    chosen: Int[Array, " chosen"],
+    memory: Float[Array, "all m"],
+    steps: int,
+    burn_in: float,
+) -> tuple[Int[Array, " rows"], Bool[Array, " rows"], Float[Array, "chosen m"]]:
+    """Return a minibatch of sequences: its rows, those of them that count, and the memory before each sequence.
+
+    Args:
+      sequences: all of them.
+      chosen: numbers of those in the minibatch.
+      memory: stored with every row.
+      steps: in a sequence.
+      burn_in: share of a sequence that does not count (see `past_burn_in`).
+    """
+    picked = take(sequences, chosen)
+    begun = jnp.asarray(memory)[picked.start]
+    rows, valid = rows_of(picked, steps)
+    return rows, past_burn_in(valid, begun, steps, burn_in), begun
+
+
 def mean_over(x: Float[Array, "rows ..."], valid: Valid) -> Float[Array, ""]:
     """Return the mean over rows that count and all other axes, 0 if none counts."""
     if valid is None:

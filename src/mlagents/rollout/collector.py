@@ -63,6 +63,9 @@ class Collector:
         for segment, episode in self._endings(worker, tick, terminal) if len(terminal) else ():
             segments.append(segment)
             episodes.append(episode)
+        if self._grouped and episodes:
+            going = self._trajectories.groups_at_play(self._lanes.of_worker(worker))
+            episodes = [episode._replace(outlived=episode.group_id in going) for episode in episodes]
         if len(decision):
             lanes = self._lanes.of(worker, decision.agent_id)
             self._trajectories.grow(self._lanes.count)

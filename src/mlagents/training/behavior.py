@@ -55,8 +55,8 @@ class Behavior:
         self._training = training
         self._inference_steps = 0
         self.count_from_here()
-        self._returns: list[float] = []
-        self._recent_returns: list[float] = []
+        self._returns: list[Episode] = []
+        self._recent_returns: list[Episode] = []
         self._tolerance = Tolerance()
 
     def count_from_here(self) -> None:
@@ -94,13 +94,15 @@ class Behavior:
         self._summarize_if_due()
 
     def record(self, episodes: Iterable[Episode]) -> None:
-        """Take in the results of episodes."""
+        """Take in the results of episodes; what a group earned is told by those of its agents that saw its end."""
         extrinsic = self.settings.reward_signals.get("extrinsic")
         for episode in episodes:
-            self._returns.append(episode.total_reward)
-            self._recent_returns.append(episode.total_reward)
             self._statistics.add(self.name, "Environment/Cumulative Reward", episode.reward)
             self._statistics.add(self.name, "Environment/Episode Length", episode.length)
+            self._returns.append(episode)
+            self._recent_returns.append(episode)
+            if episode.outlived:
+                continue
             if episode.group_id or episode.group_reward:
                 self._statistics.add(self.name, "Environment/Group Cumulative Reward", episode.group_reward)
             if extrinsic is not None:
@@ -131,12 +133,12 @@ class Behavior:
     def take_progress(self) -> Progress:
         """Return the share of training done, and the returns of the episodes finished since the last call."""
         returns, self._recent_returns = self._recent_returns, []
-        return Progress(self.learner.steps / self.settings.max_steps, returns)
+        return Progress(self.learner.steps / self.settings.max_steps, _told(returns))
 
     def take_mean_return(self) -> float | None:
         """Return the mean return of the episodes finished since the last call, None without any."""
         returns, self._returns = self._returns, []
-        return float(np.mean(returns)) if returns else None
+        return float(np.mean(_told(returns))) if returns else None
 
     def checkpoint_due(self) -> bool:
         """Return whether another `checkpoint_interval` is full."""
@@ -154,3 +156,10 @@ class Behavior:
         self._statistics.set(self.name, "Is Training", float(self.learns))
         self._statistics.set(self.name, "Step", step)
         self._statistics.write(self.name, step)
+
+
+def _told(episodes: Sequence[Episode]) -> list[float]:
+    """Return the returns of those that saw the end of their group; of all if nobody did."""
+    return [episode.total_reward for episode in episodes if not episode.outlived] or [
+        episode.total_reward for episode in episodes
+    ]

@@ -192,11 +192,11 @@ def updated(learner, spec, memory_size=0, steps=48):
     return learner.update()
 
 
-@pytest.mark.parametrize("trainer", ["ppo", "sac"])
+@pytest.mark.parametrize("trainer", ["ppo", "poca", "sac"])
 def test_cloning_changes_the_policy_only_and_its_loss_falls(tmp_path, trainer):
-    """With PPO's and SAC's own rate next to nothing, what moves is moved by cloning."""
+    """With the trainer's own rate next to nothing, what moves is moved by cloning."""
     path = demo(tmp_path / "a.demo")
-    more = {"buffer_size": 40} if trainer == "ppo" else {"steps_per_update": 16, "tau": 1e-9, "buffer_size": 100}
+    more = {"buffer_size": 40} if trainer != "sac" else {"steps_per_update": 16, "tau": 1e-9, "buffer_size": 100}
     cloning = {"strength": 1e10, "num_epoch": 20}
     learner = make_learner("B", SPEC, settings(path, trainer, cloning, learning_rate=1e-12, **more), 0)
     before = named_tensors(learner.state_dict()["tensors"])
@@ -219,7 +219,7 @@ def test_once_the_steps_are_over_cloning_says_0(tmp_path):
     assert learner.state_dict()["tensors"]["cloning.count"] == moments
 
 
-@pytest.mark.parametrize("trainer", ["ppo", "sac"])
+@pytest.mark.parametrize("trainer", ["ppo", pytest.param("poca", marks=pytest.mark.slow), "sac"])
 def test_checkpoints_with_and_without_the_moments_of_cloning(tmp_path, trainer):
     path = demo(tmp_path / "a.demo")
     configured = settings(path, trainer, buffer_size=40)
@@ -238,7 +238,9 @@ def test_checkpoints_with_and_without_the_moments_of_cloning(tmp_path, trainer):
     assert second.state_dict()["tensors"]["cloning.count"] == 0
 
 
-@pytest.mark.parametrize("trainer", ["ppo", pytest.param("sac", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "trainer", ["ppo", *(pytest.param(trainer, marks=pytest.mark.slow) for trainer in ("poca", "sac"))]
+)
 def test_memory_and_images(tmp_path, trainer):
     spec = behavior(2, observation(1, 20, 20), branches=(3,))
     path = demo(tmp_path / "a.demo", spec=spec)

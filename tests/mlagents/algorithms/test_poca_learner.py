@@ -136,9 +136,10 @@ def test_an_update_moves_every_network_and_keeps_its_shape(memory):
     assert learner.compile_seconds == seconds
 
 
-def test_images_entities_and_curiosity():
-    spec = behavior(observation(1, 20, 20), observation(3, 4, variable=True), 2, branches=(3, 2))
-    learner = make_learner(spec, signals=("extrinsic", "curiosity"))
+@pytest.mark.parametrize("memory", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_images_entities_hybrid_actions_and_curiosity(memory):
+    spec = behavior(observation(1, 20, 20), observation(3, 4, variable=True), 2, continuous=1, branches=(3, 2))
+    learner = make_learner(spec, memory=memory, signals=("extrinsic", "curiosity"))
     fill(learner, spec)
     statistics = learner.update()
     assert all(np.isfinite(value) for value in statistics.values())

@@ -207,6 +207,34 @@ def test_group_rewards_count_and_are_told_apart(make_env):
     assert result.std == pytest.approx(1.25 * rounds.std())
 
 
+class Grouped(ScriptedEnv):
+    """Agents 1 and 2 are a group, which earns 1 with every report, until they end; everybody else is in none."""
+
+    def get_steps(self, behavior):
+        steps = super().get_steps(behavior)
+        for part in steps:
+            part.group_id = np.where(part.agent_id < 3, 5, 0).astype(np.int32)
+            part.group_reward = np.where(part.agent_id < 3, 1.0, 0.0).astype(np.float32)
+        return steps
+
+
+def test_who_leaves_before_its_group_does_not_tell_what_that_came_to(make_env):
+    """Episodes of 2, 4 and 3 decisions. Agent 1 leaves with 3, agent 2 with 5 of the group's rewards, 3 has none."""
+    spec = make_env({"B": {1: [2]}}).behavior_specs["B"]
+    result = evaluate(Grouped(spec, {"B": {1: [2, 9], 2: [4, 9], 3: [3, 9]}}, renamed=True), {"B": Still()}, 3)["B"]
+    assert result.episodes == 2
+    assert result.group_mean == pytest.approx((5.0 + 0.0) / 2)
+    assert result.mean == pytest.approx((5.0 + 4.0 + 3.0) / 2)
+
+
+def test_where_groups_never_end_everybody_counts(make_env):
+    """Agents that come back to their group at once: one of them always plays on."""
+    spec = make_env({"B": {1: [2]}}).behavior_specs["B"]
+    result = evaluate(Grouped(spec, {"B": {1: [2], 2: [3]}}), {"B": Still()}, 2)["B"]
+    assert result.episodes == 2
+    assert result.group_mean == pytest.approx((3.0 + 4.0) / 2)
+
+
 @pytest.mark.parametrize(
     ("reward", "group_reward", "said"),
     [

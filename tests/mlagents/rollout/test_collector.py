@@ -146,6 +146,21 @@ def test_group_rewards_are_kept_apart():
     assert (other.reward, other.group_reward, other.group_id) == (1.25, 0.0, 0)
 
 
+def test_who_leaves_a_group_that_plays_on_is_outlived():
+    """Agents 1, 2 and 3 are in group 7, agent 4 in none, and worker 1 has a group 7 of its own."""
+    s = Setting()
+    for worker in (0, 1):
+        decision = decisions([1, 2, 3, 4], [0, 0, 0, 0], [0, 0, 0, 0])
+        decision.group_id[:] = (7, 7, 7, 0)
+        s.observe(worker, decision, NO_TERMINALS)
+    s.act()
+    for leaving in ([1, 4], [2, 3]):
+        terminal = terminals(leaving, [0, 0], [0, 0], [False, False], [1.0, 0.0])
+        terminal.group_id[:] = (7, 0) if leaving == [1, 4] else 7
+        s.observe(0, NO_DECISIONS, terminal)
+    assert [(e.group_id, e.outlived) for e in s.episodes] == [(7, True), (0, False), (7, False), (7, False)]
+
+
 def test_without_a_mask_everything_is_allowed_for_exactly_those_rows():
     """Workers 1 and 3 of three report masks; then the one agent reports with, without and with a mask."""
     s = Setting()

@@ -15,12 +15,11 @@ from mlagents.algorithms.ppo.estimates import Experience
 from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.algorithms.ppo.update import Coefficients
 from mlagents.learning.compiling import Compiled
-from mlagents.learning.sequences import Sequences
 from mlagents.learning.trained import Trained
 from mlagents.nn.build import make_policy
 from mlagents.nn.group_critic import make_group_critic
 from mlagents.nn.policy import Policy
-from mlagents.settings import BehaviorSettings, POCASettings, SettingsError
+from mlagents.settings import BehaviorSettings, POCASettings
 from mlagents_envs.base_env import BehaviorSpec
 
 EXTRINSIC = "extrinsic"
@@ -38,11 +37,6 @@ class POCALearner(PPOLearner):
     def _check(self, settings: BehaviorSettings) -> None:
         if not isinstance(settings.hyperparameters, POCASettings):
             raise TypeError(f"POCA needs POCASettings, got {type(settings.hyperparameters).__name__}")
-        if settings.behavioral_cloning is not None:
-            raise SettingsError(
-                "behavioral_cloning: poca does not clone in this version. Clone with trainer_type bc or ppo first, and"
-                " start from its weights (--initialize-from), or leave it out."
-            )
 
     def _make_networks(self, spec: BehaviorSpec) -> Trained[Any]:
         network = self._settings.network_settings
@@ -51,9 +45,8 @@ class POCALearner(PPOLearner):
         return Trained(Networks(policy.body, policy.head, critic), policy.normalizer)
 
     def _make_update(self) -> Compiled:
-        base, names = self._recipe, self._signals.names
-        extrinsic = names.index(EXTRINSIC) if EXTRINSIC in names else None
-        recipe = Recipe(self._trained.networks_of, base.sequences, base.steps, base.burn_in, base.lam, extrinsic)
+        names = self._signals.names
+        recipe = Recipe(self._recipe, names.index(EXTRINSIC) if EXTRINSIC in names else None)
         return Compiled(functools.partial(update, recipe=recipe))
 
     def snapshot(self) -> Policy:
@@ -82,18 +75,16 @@ class POCALearner(PPOLearner):
         rows = self._rows
         links = join(rows, self._width)
         self._width = links.mates.shape[1]
-        start, length = rows.sequences(self._recipe.steps)
-        sequences = Sequences(np.zeros(rows.capacity, np.int32), np.ones(rows.capacity, np.int32))
-        sequences.start[: len(start)], sequences.length[: len(start)] = start, length
+        sequences, count = self._sequences()
         experience = Experience(
             rows.columns, self._team_rewards(rewards, links), self._signals.terminated(rows), rows.closing
         )
         last = len(rows.closing) - 1
         alone = links.stand_in == np.arange(last + 1)
         followed = Links(links.mates, np.minimum(links.stand_in + 1, last), rows.terminated & alone, links.complete)
-        order = self._order(links, start)
-        count = np.int32(len(start))
-        return experience, followed, np.int32(rows.used), sequences, count, order, coefficients, self._signals.gamma
+        order = self._order(links, np.asarray(sequences.start)[:count])
+        used, gamma = np.int32(rows.used), self._signals.gamma
+        return experience, followed, used, sequences, np.int32(count), order, coefficients, gamma, self._course()
 
     def _team_rewards(self, rewards: NDArray[np.float32], links: GroupLinks) -> NDArray[np.float32]:
         """Return the rewards with the extrinsic one as the group earned it: everybody's own and the group's."""
@@ -112,10 +103,7 @@ class POCALearner(PPOLearner):
         """Return the order of the sequences that start at these rows in every epoch (see `Order`)."""
         epochs, capacity, count = self._hyperparameters.num_epoch, self._rows.capacity, len(start)
         if self._rows.columns.memory.shape[1]:
-            order = np.zeros((epochs, capacity), np.int32)
-            for epoch in order:
-                epoch[:count] = self._rng.permutation(count)
-            return Order(order, np.zeros((epochs, 0), np.int32))
+            return Order(self._shuffled(count), np.zeros((epochs, 0), np.int32))
         margin = links.mates.shape[1]
         order = np.zeros((epochs, capacity + 2 * margin), np.int32)
         position = np.zeros((epochs, len(links.mates)), np.int32)

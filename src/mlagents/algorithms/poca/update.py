@@ -15,13 +15,17 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
-from mlagents.algorithms.ppo.estimates import Experience, normalized, row_values, sequence_values
+from mlagents.algorithms import cloning
+from mlagents.algorithms.descent import Descent, descend_epochs
+from mlagents.algorithms.ppo import update as ppo
+from mlagents.algorithms.ppo.estimates import Experience, all_values, normalized, row_values, with_seen
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
+from mlagents.algorithms.ppo.networks import memories
 from mlagents.algorithms.ppo.update import Coefficients
 from mlagents.arrays import Array
 from mlagents.data.columns import Columns
-from mlagents.learning.sequences import Sequences, mean_over, past_burn_in, rows_of, take
-from mlagents.learning.trained import TrainedState, finite_or_before
+from mlagents.learning.sequences import Sequences, mean_over, take, with_memory
+from mlagents.learning.trained import TrainedState
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.group_critic import GroupCritic, Members
 from mlagents.nn.observations import Inputs
@@ -53,18 +57,11 @@ class Recipe(NamedTuple):
     """What an update is compiled for.
 
     Attributes:
-      networks_of: from the parameter vector to the networks.
-      sequences: in a minibatch. steps: in a sequence, 1 without memory.
-      burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
-      lam: lambda of the advantage estimation.
+      base: as for PPO; its networks are `Networks`.
       extrinsic: number of the reward signal that a group shares; None without it.
     """
 
-    networks_of: NetworksOf
-    sequences: int
-    steps: int
-    burn_in: float
-    lam: float
+    base: ppo.Recipe
     extrinsic: int | None
 
 
@@ -106,6 +103,7 @@ class UpdateStatistics(NamedTuple):
       baseline_loss: L_baseline, likewise.
       value: V_k averaged over decisions, [K].
       finite: False when a loss or weight was not finite: then the state is the one before the update.
+      cloned: what cloning comes to; None without.
     """
 
     policy_loss: Float[Array, ""]
@@ -114,6 +112,7 @@ class UpdateStatistics(NamedTuple):
     baseline_loss: Float[Array, ""]
     value: Float[Array, " signals"]
     finite: Bool[Array, ""]
+    cloned: cloning.Cloned | None = None
 
 
 class Batch(NamedTuple):
@@ -126,13 +125,6 @@ class Batch(NamedTuple):
     advantage: Float[Array, " rows"]
     returns: Float[Array, "rows signals"]
     complete: Bool[Array, " rows"]
-
-
-class Descent(NamedTuple):
-    """What moves from minibatch to minibatch; `parts` sums what `minibatch_loss` reports."""
-
-    state: TrainedState
-    parts: Float[Array, " parts"]
 
 
 def minibatch_loss(
@@ -158,7 +150,7 @@ def minibatch_loss(
       coefficients: clip range, entropy bonus.
     """
     networks = networks_of(parameters)
-    own, others = _memories(networks, memory)
+    own, others = memories(memory, networks.body)
     features = networks.critic.features(batch.inputs, others)
     if members is None:
         members = Members(features, batch.action)
@@ -172,30 +164,6 @@ def minibatch_loss(
     entropy = mean_over(actions.entropy(), valid)
     parts = jnp.stack([jnp.abs(policy), value, entropy, baseline])
     return total_loss(policy, value + BASELINE_WEIGHT * baseline, entropy, coefficients.beta), parts
-
-
-def _memories(networks: Networks, memory: Memory | None) -> tuple[Memory | None, Memory | None]:
-    if memory is None:
-        return None, None
-    size = networks.body.memory_size
-    return memory[:, :size], memory[:, size:]
-
-
-def encoded(
-    critic: GroupCritic,
-    policy_memory: int,
-    inputs: Inputs,
-    experience: Experience,
-    used: Int[Array, ""],
-    sequences: Sequences,
-    count: Int[Array, ""],
-    steps: int,
-) -> Float[Array, "rows h"]:
-    """Return the critic's features g(o) of all rows in use."""
-    width, memory = critic.own.weight.shape[1], experience.columns.memory[:, policy_memory:]
-    if memory.shape[1]:
-        return sequence_values(critic.features, width, inputs, memory, experience.closing, sequences, count, steps)
-    return row_values(critic.features, width, inputs, used)
 
 
 def advantages(
@@ -237,8 +205,9 @@ def prepare(
     averaged over signals and standardised over the complete decisions.
     """
     columns, critic, step = experience.columns, networks.critic, ~experience.closing
-    size = networks.body.memory_size
-    features = encoded(critic, size, inputs, experience, used, sequences, count, recipe.steps)
+    width, memory = critic.own.weight.shape[1], columns.memory[:, networks.body.memory_size :]
+    steps = recipe.base.steps
+    features = all_values(critic.features, width, inputs, memory, experience, used, sequences, count, steps)
     members = Members(features, critic.action_vector(columns.continuous, columns.discrete))
 
     def judge(part: tuple[Array, Array], _: Any) -> Float[Array, "rows two_signals"]:
@@ -247,7 +216,7 @@ def prepare(
     signals = critic.value.bias.size
     judged = row_values(judge, 2 * signals, (features, jnp.asarray(links.mates)), used)
     value, baseline = judged[:, :signals], judged[:, signals:]
-    over_value = advantages(experience, links, value, gamma, recipe.lam, recipe.extrinsic)
+    over_value = advantages(experience, links, value, gamma, recipe.base.lam, recipe.extrinsic)
     accompanied = jnp.any(links.mates >= 0, axis=1)[:, None]
     advantage = over_value + jnp.where(accompanied, value - baseline, 0.0)
     batch = Batch(
@@ -273,28 +242,24 @@ def descend(
     recipe: Recipe,
 ) -> Descent:
     """Return the descent after one gradient step on the minibatch that begins at `first` of one epoch's order."""
-    stored, margin = batch.columns.memory, 0
+    base, stored, margin = recipe.base, batch.columns.memory, 0
     memory: Memory | None = None
     seen: Members | None = members
     if stored.shape[1]:
-        picked = take(sequences, lax.dynamic_slice_in_dim(order.sequences, first, recipe.sequences))
-        memory = jnp.asarray(stored)[picked.start]
-        rows, valid = rows_of(picked, recipe.steps)
-        valid = past_burn_in(valid, memory, recipe.steps, recipe.burn_in)
+        chosen = lax.dynamic_slice_in_dim(order.sequences, first, base.sequences)
+        rows, valid, memory = with_memory(sequences, chosen, stored, base.steps, base.burn_in)
         part = take(batch, rows)
         valid &= part.complete
     else:
         seen, margin = None, batch.mates.shape[1]
-        chosen = lax.dynamic_slice_in_dim(order.sequences, first, recipe.sequences + 2 * margin)
+        chosen = lax.dynamic_slice_in_dim(order.sequences, first, base.sequences + 2 * margin)
         part = take(batch, sequences.start[chosen])
         here = jnp.where(part.mates >= 0, jnp.asarray(order.position)[part.mates] - first, -1)
         part = part._replace(mates=here)
         valid = part.complete[margin : len(chosen) - margin]
     gradient = jax.grad(minibatch_loss, has_aux=True)
-    grads, parts = gradient(
-        descent.state.parameters, recipe.networks_of, part, margin, seen, memory, valid, coefficients
-    )
-    return Descent(descent.state.descended(grads, coefficients.learning_rate), descent.parts + parts)
+    grads, parts = gradient(descent.state.parameters, base.networks_of, part, margin, seen, memory, valid, coefficients)
+    return descent.stepped(grads, parts, coefficients.learning_rate)
 
 
 def update(
@@ -307,10 +272,11 @@ def update(
     order: Order,
     coefficients: Coefficients,
     gamma: Float[Array, " signals"],
+    course: cloning.Course | None = None,
     *,
     recipe: Recipe,
 ) -> tuple[TrainedState, UpdateStatistics]:
-    """Return the state after all epochs over the experience, and what happened.
+    """Return the state after all epochs over the experience, and cloning, and what happened.
 
     Args:
       state: before the update.
@@ -322,29 +288,20 @@ def update(
       order: of the sequences. What does not fill a whole minibatch is not used in that epoch.
       coefficients: learning rate, clip range, entropy bonus.
       gamma: discount of each reward signal.
+      course: what is cloned after that; None without.
       recipe: what does not change from update to update.
     """
-    networks = recipe.networks_of(state.parameters)
-    normalizer = state.normalizer
-    if normalizer is not None:
-        seen = networks.body.layout.vector(experience.columns.observations)
-        normalizer = normalizer.updated(seen, ~experience.closing)
+    base = recipe.base
+    networks = base.networks_of(state.parameters)
+    normalizer = with_seen(state.normalizer, networks.body, experience)
     inputs = normalized(experience.columns.observations, networks.body, normalizer)
     batch, members, value = prepare(networks, inputs, experience, links, used, sequences, count, gamma, recipe)
-    epochs, minibatches = len(order.sequences), count // recipe.sequences
 
-    def epoch(number: Int[Array, ""], descent: Descent) -> Descent:
-        here: Order = jax.tree.map(lambda column: column[number], order)
-
-        def step(i: Int[Array, ""], descent: Descent) -> Descent:
-            first = i * recipe.sequences
-            return descend(descent, batch, members, sequences, here, first, coefficients, recipe)
-
-        trained: Descent = lax.fori_loop(0, minibatches, step, descent)
-        return trained
+    def step(here: Order, i: Int[Array, ""], descent: Descent) -> Descent:
+        return descend(descent, batch, members, sequences, here, i * base.sequences, coefficients, recipe)
 
     before = TrainedState(state.parameters, state.adam, normalizer)
-    end = lax.fori_loop(0, epochs, epoch, Descent(before, jnp.zeros(4)))
-    parts = end.parts / jnp.maximum(minibatches * epochs, 1)
-    kept, finite = finite_or_before(state, end.state, parts, end.state.parameters)
-    return kept, UpdateStatistics(parts[0], parts[1], parts[2], parts[3], value, finite)
+    end = descend_epochs(before, 4, order, count // base.sequences, step)
+    kept, finite, cloned = cloning.clone_and_check(state, end.state, end.parts, course, base.cloning)
+    policy, critic, entropy, baseline = end.parts
+    return kept, UpdateStatistics(policy, critic, entropy, baseline, value, finite, cloned)

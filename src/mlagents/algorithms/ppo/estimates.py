@@ -52,6 +52,13 @@ class Batch(NamedTuple):
     returns: Float[Array, "rows signals"]
 
 
+def with_seen(normalizer: Normalizer | None, body: Body, experience: Experience) -> Normalizer | None:
+    """Return the normaliser after it has taken in all decisions."""
+    if normalizer is None:
+        return None
+    return normalizer.updated(body.layout.vector(experience.columns.observations), ~experience.closing)
+
+
 def normalized(observations: Observations, body: Body, normalizer: Normalizer | None) -> Inputs:
     """Return what the networks, of which `body` is one, get of every row."""
     inputs = body.layout.sorted(observations)
@@ -105,6 +112,23 @@ def sequence_values(
     return value
 
 
+def all_values(
+    values: ValuesOf,
+    width: int,
+    inputs: Inputs,
+    memory: Float[Array, "rows m"],
+    experience: Experience,
+    used: Int[Array, ""],
+    sequences: Sequences,
+    count: Int[Array, ""],
+    steps: int,
+) -> Float[Array, "rows width"]:
+    """Return what `values` gives for all rows in use, `width` numbers each; without memory, it has no columns."""
+    if memory.shape[1]:
+        return sequence_values(values, width, inputs, memory, experience.closing, sequences, count, steps)
+    return row_values(values, width, inputs, used)
+
+
 def prepare(
     networks: Networks,
     normalizer: Normalizer | None,
@@ -125,11 +149,8 @@ def prepare(
     columns, closing = experience.columns, experience.closing
     inputs = normalized(columns.observations, networks.body, normalizer)
     signals = networks.value.bias.size
-    if columns.memory.shape[1]:
-        memory = columns.memory
-        value = sequence_values(networks.values, signals, inputs, memory, closing, sequences, count, steps)
-    else:
-        value = row_values(networks.values, signals, inputs, used)
+    memory: Array = columns.memory
+    value = all_values(networks.values, signals, inputs, memory, experience, used, sequences, count, steps)
     advantage = gae(experience.reward, value, experience.terminated, closing, gamma, lam)
     step = ~closing
     batch = Batch(

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents.algorithms.cloning import LOSS_TAG, POLICY, PREFIX, Cloning, with_or_without
+from mlagents.algorithms.cloning import LOSS_TAG, POLICY, PREFIX, Cloning, Course, with_or_without
 from mlagents.algorithms.ppo.estimates import Experience
 from mlagents.algorithms.ppo.networks import Networks
 from mlagents.algorithms.ppo.update import Coefficients, Recipe, update
@@ -175,18 +175,31 @@ class PPOLearner:
         )
 
     def _arguments(self, rewards: NDArray[np.float32], coefficients: Coefficients) -> tuple[Any, ...]:
-        hp, rows, capacity = self._hyperparameters, self._rows, self._rows.capacity
-        start, length = rows.sequences(self._recipe.steps)
-        count = len(start)
-        sequences = Sequences(np.zeros(capacity, np.int32), np.ones(capacity, np.int32))
-        sequences.start[:count], sequences.length[:count] = start, length
-        order = np.zeros((hp.num_epoch, capacity), np.int32)
-        for epoch in order:
-            epoch[:count] = self._rng.permutation(count)
+        rows = self._rows
+        sequences, count = self._sequences()
+        order = self._shuffled(count)
         experience = Experience(rows.columns, rewards, self._signals.terminated(rows), rows.closing)
         used, gamma = np.int32(rows.used), self._signals.gamma
-        course = None if self._cloning is None else self._cloning.course(self.steps, self._rng)
-        return experience, used, sequences, np.int32(count), order, coefficients, gamma, course
+        return experience, used, sequences, np.int32(count), order, coefficients, gamma, self._course()
+
+    def _sequences(self) -> tuple[Sequences, int]:
+        """Return the sequences, with room for as many as there are rows, and how many they are."""
+        capacity = self._rows.capacity
+        start, length = self._rows.sequences(self._recipe.steps)
+        sequences = Sequences(np.zeros(capacity, np.int32), np.ones(capacity, np.int32))
+        sequences.start[: len(start)], sequences.length[: len(start)] = start, length
+        return sequences, len(start)
+
+    def _shuffled(self, count: int) -> NDArray[np.int32]:
+        """Return int32 [epochs, capacity]: the numbers below `count` in a new random order for each epoch."""
+        order = np.zeros((self._hyperparameters.num_epoch, self._rows.capacity), np.int32)
+        for epoch in order:
+            epoch[:count] = self._rng.permutation(count)
+        return order
+
+    def _course(self) -> Course | None:
+        """Return what is cloned in the next update; None without."""
+        return None if self._cloning is None else self._cloning.course(self.steps, self._rng)
 
     def state_dict(self, experience: bool = False) -> dict[str, Any]:
         """Return what a checkpoint keeps: `tensors` by name (weights, Adam's moments, normaliser) and plain values.

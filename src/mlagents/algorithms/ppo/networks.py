@@ -29,7 +29,7 @@ class Networks(NamedTuple):
 
     def values(self, inputs: Inputs, memory: Memory | None) -> Float[Array, "rows signals"]:
         """Return V_k of every row; memory is the policy's and then the critic's (see `Body.__call__`)."""
-        own, others = self._memories(memory)
+        own, others = memories(memory, self.body)
         if self.critic_body is None:
             hidden, _ = self.body(inputs, own)
         else:
@@ -40,13 +40,12 @@ class Networks(NamedTuple):
         self, inputs: Inputs, allowed: Bool[Array, "rows s"] | None, memory: Memory | None
     ) -> tuple[ActionDistribution, Float[Array, "rows signals"]]:
         """Return what the policy would do and V_k of every row."""
-        own, others = self._memories(memory)
+        own, others = memories(memory, self.body)
         hidden, _ = self.body(inputs, own)
         critic_hidden = hidden if self.critic_body is None else self.critic_body(inputs, others)[0]
         return self.head(hidden, allowed), self.value(critic_hidden)
 
-    def _memories(self, memory: Memory | None) -> tuple[Memory | None, Memory | None]:
-        if memory is None:
-            return None, None
-        size = self.body.memory_size
-        return memory[:, :size], memory[:, size:]
+
+def memories(memory: Memory | None, body: Body) -> tuple[Memory | None, Memory | None]:
+    """Return the policy's part of what is stored, and the critic's behind it; `body` is the policy's."""
+    return (None, None) if memory is None else (memory[:, : body.memory_size], memory[:, body.memory_size :])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +12,12 @@ from jax import lax
 from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
-from mlagents.algorithms.ppo.estimates import Batch, Experience, prepare
+from mlagents.algorithms.descent import Descent, descend_epochs
+from mlagents.algorithms.ppo.estimates import Batch, Experience, prepare, with_seen
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
-from mlagents.algorithms.ppo.networks import Networks
 from mlagents.arrays import Array
-from mlagents.learning.sequences import Sequences, mean_over, past_burn_in, rows_of, take
-from mlagents.learning.trained import TrainedState, finite_or_before
+from mlagents.learning.sequences import Sequences, mean_over, take, with_memory
+from mlagents.learning.trained import TrainedState
 from mlagents.nn.body import Memory
 
 
@@ -48,14 +48,8 @@ class UpdateStatistics(NamedTuple):
     cloned: cloning.Cloned | None = None
 
 
-class Descent(NamedTuple):
-    """What moves from minibatch to minibatch; `parts` sums what `minibatch_loss` reports."""
-
-    state: TrainedState
-    parts: Float[Array, " parts"]
-
-
-NetworksOf = Callable[[Float[Array, " p"]], Networks]
+NetworksOf = Callable[[Float[Array, " p"]], Any]
+"""From the parameter vector to the networks, `Networks` or what POCA has instead."""
 
 
 class Recipe(NamedTuple):
@@ -117,16 +111,13 @@ def descend(
     memory = valid = None
     stored = batch.columns.memory
     if stored.shape[1]:
-        picked = take(sequences, chosen)
-        memory = jnp.asarray(stored)[picked.start]
-        rows, valid = rows_of(picked, recipe.steps)
-        valid = past_burn_in(valid, memory, recipe.steps, recipe.burn_in)
+        rows, valid, memory = with_memory(sequences, chosen, stored, recipe.steps, recipe.burn_in)
     else:
         rows = sequences.start[chosen]
     gradient = jax.grad(minibatch_loss, has_aux=True)
     part = take(batch, rows)
     grads, parts = gradient(descent.state.parameters, recipe.networks_of, part, memory, valid, coefficients)
-    return Descent(descent.state.descended(grads, coefficients.learning_rate), descent.parts + parts)
+    return descent.stepped(grads, parts, coefficients.learning_rate)
 
 
 def update(
@@ -158,31 +149,16 @@ def update(
       recipe: what does not change from update to update.
     """
     networks = recipe.networks_of(state.parameters)
-    normalizer = state.normalizer
-    if normalizer is not None:
-        seen = networks.body.layout.vector(experience.columns.observations)
-        normalizer = normalizer.updated(seen, ~experience.closing)
+    normalizer = with_seen(state.normalizer, networks.body, experience)
     batch, value = prepare(
         networks, normalizer, experience, used, sequences, count, gamma, steps=recipe.steps, lam=recipe.lam
     )
-    minibatches = count // recipe.sequences
 
-    def epoch(number: Int[Array, ""], descent: Descent) -> Descent:
-        def step(i: Int[Array, ""], descent: Descent) -> Descent:
-            chosen = lax.dynamic_slice_in_dim(order[number], i * recipe.sequences, recipe.sequences)
-            return descend(descent, batch, sequences, chosen, coefficients, recipe)
-
-        trained: Descent = lax.fori_loop(0, minibatches, step, descent)
-        return trained
+    def step(here: Int[Array, " sequences"], i: Int[Array, ""], descent: Descent) -> Descent:
+        chosen = lax.dynamic_slice_in_dim(here, i * recipe.sequences, recipe.sequences)
+        return descend(descent, batch, sequences, chosen, coefficients, recipe)
 
     before = TrainedState(state.parameters, state.adam, normalizer)
-    end = lax.fori_loop(0, order.shape[0], epoch, Descent(before, jnp.zeros(3)))
-    parts = end.parts / jnp.maximum(minibatches * order.shape[0], 1)
-    after, cloned = end.state, None
-    if course is not None and recipe.cloning is not None:
-        after, cloned = cloning.clone(after, course.adam, normalizer, course, course.order, recipe.cloning)
-    loss = jnp.zeros(()) if cloned is None else cloned.loss
-    old_adam, new_adam = (None, None) if course is None or cloned is None else (course.adam, cloned.adam)
-    (kept, adam), finite = finite_or_before((state, old_adam), (after, new_adam), parts, after.parameters, loss)
-    cloned = None if adam is None else cloning.Cloned(adam, loss)
-    return kept, UpdateStatistics(parts[0], parts[1], parts[2], value, finite, cloned)
+    end = descend_epochs(before, 3, order, count // recipe.sequences, step)
+    kept, finite, cloned = cloning.clone_and_check(state, end.state, end.parts, course, recipe.cloning)
+    return kept, UpdateStatistics(end.parts[0], end.parts[1], end.parts[2], value, finite, cloned)

@@ -18,7 +18,7 @@ from mlagents.algorithms.sac.networks import QNetwork, Structure
 from mlagents.arrays import Array
 from mlagents.data.columns import Columns
 from mlagents.learning.sequences import Valid, mean_over, past_burn_in
-from mlagents.learning.trained import TrainedState, finite_or_before
+from mlagents.learning.trained import TrainedState
 from mlagents.nn.body import Memory
 from mlagents.nn.critic import Critic
 from mlagents.nn.distributions import squashed_gaussian_sample
@@ -275,9 +275,9 @@ def update(
     begun = None if course is None else cloning.Cloned(course.adam, jnp.zeros(()))
     after, sums, cloned = lax.fori_loop(0, updates, step, (state, zeros, begun))
     means = sums / updates
-    loss = jnp.zeros(()) if cloned is None else cloned.loss / updates
-    old_adam, new_adam = (None, None) if begun is None or cloned is None else (begun.adam, cloned.adam)
-    (kept, adam), finite = finite_or_before((state, old_adam), (after, new_adam), means, after.trained.parameters, loss)
+    cloned = None if cloned is None else cloning.Cloned(cloned.adam, cloned.loss / updates)
+    adam = None if course is None else course.adam
+    watched = means, after.trained.parameters
+    kept, finite, cloned = cloning.kept_if_finite(state, adam, after, cloned, *watched)
     alpha = jnp.exp(recipe.structure.networks(kept.trained.parameters).log_alpha)
-    cloned = None if adam is None else cloning.Cloned(adam, loss)
     return kept, UpdateStatistics(means[0], means[1], means[2], means[3], means[4], means[5:], alpha, finite, cloned)

@@ -148,7 +148,7 @@ def _candidates(env: BaseEnv, entry: BaseRegistryEntry, arguments: argparse.Name
         yield Files("the model that comes with it", model_files(entry, None, names))
     if rule is not None:
         yield rule
-    yield from _runs(wanted)
+    yield from _runs()
     yield chance
 
 
@@ -164,15 +164,14 @@ def _named(entry: BaseRegistryEntry, wanted: str, names: list[str]) -> Candidate
     return Files(wanted, model_files(entry, wanted, names))
 
 
-def _runs(without: str | None) -> Iterator[Candidate]:
+def _runs() -> Iterator[Candidate]:
     """Yield the runs in the usual folders, the newest first."""
     from mlagents.viewing.candidates import Run
 
     folders = [folder for base in RUN_FOLDERS if base.is_dir() for folder in base.iterdir() if _is_run(folder)]
     folders.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
     for folder in folders[:MOST_RUNS]:
-        if without is None or folder != find_folder(Path(without)):
-            yield Run(f"run {folder.name}", folder)
+        yield Run(f"run {folder.name}", folder)
 
 
 def _is_run(folder: Path) -> bool:

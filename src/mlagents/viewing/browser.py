@@ -23,6 +23,7 @@ from mlagents.viewing.cast import ChosenCast
 from mlagents.viewing.pace import FrameClock, Pace
 from mlagents.viewing.session import Session
 from mlagents_envs.base_env import BaseEnv
+from mlagents_envs.exception import UnityException
 from mlagents_envs.spectating import Spectacle
 
 LOOPBACK: Final = "127.0.0.1"
@@ -137,9 +138,11 @@ class Show:
             self._obey()
             if not self._run_idle and not self._server.get_clients():
                 stop.wait(NOBODY_LOOKS_S)
+                self.pace.rest()
             elif self.session.waits_for_person or not self.pace.may_step():
                 self._show()
                 stop.wait(IDLE_S)
+                self.pace.rest()
             else:
                 self.session.step()
                 self._why.listen()
@@ -161,7 +164,8 @@ class Show:
         if self._spectacle is not None:
             return SpaceScene(self._server, self._spectacle)
         if hasattr(self._env, "picture"):
-            return PictureScene(self._server, self._env)
+            with contextlib.suppress(UnityException):  # there is nothing to be drawn
+                return PictureScene(self._server, self._env)
         return NoScene(self._server)
 
     def _lay_out(self, title: str, change: Callable[[str, float], None]) -> None:

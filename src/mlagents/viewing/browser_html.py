@@ -100,7 +100,7 @@ def action_html(
         label = (
             f"action {number}"
             if why is None
-            else f"action {number}: {why.mean[number]:+.2f}±{why.deviation[number]:.2f}"
+            else f"action {number}: {why.mean[number]:+.2f} ± {why.deviation[number]:.2f}"
         )
         parts.append(_signed(label, value, text, "11em"))
     for branch, size in enumerate(spec.discrete_branches):

@@ -95,6 +95,7 @@ class WhyPanel:
         self._meanings = {behavior: choice_meanings(each) for behavior, each in keys.items()}
         self._agent: AgentName | None = None
         self._moment: Moment | None = None
+        self._shown: Moment | None = None
         self._largest: list[float] = []
         with container:
             folders = [gui.add_folder(title) for title in ("what it does", "what it sees", "how it went")]
@@ -146,8 +147,9 @@ class WhyPanel:
     def refresh(self) -> None:
         """Show what was taken in."""
         moment, agent = self._moment, self._agent
-        if moment is None or agent is None or agent.behavior not in self._session.specs:
+        if moment is None or moment is self._shown or agent is None or agent.behavior not in self._session.specs:
             return
+        self._shown = moment
         spec: BehaviorSpec = self._session.specs[agent.behavior]
         meanings = self._meanings.get(agent.behavior, {})
         self._action.content = action_html(spec.action_spec, moment.action, moment.explanation, meanings)

@@ -17,7 +17,7 @@ class ChosenCast:
     """A player for each behavior, out of candidates.
 
     Args:
-      candidates: the first that plays a behavior is who begins.
+      candidates: the first that plays a behavior is who begins; of several with one label the first counts.
       specs: of all behaviors.
 
     Attributes:
@@ -29,7 +29,9 @@ class ChosenCast:
     """
 
     def __init__(self, candidates: Sequence[Candidate], specs: Mapping[str, BehaviorSpec]) -> None:
-        self._candidates = {candidate.label: candidate for candidate in candidates}
+        self._candidates: dict[str, Candidate] = {}
+        for candidate in candidates:
+            self._candidates.setdefault(candidate.label, candidate)
         self._specs = dict(specs)
         self._players: dict[str, Model] = {}
         self._steps: dict[str, int | None] = {}

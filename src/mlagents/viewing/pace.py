@@ -46,6 +46,10 @@ class Pace:
             return True
         return False
 
+    def rest(self) -> None:
+        """Let time pass that is not to be made up for: nobody plays."""
+        self._due = self._clock()
+
     def wait(self, game_seconds: float) -> None:
         """Wait until so much of the game's time may have passed since the last call."""
         if math.isinf(self.speed):

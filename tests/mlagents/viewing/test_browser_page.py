@@ -15,6 +15,7 @@ from mlagents.viewing.cast import ChosenCast
 from mlagents.viewing.hands import Hands
 from mlagents.viewing.session import AgentName, Session
 from mlagents.viewing.teaching import Teacher
+from mlagents_envs.exception import UnityEnvironmentException
 from toys.line_game import LINE, LineEnv
 
 viser = pytest.importorskip("viser")
@@ -204,6 +205,19 @@ def test_what_is_no_place_in_space_is_shown_as_pictures(server, tmp_path):
     env.cells[0] = 2
     show._scene.show()
     assert show._scene._last[0, 0, 0] == 20
+
+
+class InvisibleEnv(PictureEnv):
+    def picture(self, width, height):
+        raise UnityEnvironmentException("it draws nothing")
+
+
+def test_what_cannot_be_seen_is_played_all_the_same(server, tmp_path):
+    show = show_of(server, tmp_path, InvisibleEnv())
+    run_for(show, 3)
+    show._why.refresh()
+    assert "cell, goal" in show._why._observation.content
+    assert node(server, "/picture") is None
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):

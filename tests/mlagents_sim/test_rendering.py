@@ -81,6 +81,18 @@ def test_solids_are_drawn_where_they_are(opengl) -> None:
         assert lit.sum() == pytest.approx(area, rel=0.25)  # nearer than that, and sideways
 
 
+def test_a_wall_on_the_edge_of_a_floor_is_seen_whole(opengl) -> None:
+    """Floor and wall end in one plane, which the spectator looks at: of the two faces the wall's is in front."""
+    floor = visual_geoms.make_boxes([(0.0, 0.0, 0.0)], (10.0, 0.5, 25.0), (1.0, 0.0, 0.0))
+    wall = visual_geoms.make_boxes([(9.75, 1.5, 0.0)], (0.25, 2.0, 25.0), (0.0, 1.0, 0.0))
+    bodies = visual_geoms.join(floor, wall)
+    for yaw_deg in (-90.0, -60.0):
+        picture = Spectator(bodies, View(pitch_deg=0.0, yaw_deg=yaw_deg), 320, 240).picture(bodies).astype(int)
+        red, green = (picture[..., own] - picture[..., other] > 60 for own, other in ((0, 1), (1, 0)))
+        assert green.sum() > 3000
+        assert not red[:, green.any(axis=0)].any()
+
+
 def add_things(spec, prefix, origin) -> None:
     """A floor without end, a red box of 2 m, and one that is out of play."""
     kinds = mujoco.mjtGeom

@@ -233,7 +233,7 @@ def _on_floor(x: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.floa
 class HallwayWorld(World):
     """Agents, signs and goals."""
 
-    view = View(pitch_deg=40.0, yaw_deg=-60.0)
+    view = View(pitch_deg=28.0, yaw_deg=-15.0)
 
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.boxes = _make_boxes(areas)

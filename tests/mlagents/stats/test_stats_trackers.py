@@ -1,4 +1,4 @@
-"""Weights & Biases, MLflow and trackio are told what a run asks for: real libraries, no network."""
+"""Weights & Biases, MLflow and trackio are told what a run asks for; the libraries are real, the network is unused."""
 
 from __future__ import annotations
 

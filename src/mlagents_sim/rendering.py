@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlagents_envs.exception import UnityException
+from mlagents_envs.spectating import BOX, CAPSULE, SPHERE
 from mlagents_sim.physics.scene import Scene
 from mlagents_sim.view import Bounds, Pose, View, bounds, bounds_of
-from mlagents_sim.visual_geoms import BOX, CAPSULE, SPHERE, VisualGeoms
+from mlagents_sim.visual_geoms import VisualGeoms
 
 LIGHT_DIRECTION: Final = (-0.5417, -0.6428, 0.5417)
 """Down by 40 degrees and left by 45: Euler (40, -45, 0)."""

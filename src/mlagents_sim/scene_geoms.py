@@ -76,5 +76,5 @@ def _colors(model: mujoco.MjModel) -> np.ndarray:
 
 def _opacity(model: mujoco.MjModel) -> np.ndarray:
     material = model.geom_matid
-    own = model.geom_rgba[:, 3]
+    own = np.array(model.geom_rgba[:, 3], np.float64)
     return own if not model.nmat else np.where(material >= 0, model.mat_rgba[material, 3], own)

@@ -146,7 +146,8 @@ def _library() -> ModuleType:
         raise UsageError(
             f"`mlagents hub` needs the package huggingface_hub ({error}): pip install '{NAME}[hub]'."
         ) from error
-    return huggingface_hub
+    library: ModuleType = huggingface_hub
+    return library
 
 
 @contextmanager

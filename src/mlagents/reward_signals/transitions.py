@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -118,12 +118,14 @@ def descended(
     def step(i: Int[Array, ""], carry: tuple[TrainedState, Losses]) -> tuple[TrainedState, Losses]:
         now, sums = carry
         losses, direction = gradient(now.parameters, i)
-        return now.descended(direction, learning_rate), sums + losses
+        both: Any = sums + losses
+        return now.descended(direction, learning_rate), both
 
     before = TrainedState(state.parameters, state.adam, normalizer)
     after, sums = lax.fori_loop(0, minibatches, step, (before, nothing))
     kept, finite = finite_or_before(state, after, after.parameters, sums)
-    return kept, sums / jnp.maximum(minibatches, 1), finite
+    mean: Losses = sums / jnp.maximum(minibatches, 1)
+    return kept, mean, finite
 
 
 def minibatch_order(

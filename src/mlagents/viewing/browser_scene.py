@@ -275,7 +275,7 @@ class _MeshNodes:
         node = self._moving
         columns = ("batched_positions", "batched_wxyzs", "batched_scales", "batched_colors")
         for name, new, old in zip(columns, now, before, strict=True):
-            if not np.array_equal(new, old):
+            if not np.array_equal(np.asarray(new), np.asarray(old)):
                 setattr(node, name, new)
 
 
@@ -316,4 +316,5 @@ def _move(client: Any, position: NDArray[np.float64], target: NDArray[np.float64
 def _sky() -> NDArray[np.uint8]:
     share = np.linspace(0.0, 1.0, _SKY_ROWS)[:, np.newaxis, np.newaxis]
     colors = (1.0 - share) * np.array(SKY_TOP) + share * np.array(SKY_BOTTOM)
-    return np.rint(np.broadcast_to(colors, (_SKY_ROWS, 4, 3))).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.broadcast_to(colors, (_SKY_ROWS, 4, 3))).astype(np.uint8)
+    return pixels

@@ -38,11 +38,12 @@ class Instances(NamedTuple):
 
     def rows(self, mask: NDArray[np.bool_]) -> Instances:
         """Return some of them."""
-        return Instances(*(column[mask] for column in self))
+        return Instances(self.position[mask], self.wxyz[mask], self.scale[mask], self.color[mask])
 
     def differs(self, other: Instances) -> NDArray[np.bool_]:
         """Return which rows are not the same in the other ones."""
-        unequal = [(one != another).any(axis=1) for one, another in zip(self, other, strict=True)]
+        columns: list[tuple[NDArray[Any], NDArray[Any]]] = list(zip(self, other, strict=True))
+        unequal = [(one != another).any(axis=1) for one, another in columns]
         differs: NDArray[np.bool_] = np.logical_or.reduce(unequal)
         return differs
 
@@ -135,7 +136,8 @@ def _without_caps(capsules: Instances) -> Instances:
 
 def _box() -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Return a cube of edge 2 whose corners belong to one side each, so that edges are sharp."""
-    corners, faces = [], []
+    corners: list[NDArray[np.float64]] = []
+    faces: list[tuple[int, int, int]] = []
     for axis in range(3):
         for sign in (1.0, -1.0):
             one, other = (axis + 1) % 3, (axis + 2) % 3

@@ -79,7 +79,7 @@ class WatchTab:
         self._step.on_click(lambda _: give(pace.ask_step))
         self._reset.on_click(lambda _: give(session.reset))
         self._speed.on_update(lambda _: give(self._set_speed))
-        self._agent.on_update(lambda event: event.client is not None and give(self._choose))
+        self._agent.on_update(lambda event: give(self._choose) if event.client is not None else None)
         self._everything.on_click(lambda _: give(self._look_at_everything))
         self._likely.on_update(lambda _: give(self._set_likely))
 
@@ -139,7 +139,7 @@ class PlayersTab:
         self._choices: dict[str, Any] = {}
         for behavior, label in cast.chosen.items():
             choice = gui.add_dropdown(behavior.replace("?team=", " team "), cast.options(behavior), initial_value=label)
-            choice.on_update(lambda event, b=behavior: event.client is not None and give(lambda: self._choose(b)))
+            choice.on_update(lambda e, b=behavior: give(lambda: self._choose(b)) if e.client is not None else None)
             self._choices[behavior] = choice
         self._text: Any = gui.add_markdown("")
 

@@ -38,6 +38,7 @@ RANDOMLY_PLAYED = {
     "Tennis": 100_000,
     "SoccerTwos": 25_000,
     "StrikersVsGoalie": 25_000,
+    "DungeonEscape": 10_000,
 }
 """What is aimed at with PLAYED_AREAS areas, decisions per CPU-second."""
 PLAYED_AREAS = 64

@@ -29,6 +29,8 @@ NAMES = (
     "WormDynamic",
     "Tennis",
     "SoccerTwosGroups",
+    "PushBlockCollab",
+    "DungeonEscape",
 )
 
 Reports = dict[str, tuple[DecisionSteps, TerminalSteps]]

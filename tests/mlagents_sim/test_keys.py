@@ -24,6 +24,8 @@ EXAMPLES = {
     "Hallway": {"up": 1, "w": 1, "down": 2, "s": 2, "right": 3, "d": 3, "left": 4, "a": 4},
     "Pyramids": {"up": 1, "w": 1, "down": 2, "s": 2, "right": 3, "d": 3, "left": 4, "a": 4},
 }
+for name in ("PushBlockCollab", "DungeonEscape"):
+    EXAMPLES[name] = EXAMPLES["PushBlock"]
 BALL = {"up": (0, 1), "w": (0, 1), "down": (0, -1), "s": (0, -1), "left": (1, 0), "a": (1, 0), "right": (-1, 0)}
 
 
@@ -71,9 +73,10 @@ def test_keys_of_discrete_examples(name):
     env.reset()
     (behavior,) = env.behavior_specs
     assert {key for keys in env.keys[behavior] for key in keys.names} == EXAMPLES[name].keys()
+    agents = len(env.get_steps(behavior)[0])
     for key, choice in EXAMPLES[name].items():
         env.hold_keys([key])
-        assert env.heuristic(behavior).discrete.tolist() == [[choice], [choice]], key
+        assert env.heuristic(behavior).discrete.tolist() == [[choice]] * agents, key
 
 
 @pytest.mark.parametrize("name", ["3DBall", "3DBallHard"])

@@ -124,7 +124,7 @@ def test_parameters_describe_themselves() -> None:
     assert str(Parameter("gravity, m/s^2", 9.81, 4, 105)) == "gravity, m/s^2; default 9.81, 4 to 105"
 
 
-@pytest.mark.parametrize("name", ["PushBlock", "Hallway", "WallJump"])
+@pytest.mark.parametrize("name", ["PushBlock", "Hallway", "WallJump", "PushBlockCollab", "DungeonEscape"])
 def test_gravity_replaces_that_of_the_scene(name: str) -> None:
     """On an agent of drag d it leaves a speed of g dt (1 - d dt) in the first step of a fall."""
     channel = EnvironmentParametersChannel()
@@ -132,7 +132,8 @@ def test_gravity_replaces_that_of_the_scene(name: str) -> None:
     channel.set_float_parameter("gravity", 5.0)
     env.reset()
     world = env._world
-    boxes = world.areas.boxes if name == "WallJump" else world.boxes
+    holder = {"WallJump": "areas", "PushBlockCollab": "areas", "DungeonEscape": "dungeons"}.get(name)
+    boxes = (getattr(world, holder) if holder else world).boxes
     boxes.position[:, 0, 1], boxes.velocity[:, 0] = 30.0, 0.0
     world.integrate()
     np.testing.assert_allclose(boxes.velocity[:, 0, 1], -5.0 * 0.02 * (1.0 - boxes.drag[:, 0] * 0.02))

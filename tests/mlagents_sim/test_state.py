@@ -66,8 +66,8 @@ def test_it_goes_on_as_the_other(name, sampled, steps):
     assert ended  # so that new episodes were begun, too
 
 
-@pytest.mark.parametrize("name", ["Tennis", "SoccerTwosGroups", "StrikersVsGoalie"])
-def test_two_sides_go_on_as_the_others(name):
+@pytest.mark.parametrize("name", ["Tennis", "SoccerTwosGroups", "StrikersVsGoalie", "PushBlockCollab"])
+def test_games_of_many_go_on_as_the_others(name):
     one, other = made(name, 1), made(name, 2)
     rng = np.random.default_rng(0)
     for _ in range(20):

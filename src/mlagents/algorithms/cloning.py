@@ -1,7 +1,7 @@
 """Behavioral cloning: the policy learns, supervised, to do what demonstrations did.
 
-An auxiliary update inside the one compiled call of PPO and SAC, with an Adam of its own over the policy's weights, and
-a rate that falls to 0 over the first `steps`.
+An auxiliary update inside the one compiled call of PPO, POCA and SAC, with an Adam of its own over the policy's
+weights, and a rate that falls to 0 over the first `steps`.
 """
 
 from __future__ import annotations

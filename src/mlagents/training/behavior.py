@@ -20,6 +20,23 @@ from mlagents_envs.logging_util import get_logger
 _log = get_logger(__name__)
 
 
+class _Returns:
+    """Returns of episodes: of agents that saw the end of their group, or of all if none did."""
+
+    def __init__(self) -> None:
+        self._told: list[float] = []
+        self._outlived: list[float] = []
+
+    def add(self, episode: Episode) -> None:
+        (self._outlived if episode.outlived else self._told).append(episode.total_reward)
+
+    def take(self) -> list[float]:
+        """Return what was added since the last call."""
+        found = self._told or self._outlived
+        self._told, self._outlived = [], []
+        return found
+
+
 class Behavior:
     """A learner and its settings.
 
@@ -55,8 +72,8 @@ class Behavior:
         self._training = training
         self._inference_steps = 0
         self.count_from_here()
-        self._returns: list[Episode] = []
-        self._recent_returns: list[Episode] = []
+        self._returns = _Returns()
+        self._recent_returns = _Returns()
         self._tolerance = Tolerance()
 
     def count_from_here(self) -> None:
@@ -99,8 +116,8 @@ class Behavior:
         for episode in episodes:
             self._statistics.add(self.name, "Environment/Cumulative Reward", episode.reward)
             self._statistics.add(self.name, "Environment/Episode Length", episode.length)
-            self._returns.append(episode)
-            self._recent_returns.append(episode)
+            self._returns.add(episode)
+            self._recent_returns.add(episode)
             if episode.outlived:
                 continue
             if episode.group_id or episode.group_reward:
@@ -132,13 +149,12 @@ class Behavior:
 
     def take_progress(self) -> Progress:
         """Return the share of training done, and the returns of the episodes finished since the last call."""
-        returns, self._recent_returns = self._recent_returns, []
-        return Progress(self.learner.steps / self.settings.max_steps, _told(returns))
+        return Progress(self.learner.steps / self.settings.max_steps, self._recent_returns.take())
 
     def take_mean_return(self) -> float | None:
         """Return the mean return of the episodes finished since the last call, None without any."""
-        returns, self._returns = self._returns, []
-        return float(np.mean(_told(returns))) if returns else None
+        returns = self._returns.take()
+        return float(np.mean(returns)) if returns else None
 
     def checkpoint_due(self) -> bool:
         """Return whether another `checkpoint_interval` is full."""
@@ -156,10 +172,3 @@ class Behavior:
         self._statistics.set(self.name, "Is Training", float(self.learns))
         self._statistics.set(self.name, "Step", step)
         self._statistics.write(self.name, step)
-
-
-def _told(episodes: Sequence[Episode]) -> list[float]:
-    """Return the returns of those that saw the end of their group; of all if nobody did."""
-    return [episode.total_reward for episode in episodes if not episode.outlived] or [
-        episode.total_reward for episode in episodes
-    ]

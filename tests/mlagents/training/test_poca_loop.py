@@ -1,12 +1,20 @@
-"""POCA through the real loop: groups of several behaviors, and teams that play against themselves."""
+"""POCA through the real loop: groups of several behaviors, teams that play against themselves, and what is told."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from mlagents.data.segments import WeightsId
+from mlagents.data.trajectories import Episode
 from mlagents.self_play.snapshot_league import SnapshotLeague
+from mlagents.stats import Statistics
+from mlagents.training.behavior import Behavior
+from mlagents.training.build import make_learner
 from mlagents_envs.base_env import DecisionSteps, TerminalSteps
+from mlagents_envs.behavior_id import BehaviorId
 from toys.contest import OneShot, two_against_one
+from toys.specs import behavior
 from toys.training import make_loop, poca_settings
 
 FAST = {"buffer_size": 128, "batch_size": 32, "num_epoch": 3}
@@ -45,8 +53,8 @@ def test_a_group_of_two_behaviors_learns_to_win_together():
     assert set(loop.behaviors) == {"Keeper", "Striker"}
     assert np.mean(env.latest[:200]) < 0.4
     assert np.mean(env.latest[-400:]) > 0.9
-    for behavior in loop.behaviors.values():
-        assert behavior.learner.version > 3
+    for each in loop.behaviors.values():
+        assert each.learner.version > 3
 
 
 def test_groups_learn_under_self_play():
@@ -64,3 +72,23 @@ def test_groups_learn_under_self_play():
         hidden, _ = policy.body(policy.body.layout.sorted([np.full((1, 1), team, np.float32)]), None)
         (log_probs,) = policy.head(hidden, np.ones((1, 2), bool)).log_probs
         assert np.exp(np.asarray(log_probs))[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(("survivors", "returns", "told"), [([2.5, 3.5], [2.5, 3.5], 3.0), ([], [1.0], None)])
+def test_what_a_group_came_to_is_told_by_those_who_saw_its_end(survivors, returns, told):
+    """One agent left with an own reward of 1 before the group earned anything."""
+    spec, settings, statistics = behavior(1, branches=(2,)), poca_settings(1_000), Statistics()
+    learner = make_learner("Team", spec, settings, 0)
+    team = Behavior("Team", spec, settings, learner, statistics, np.random.default_rng(0), training=True)
+
+    def episode(own, group, outlived):
+        return Episode(BehaviorId("Team"), 0, 9, own, group, group, 4, False, 7, WeightsId("Team"), outlived)
+
+    team.record([episode(1.0, 0.0, True), *(episode(0.0, group, False) for group in survivors)])
+    assert team.take_progress().returns == returns
+    assert team.take_mean_return() == pytest.approx(np.mean(returns))
+    assert team.take_mean_return() is None
+    written = statistics.write("Team", 1)
+    assert written["Environment/Cumulative Reward"].count == 1 + len(survivors)
+    group = written.get("Environment/Group Cumulative Reward")
+    assert (group.value if group else None) == told

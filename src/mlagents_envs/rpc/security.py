@@ -10,7 +10,7 @@ import hmac
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +113,7 @@ class ClientSecurity:
         context.set_alpn_protocols(["h2"])
         return context
 
-    def channel(self, address: str, options: list[tuple[str, object]]) -> grpc.Channel:
+    def channel(self, address: str, options: Sequence[tuple[str, object]]) -> grpc.Channel:
         """Return a channel to HOST:PORT; raises as `context`."""
         import grpc
 

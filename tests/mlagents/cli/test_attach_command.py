@@ -21,7 +21,7 @@ CONFIG = """\
 behaviors:
   Basic:
     trainer_type: ppo
-    hyperparameters: {batch_size: 32, buffer_size: 128}
+    hyperparameters: {batch_size: 32, buffer_size: 5000}
     network_settings: {hidden_units: 16, num_layers: 1}
     max_steps: %d
     time_horizon: 3

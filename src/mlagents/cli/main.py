@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from mlagents.cli import (
@@ -66,3 +67,7 @@ def _parser() -> argparse.ArgumentParser:
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show where an error comes from"
         )
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

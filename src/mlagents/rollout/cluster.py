@@ -78,9 +78,9 @@ class Cluster:
                 if address != "auto":
                     _refuse_silent(address)
                 self.ray.init(address=address, **quiet)
-        except (RuntimeError, ConnectionError, ValueError, OSError) as error:
-            if isinstance(error, ClusterError):
-                raise
+        except ClusterError:
+            raise
+        except Exception as error:  # a node that does not come up in time is a bare one
             raise ClusterError(f"--ray={address}: {_reason(error)}") from error
         finally:
             if threading.current_thread() is threading.main_thread():

@@ -21,7 +21,7 @@ CONFIG = """\
 behaviors:
   Basic:
     trainer_type: ppo
-    hyperparameters: {batch_size: 32, buffer_size: 128}
+    hyperparameters: {batch_size: 32, buffer_size: 5000}
     network_settings: {hidden_units: 16, num_layers: 1}
     max_steps: %d
     time_horizon: 3
@@ -63,8 +63,10 @@ def test_a_run_over_two_encrypted_players(tmp_path):
     secure = ("--tls-cert", cert, "--tls-key", key, "--token-file=token")
     with serving(tmp_path, ports[0], *secure) as first, serving(tmp_path, ports[1], *secure) as second:
         addresses = [f"localhost:{port}" for port in ports]
-        with learning(tmp_path, "--tls-ca", cert, "--token-file=token", "--attach", *addresses) as run:
-            output, _ = run.communicate(timeout=240)
+        with learning(
+            tmp_path, "--tls-ca", cert, "--token-file=token", "--timeout-wait=200", "--attach", *addresses
+        ) as run:
+            output, _ = run.communicate(timeout=280)
         assert run.returncode == 0, output
         assert (tmp_path / "results/r/Basic.onnx").is_file()
         for player in (first, second):
@@ -79,7 +81,7 @@ def test_a_run_over_two_encrypted_players(tmp_path):
 @pytest.mark.slow
 def test_a_player_that_dies_and_is_started_again_is_attached_again(tmp_path):
     (port,) = free_ports(1)
-    with learning(tmp_path, "--attach", f"127.0.0.1:{port}", "--timeout-wait=60", max_steps=10**7) as run:
+    with learning(tmp_path, "--attach", f"127.0.0.1:{port}", "--timeout-wait=200", max_steps=10**7) as run:
         with serving(tmp_path, port):
             until(lambda: (tmp_path / "results/r/Basic/statistics.csv").exists())
         with serving(tmp_path, port):
@@ -99,16 +101,16 @@ def test_a_relay_lets_a_player_that_calls_be_attached(tmp_path):
     with (
         started(tmp_path, "mlagents.cli.main", *arguments) as relay,
         started(tmp_path, "mlagents.cli.main", "serve", "Basic", "--mlagents-port", str(called)) as player,
-        learning(tmp_path, "--attach", f"127.0.0.1:{listening}") as run,
+        learning(tmp_path, "--timeout-wait=200", "--attach", f"127.0.0.1:{listening}") as run,
     ):
-        output, _ = run.communicate(timeout=240)
+        output, _ = run.communicate(timeout=280)
         assert run.returncode == 0, output
         assert player.wait(30) == 0
         assert relay.wait(30) == 0
 
 
 def until(is_so):
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 280
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -359,6 +359,19 @@ def test_an_address_that_does_not_answer():
         Cluster(RaySettings(address="nonsense"))
 
 
+@pytest.mark.parametrize("error", [Exception("The node timed\nout."), RuntimeError("The node timed out.")])
+def test_what_ray_says_of_a_start_that_fails_is_one_line(monkeypatch, error):
+    """Not the real thing: Ray gives up after 30 s, on machines that are busy only."""
+    ray = pytest.importorskip("ray")
+
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(ClusterError, match=r"^--ray=local: The node timed out\.$"):
+        Cluster(RaySettings(address="local"))
+
+
 def test_without_ray_the_command_to_install_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ClusterError, match=r'pip install "mlagents-jax\[ray\]"'):

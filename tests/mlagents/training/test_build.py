@@ -62,4 +62,4 @@ def test_a_league_knows_the_environments_of_all_samplers_and_all_attached_player
     ]:
         settings = parse_run_settings(text + more)
         settings = settings.model_copy(update={"env_settings": settings.env_settings.model_copy(update={"seed": 1})})
-        assert _league(settings, Checkpoints.open(Layout("none")))._workers == workers
+        assert _league(settings, Checkpoints(Layout("none")))._workers == workers

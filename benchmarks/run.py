@@ -31,6 +31,7 @@ BENCHMARKS = (
     "sac_update",
     "imitation",
     "poca",
+    "self_play",
     "encoders",
     "lstm",
     "device",

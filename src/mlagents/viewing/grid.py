@@ -52,6 +52,7 @@ class GridRecorder:
         import numpy as np  # not above: other commands need the sizes only
 
         self._envs, self._size = envs, size
+        self._tile = WIDTH // size.columns // 2 * 2, HEIGHT // size.rows // 2 * 2
         every = steps_per_picture(envs[0], video)
         self._film = Film(video, every * envs[0].step_seconds, seconds, progress)
         self._waiting: list[deque[NDArray[np.uint8]]] = [deque() for _ in envs]
@@ -67,8 +68,7 @@ class GridRecorder:
 
     def _look(self, number: int) -> None:
         if not self.full:
-            width, height = WIDTH // self._size.columns, HEIGHT // self._size.rows
-            self._waiting[number].append(self._envs[number].picture(width, height))
+            self._waiting[number].append(self._envs[number].picture(*self._tile))
             self._seen[number] += 1
 
     def play(self, rounds: Sequence[Iterator[None]]) -> bool:

@@ -21,7 +21,8 @@ from PIL import Image
 from mlagents_envs.exception import UnityException
 from mlagents_envs.spectating import BOX, CAPSULE, SPHERE
 from mlagents_sim.physics.scene import Scene
-from mlagents_sim.view import Bounds, Pose, View, bounds, bounds_of
+from mlagents_sim.repainting import Bodies, Outlines, Part, part_around
+from mlagents_sim.view import Pose, View
 from mlagents_sim.visual_geoms import VisualGeoms
 
 LIGHT_DIRECTION: Final = (-0.5417, -0.6428, 0.5417)
@@ -53,9 +54,6 @@ class RenderingError(UnityException):
     """A picture cannot be drawn here; the message says what is missing."""
 
 
-Bodies = Scene | VisualGeoms
-
-
 class Renderer:
     """Draws pictures of one size. All renderers of a process must be used by one thread.
 
@@ -68,6 +66,7 @@ class Renderer:
       far_m: nothing farther is drawn.
       background: uint8, broadcastable to [height, width, 3], where there is nothing; None for black.
       shadows: centre, float64 [3], and radius, m, of where the sun casts shadows; None for no shadows.
+      measures_depth: let `draw` say where there is nothing.
 
     Raises:
       RenderingError: there is no OpenGL on this machine.
@@ -84,6 +83,7 @@ class Renderer:
         far_m: float = 1000.0,
         background: NDArray[np.uint8] | None = None,
         shadows: tuple[NDArray[np.float64], float] | None = None,
+        measures_depth: bool = False,
     ) -> None:
         self._gl = _gl_context()
         self._gl.make_current()
@@ -101,33 +101,55 @@ class Renderer:
         self._visual.flags[:] = 0
         self._visual.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows is not None
         self._option, self._unused_camera = mujoco.MjvOption(), mujoco.MjvCamera()
-        self._rect = mujoco.MjrRect(0, 0, width, height)
-        self._pixels: NDArray[np.uint8] = np.empty((height, width, 3), np.uint8)
+        self._whole = Part(0, 0, width, height)
+        self._pixels: NDArray[np.uint8] = np.empty(height * width * 3, np.uint8)
         self._depth: NDArray[np.float32] | None = None
+        if background is not None or measures_depth:
+            self._depth = np.empty(height * width, np.float32)
+        self._background: NDArray[np.uint8] | None = None
         if background is not None:
-            self._depth = np.empty((height, width), np.float32)
-            self._background = np.ascontiguousarray(np.broadcast_to(background, self._pixels.shape)[::-1, ::-1])
+            self._background = np.ascontiguousarray(np.broadcast_to(background, (height, width, 3))[::-1, ::-1])
         self._half_height = near_m * np.tan(np.radians(fov_deg) / 2.0)
         self._near, self._far = near_m, far_m
         self._shadows = shadows
 
     def picture(self, bodies: Bodies, pose: Pose) -> NDArray[np.uint8]:
         """Return what a camera sees now: uint8 [height, width, 3], a view that the next picture overwrites."""
+        pixels, depth = self.draw(bodies, pose)
+        if depth is not None and self._background is not None:
+            np.copyto(pixels, self._background, where=(depth == 1.0)[:, :, np.newaxis])
+        return pixels[::-1, ::-1]
+
+    def draw(
+        self, bodies: Bodies, pose: Pose, part: Part | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+        """Return what a camera sees now as OpenGL has it: turned left to right, the first row at the bottom.
+
+        Args:
+          bodies: to draw.
+          pose: of the camera.
+          part: of the picture; None for all of it.
+
+        Returns: uint8 [height, width, 3] of the part, and, if depth is measured, float32 [height, width], 1 where there
+          is nothing; views that the next picture overwrites.
+        """
+        part = part or self._whole
+        width, height = part.right - part.left, part.top - part.bottom
         self._gl.make_current()
         if isinstance(bodies, Scene):
             self._show_scene(bodies)
         else:
             self._show_solids(bodies)
         self._shine()
-        self._aim(pose)
+        self._aim(pose, part)
+        pixels = self._pixels[: height * width * 3].reshape(height, width, 3)
+        depth = None if self._depth is None else self._depth[: height * width].reshape(height, width)
+        rect = mujoco.MjrRect(0, 0, width, height)
         # Every time: another renderer may have been at work.
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
-        mujoco.mjr_render(self._rect, self._visual, self._context)
-        mujoco.mjr_readPixels(self._pixels, self._depth, self._rect, self._context)
-        if self._depth is not None:
-            nothing = self._depth == 1.0
-            np.copyto(self._pixels, self._background, where=nothing[:, :, np.newaxis])
-        return self._pixels[::-1, ::-1]
+        mujoco.mjr_render(rect, self._visual, self._context)
+        mujoco.mjr_readPixels(pixels, depth, rect, self._context)
+        return pixels, depth
 
     def _show_scene(self, scene: Scene) -> None:
         mujoco.mj_kinematics(scene.model, scene.data)
@@ -160,11 +182,15 @@ class Renderer:
             light.diffuse = (DIFFUSE if is_sun else 0.0,) * 3
             light.specular = (0.0,) * 3
 
-    def _aim(self, pose: Pose) -> None:
+    def _aim(self, pose: Pose, part: Part) -> None:
+        pixel = 2.0 * self._half_height / self._whole.top  # its size on the near plane
+        middle = 0.5 * self._whole.right
         for camera in self._visual.camera:  # the left and the right eye
             camera.pos, camera.forward, camera.up = pose.position, pose.forward, pose.up
-            camera.orthographic, camera.frustum_center, camera.frustum_width = 0, 0.0, 0.0
-            camera.frustum_bottom, camera.frustum_top = -self._half_height, self._half_height
+            camera.orthographic, camera.frustum_width = 0, 0.0
+            camera.frustum_center = pixel * (0.5 * (part.left + part.right) - middle)  # its sides follow from the rest
+            camera.frustum_bottom = pixel * part.bottom - self._half_height
+            camera.frustum_top = pixel * part.top - self._half_height
             camera.frustum_near, camera.frustum_far = self._near, self._far
 
 
@@ -179,6 +205,8 @@ def _mujoco_size(shape: int, half_size: NDArray[np.float64]) -> NDArray[np.float
 
 class Spectator:
     """A camera that stands where it has all bodies in view as they are now, before a sky.
+
+    Only what has moved since the last picture is drawn, with its shadow.
 
     Args:
       bodies: what it will look at.
@@ -196,12 +224,11 @@ class Spectator:
     def __init__(self, bodies: Bodies, view: View | None, width: int, height: int) -> None:
         view = view or View()
         self.size = (width, height)
-        low, high = _bounds_of_scene(bodies) if isinstance(bodies, Scene) else bounds_of(bodies)
+        low, high = Outlines.of(bodies).bounds()
         center, half_size = 0.5 * (low + high), 0.5 * (high - low)
         self._pose = view.place(center, half_size, width / height)
+        self._half_height = float(np.tan(np.radians(view.fov_deg) / 2.0))
         distance = float(np.linalg.norm(self._pose.position - center))
-        fraction = np.linspace(0.0, 1.0, _SUPERSAMPLING * height)[:, np.newaxis, np.newaxis]
-        sky = (1.0 - fraction) * np.array(SKY_TOP) + fraction * np.array(SKY_BOTTOM)
         self._renderer = Renderer(
             bodies,
             _SUPERSAMPLING * width,
@@ -209,20 +236,43 @@ class Spectator:
             fov_deg=view.fov_deg,
             near_m=0.02 * distance,
             far_m=5.0 * distance,
-            background=np.rint(255.0 * sky).astype(np.uint8),
             shadows=(center, float(np.linalg.norm(half_size))),
+            measures_depth=True,
         )
-        self._drawn: tuple[list[NDArray[Any]], NDArray[np.uint8]] | None = None
+        fraction = np.linspace(0.0, 1.0, height)[::-1, np.newaxis, np.newaxis]  # the first row is at the bottom
+        self._sky = np.rint(255.0 * ((1.0 - fraction) * np.array(SKY_TOP) + fraction * np.array(SKY_BOTTOM)))
+        self._drawn: Outlines | None = None
+        self._canvas: NDArray[np.uint8] = np.zeros((height, width, 3), np.uint8)
 
     def picture(self, bodies: Bodies) -> NDArray[np.uint8]:
         """Return what the spectator sees: uint8 [height, width, 3]."""
-        where = _positions(bodies)
-        if self._drawn is not None and all(map(np.array_equal, where, self._drawn[0])):
-            return self._drawn[1].copy()  # nothing has moved
-        fine = np.ascontiguousarray(self._renderer.picture(_a_hair_smaller(bodies), self._pose))
-        picture = np.array(Image.fromarray(fine).reduce(_SUPERSAMPLING))
-        self._drawn = where, picture
-        return picture.copy()
+        outlines = Outlines.of(bodies)
+        part = self._part_to_draw(outlines)
+        if part.left < part.right and part.bottom < part.top:
+            self._draw(bodies, part)
+        self._drawn = outlines
+        return np.ascontiguousarray(self._canvas[::-1, ::-1])
+
+    def _part_to_draw(self, outlines: Outlines) -> Part:
+        width, height = self.size
+        points = None if self._drawn is None else outlines.moved_since(self._drawn, np.array(LIGHT_DIRECTION))
+        found = None if points is None else part_around(points, self._pose, self._half_height, width, height)
+        return found or Part(0, 0, width, height)
+
+    def _draw(self, bodies: Bodies, part: Part) -> None:
+        """Draw a part of the picture finely, and put its average on the canvas, the sky where there is nothing."""
+        pixels, depth = self._renderer.draw(
+            _a_hair_smaller(bodies), self._pose, Part(*(_SUPERSAMPLING * edge for edge in part))
+        )
+        assert depth is not None  # it is measured
+        picture = np.asarray(Image.fromarray(pixels).reduce(_SUPERSAMPLING))
+        nothing = np.where(depth == 1.0, np.uint8(255), np.uint8(0))
+        share = np.asarray(Image.fromarray(nothing).reduce(_SUPERSAMPLING))
+        rows, columns = slice(part.bottom, part.top), slice(part.left, part.right)
+        if share.any():
+            sky = (share[:, :, np.newaxis] * (self._sky[rows] / 255.0).astype(np.float32) + 0.5).astype(np.uint8)
+            picture = picture + sky  # black where there is nothing
+        self._canvas[rows, columns] = picture
 
 
 def _a_hair_smaller(bodies: Bodies) -> Bodies:
@@ -232,26 +282,6 @@ def _a_hair_smaller(bodies: Bodies) -> Bodies:
     in front: of two faces in one plane each pixel shows either, by chance.
     """
     return bodies if isinstance(bodies, Scene) else bodies._replace(half_size=(1.0 - _HAIR) * bodies.half_size)
-
-
-def _positions(bodies: Bodies) -> list[NDArray[Any]]:
-    """Return copies of all that a picture depends on."""
-    if isinstance(bodies, Scene):
-        model, data = bodies.model, bodies.data
-        mujoco.mj_kinematics(model, data)
-        seen = (data.geom_xpos, data.geom_xmat, model.geom_size, model.geom_rgba, model.mat_rgba)
-        return [np.array(array) for array in seen]
-    return [np.array(column) for column in bodies]
-
-
-def _bounds_of_scene(scene: Scene) -> Bounds:
-    model, data = scene.model, scene.data
-    mujoco.mj_kinematics(model, data)
-    rotation = data.geom_xmat.reshape(-1, 3, 3)
-    center = data.geom_xpos + np.einsum("gij,gj->gi", rotation, model.geom_aabb[:, :3])
-    has_end = model.geom_type != mujoco.mjtGeom.mjGEOM_PLANE.value
-    seen = has_end & (model.geom_rgba[:, 3] > 0.0)
-    return bounds(center[seen], rotation[seen], model.geom_aabb[seen, 3:])
 
 
 _contexts: dict[int, Any] = {}

@@ -200,3 +200,86 @@ def test_what_drivers_say_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "_context_class", lambda: fail)
     with pytest.raises(RenderingError, match=r"does not start here \(RuntimeError: no devices\)"):
         rendering._gl_context.__wrapped__()  # whatever there may be already
+
+
+def shown_in_parts(monkeypatch, spectator, moments) -> list[int]:
+    """Draw one moment after the other, hold the last picture against one drawn at once, return how much was drawn."""
+    parts, draw = [], Spectator._draw
+    monkeypatch.setattr(Spectator, "_draw", lambda self, bodies, part: parts.append(part) or draw(self, bodies, part))
+    for bodies in moments:
+        picture = spectator.picture(bodies).astype(int)
+    areas = [(part.right - part.left) * (part.top - part.bottom) for part in parts]
+    spectator._drawn = None
+    differs = np.abs(picture - spectator.picture(bodies)).max(axis=2)
+    assert (differs > 16).mean() < 0.002  # edges may be rounded otherwise
+    assert differs.mean() < 0.2
+    return areas
+
+
+def add_a_loose_box(spec, prefix, origin) -> None:
+    """A floor of 12 m and a red box of 1 m on it."""
+    kinds = mujoco.mjtGeom
+    spec.worldbody.add_geom(type=kinds.mjGEOM_BOX, size=[6, 0.1, 6], pos=(0, -0.1, 0))
+    body = spec.worldbody.add_body(pos=(0, 0.5, 0))
+    body.add_freejoint()
+    body.add_geom(type=kinds.mjGEOM_BOX, size=[0.5, 0.5, 0.5], rgba=(1, 0, 0, 1))
+
+
+def test_only_what_moves_of_a_scene_is_drawn(opengl, monkeypatch) -> None:
+    scene = Scene(compose(add_a_loose_box, np.zeros((1, 3)), substeps=1))
+
+    def moments():
+        for _ in range(5):
+            yield scene
+            scene.data.qpos[:3] += (0.3, 0.1, -0.2)
+        yield scene
+        yield scene  # nothing has moved
+
+    areas = shown_in_parts(monkeypatch, Spectator(scene, None, 160, 120), moments())
+    assert areas[0] == 160 * 120
+    assert len(areas) == 6
+    assert max(areas[1:]) < 0.15 * 160 * 120
+
+
+def test_only_what_moves_of_solids_is_drawn(opengl, monkeypatch) -> None:
+    """Of five boxes on a floor one slides and turns, then one appears elsewhere, then one is put away."""
+    floor = visual_geoms.make_boxes([(0.0, -0.1, 0.0)], (8.0, 0.1, 8.0), visual_geoms.FLOOR_GREY)
+    places = np.array([(-6.0, 0.5, 2.0), (-3.0, 0.5, -4.0), (0.0, 0.5, 0.0), (3.0, 0.5, 5.0), (6.0, 0.5, -2.0)])
+    yaw = np.zeros(5)
+
+    def moments():
+        for _ in range(4):
+            yield visual_geoms.join(
+                floor, visual_geoms.make_boxes(places, 0.5, visual_geoms.RED, visual_geoms.yaw_rotations(yaw))
+            )
+            places[2] += (0.2, 0.0, 0.1)
+            yaw[2] += 0.3
+        for moved in ((5.0, 0.5, 5.0), (0.0, -1000.0, 0.0)):
+            places[0] = moved
+            yield visual_geoms.join(
+                floor, visual_geoms.make_boxes(places, 0.5, visual_geoms.RED, visual_geoms.yaw_rotations(yaw))
+            )
+
+    bodies = visual_geoms.join(floor, visual_geoms.make_boxes(places, 0.5, visual_geoms.RED))
+    areas = shown_in_parts(monkeypatch, Spectator(bodies, None, 160, 120), moments())
+    assert areas[0] == 160 * 120
+    assert max(areas[1:4]) < 0.1 * 160 * 120  # a box of 1 m and its shadow in a field of 16 m
+    assert areas[5] < 0.1 * 160 * 120
+
+
+def test_a_shadow_moves_with_its_body(opengl) -> None:
+    """A ball above a floor rises: what is drawn anew holds both shadows, and the floor stays as bright elsewhere."""
+    floor = visual_geoms.make_boxes([(0.0, 0.0, 0.0)], (6.0, 0.1, 6.0), visual_geoms.WHITE)
+    pictures = []
+    spectator = None
+    for height in (0.7, 3.0):
+        ball = visual_geoms.make_spheres([(0.0, height, 0.0)], (0.5,), (1.0, 0.0, 0.0))
+        bodies = visual_geoms.join(floor, ball)
+        spectator = spectator or Spectator(bodies, View(pitch_deg=60.0, yaw_deg=0.0), 160, 120)
+        pictures.append(spectator.picture(bodies))
+    fresh = spectator
+    fresh._drawn = None
+    np.testing.assert_allclose(pictures[1].astype(int), fresh.picture(bodies).astype(int), atol=40)
+    dark = [(picture.sum(axis=2) < 450) & (picture[..., 0] < picture[..., 1] + 40) for picture in pictures]
+    assert dark[0].sum() > 20  # the first shadow
+    assert (dark[1] & dark[0]).sum() < 0.2 * dark[0].sum()  # is gone from there

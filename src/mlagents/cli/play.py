@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from mlagents.cli.model_files import model_files
 from mlagents.cli.table import print_table
 from mlagents.cli.values import find_environment, whole_number
 from mlagents.errors import UsageError
+from mlagents.viewing.grid import GridRecorder, GridSize
 from mlagents.viewing.players import heuristic_players, keyboard_playable, recorded
 from mlagents.viewing.recording import SECONDS, VIDEO_SUFFIXES, Recorder, Watchable, file_of_type
 from mlagents.viewing.seat import Quit
@@ -107,11 +109,26 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
         help=f"length of the video, which also ends the play unless --episodes is given (default: {SECONDS:g})",
     )
     parser.add_argument(
+        "--grid",
+        type=_grid_size,
+        metavar="CxR",
+        help="show C x R plays at once, C beside and R below each other, 1 to 8 each; every one has a seed, and plays"
+        " --episodes, of its own",
+    )
+    parser.add_argument(
         "--screenshot",
         type=file_of_type(".png"),
         metavar="FILE",
         help="save a picture of the play after one second as .png",
     )
+
+
+def _grid_size(text: str) -> GridSize:
+    """Return, for argparse, the columns and rows of `2x3`."""
+    found = re.fullmatch(r"([1-8])[xX]([1-8])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected columns x rows, 1 to 8 each, like 2x2; got {text!r}")
+    return GridSize(int(found[1]), int(found[2]))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -124,6 +141,8 @@ def run(arguments: argparse.Namespace) -> int:
     entry = find_environment(arguments.environment)
     if arguments.against is not None:
         return _play_against(entry, arguments)
+    if arguments.grid is not None:
+        return _play_grid(entry, arguments)
     from mlagents.inference import Evaluation
     from mlagents_envs.registry.foreign_entry import is_foreign
 
@@ -200,22 +219,61 @@ def _recording(env: BaseEnv, entry: BaseRegistryEntry, arguments: argparse.Names
     if video is None and screenshot is None:
         yield lambda: False
         return
+    seconds = float(arguments.seconds or SECONDS)
+    recorder = Recorder(_watchable(env, entry), video, screenshot, seconds, _progress(seconds))
+    try:
+        yield lambda: recorder.full
+    finally:
+        recorder.close()
+
+
+def _watchable(env: BaseEnv, entry: BaseRegistryEntry) -> Watchable:
     if not isinstance(env, Watchable):
         raise UsageError(
             f"{entry.identifier} runs outside of this toolkit, which cannot see it; look at its own window"
         )
-    seconds = float(arguments.seconds or SECONDS)
+    return env
+
+
+def _progress(seconds: float) -> Callable[[int], None]:
+    """Return what says how much of the video is recorded: at every second on a terminal, else at every fifth."""
 
     def progress(recorded: int) -> None:
         end = "\r" if sys.stderr.isatty() and recorded < seconds else "\n"
         if end == "\r" or recorded % 5 == 0 or recorded >= seconds:
             print(f"recorded {recorded} of at most {seconds:g} s", end=end, file=sys.stderr, flush=True)
 
-    recorder = Recorder(env, video, screenshot, seconds, progress)
-    try:
-        yield lambda: recorder.full
-    finally:
-        recorder.close()
+    return progress
+
+
+def _play_grid(entry: BaseRegistryEntry, arguments: argparse.Namespace) -> int:
+    """Play several environments at once for a video of all of them."""
+    if arguments.heuristic or arguments.record or arguments.screenshot or not arguments.video:
+        raise UsageError("--grid goes with --video, and with --model only")
+    from mlagents.inference import Evaluation, joint_result
+    from mlagents_envs.registry.foreign_entry import is_foreign
+
+    mode = {"render_mode": "rgb_array"} if is_foreign(entry.identifier) else {}
+    with ExitStack() as stack:
+        envs = []
+        for number in range(arguments.grid.count):
+            envs.append(entry.make(seed=arguments.seed + number, num_areas=arguments.num_areas or 1, **mode))
+            stack.callback(envs[-1].close)
+        watched = [_watchable(env, entry) for env in envs]
+        seconds, episodes = float(arguments.seconds or SECONDS), arguments.episodes or (100 if arguments.seconds else 1)
+        evaluations = []
+        for number, env in enumerate(envs):
+            models, seed = _models(env, entry, arguments.model), arguments.seed + number
+            evaluations.append(Evaluation(env, models, episodes, deterministic=arguments.deterministic, seed=seed))
+        recorder = GridRecorder(watched, arguments.grid, arguments.video, seconds, _progress(seconds))
+        stack.callback(recorder.close)
+        interrupted = cut = False
+        try:
+            cut = not recorder.play([evaluation.steps() for evaluation in evaluations])
+        except KeyboardInterrupt:
+            interrupted = True
+    _report(joint_result(evaluations, unfinished=cut), entry, arguments, interrupted)
+    return INTERRUPTED if interrupted else 0
 
 
 def _models(env: BaseEnv, entry: BaseRegistryEntry, wanted: str | None) -> dict[str, Model]:

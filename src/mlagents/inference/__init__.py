@@ -2,7 +2,7 @@
 
 from mlagents.inference.barracuda_model import BarracudaModel
 from mlagents.inference.errors import ModelError, ModelMismatch
-from mlagents.inference.evaluate import BehaviorResult, Evaluation, EvaluationResult, evaluate
+from mlagents.inference.evaluate import BehaviorResult, Evaluation, EvaluationResult, evaluate, joint_result
 from mlagents.inference.heuristic_policy import HeuristicPolicy
 from mlagents.inference.load import SUFFIXES, load_model
 from mlagents.inference.model import Model, OnnxModel
@@ -21,5 +21,6 @@ __all__ = [
     "OnnxModel",
     "RandomPolicy",
     "evaluate",
+    "joint_result",
     "load_model",
 ]

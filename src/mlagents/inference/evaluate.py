@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,17 +81,24 @@ class Evaluation:
           ModelError: a behavior has agents, but no model.
           UnityEnvironmentException: a reward is NaN or infinite.
         """
+        return all(not stop() for _ in self.steps())
+
+    def steps(self) -> Iterator[None]:
+        """Play as `run` does, and stop for a moment before every step of the environment.
+
+        Raises:
+          ModelError, UnityEnvironmentException: see `run`.
+        """
         self._env.reset()
         while True:
             behaviors = list(self._env.behavior_specs)
             for behavior in behaviors:
                 self._count(behavior)
             if self._tallies and all(tally.complete for tally in self._tallies.values()):
-                return True  # before anybody decides: a person is not asked in vain
+                return  # before anybody decides: a person is not asked in vain
             for behavior in behaviors:
                 self._decide(behavior)
-            if stop():
-                return False
+            yield
             self._env.step()
 
     def result(self, unfinished: bool = False) -> EvaluationResult:
@@ -100,7 +107,11 @@ class Evaluation:
         After a `run` that was stopped, short episodes are over-represented, unless the unfinished ones count too, with
         what they have earned so far.
         """
-        return {behavior: tally.result(unfinished) for behavior, tally in self._tallies.items()}
+        return joint_result([self], unfinished)
+
+    def counted(self, unfinished: bool) -> dict[str, list[_Episode]]:
+        """Return the episodes of each behavior that count."""
+        return {behavior: tally.counted(unfinished) for behavior, tally in self._tallies.items()}
 
     def _count(self, behavior: str) -> None:
         decision_steps, terminal_steps = self._env.get_steps(behavior)
@@ -129,6 +140,15 @@ def evaluate(
     evaluation = Evaluation(env, models, episodes, deterministic=deterministic, seed=seed)
     evaluation.run()
     return evaluation.result()
+
+
+def joint_result(evaluations: Sequence[Evaluation], unfinished: bool = False) -> EvaluationResult:
+    """Return the averages of several evaluations of the same behaviors together; see `Evaluation.result`."""
+    episodes: dict[str, list[_Episode]] = {}
+    for evaluation in evaluations:
+        for behavior, counted in evaluation.counted(unfinished).items():
+            episodes.setdefault(behavior, []).extend(counted)
+    return {behavior: _averages(counted) for behavior, counted in episodes.items()}
 
 
 @dataclass
@@ -176,19 +196,22 @@ class _Tally:
             episode.group_reward += group_reward
             episode.decisions += 1
 
-    def result(self, unfinished: bool) -> BehaviorResult:
+    def counted(self, unfinished: bool) -> list[_Episode]:
         told = [e for e in self._ended if not e.outlived] or self._ended
-        counted = told + [e for e in self._running.values() if e.counts and unfinished]
-        if not counted:
-            return BehaviorResult(np.nan, np.nan, 0, np.nan, np.nan)
-        own, group, decisions = np.array([(e.reward, e.group_reward, e.decisions) for e in counted]).T
-        returns = own + group
-        mean, std, length = float(returns.mean()), float(returns.std()), float(decisions.mean())
-        return BehaviorResult(mean, std, len(counted), length, float(group.mean()))
+        return told + [e for e in self._running.values() if e.counts and unfinished]
 
     def _begin(self, group: int) -> _Episode:
         self._begun += 1
         return _Episode(self._begun <= self._episodes, group)
+
+
+def _averages(episodes: Sequence[_Episode]) -> BehaviorResult:
+    if not episodes:
+        return BehaviorResult(np.nan, np.nan, 0, np.nan, np.nan)
+    own, group, decisions = np.array([(e.reward, e.group_reward, e.decisions) for e in episodes]).T
+    returns = own + group
+    mean, std, length = float(returns.mean()), float(returns.std()), float(decisions.mean())
+    return BehaviorResult(mean, std, len(episodes), length, float(group.mean()))
 
 
 def _check_finite(behavior: str, steps: DecisionSteps | TerminalSteps) -> None:

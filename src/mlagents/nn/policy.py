@@ -19,6 +19,10 @@ from mlagents.nn.layers import Dense, scaled_normal_dense
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs, Observations
 
+HYBRID_LOG_STD = 0.7
+"""Where the Gaussians beside discrete branches begin. The first discrete actions are drawn evenly, continuous ones with
+a deviation of 1 reach a third of their range: they would settle on a side before they have seen the other one."""
+
 
 class ActionDistribution(NamedTuple):
     """What the policy would do in each row.
@@ -62,8 +66,8 @@ class ActionHead(eqx.Module):
 
     Attributes:
       mean: dense layer to the Gaussian means.
-      log_std: of the Gaussians: float32 [continuous], a free parameter, initially 0; or, when squashed, a dense layer,
-        whose output is kept in `LOG_STD_RANGE`.
+      log_std: of the Gaussians: float32 [continuous], a free parameter, initially 0, or `HYBRID_LOG_STD` if there are
+        branches, too; or, when squashed, a dense layer, whose output is kept in `LOG_STD_RANGE`.
       logits: one dense layer per discrete branch.
       squashed: the environment gets tanh of a continuous action (as SAC needs it); otherwise the clipped action.
     """
@@ -85,7 +89,7 @@ class ActionHead(eqx.Module):
         if squashed:
             self.log_std = scaled_normal_dense(rng, inputs, continuous_size, scale=0.2)
         else:
-            self.log_std = np.zeros(continuous_size, np.float32)
+            self.log_std = np.full(continuous_size, HYBRID_LOG_STD if branches else 0.0, np.float32)
         self.logits = tuple(scaled_normal_dense(rng, inputs, size, scale=0.1) for size in branches)
         self.squashed = squashed
 

@@ -185,6 +185,7 @@ def refuse_oversized(settings: RunSettings, name: str, spec: BehaviorSpec) -> No
       SettingsError: naming every key that asks for too much.
     """
     section = _section_of(settings, name)
-    needs = needs_with(settings.behavior(name), spec, settings.workers)
+    workers = settings.env_settings.num_envs if settings.ray_settings.address is None else 1
+    needs = needs_with(settings.behavior(name), spec, workers)
     if lacking := [fault for path, needed, why in needs for fault in lacks_memory(path, needed, why)]:
         raise SettingsError(*_faults(settings, section, lacking))

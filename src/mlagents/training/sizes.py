@@ -12,11 +12,10 @@ from mlagents.settings.source.faults import KeyPath
 from mlagents_envs.base_env import BehaviorSpec
 
 _FLOAT = 4
-_ROWS_PER_DECISION = 2
-"""Of buffers: each segment has a closing row, and there may be segments of a single decision."""
+_ROWS_PER_DECISION = {"ppo": 1, "poca": 1, "sac": 2}
+"""Of the buffers of those trainers that have one: SAC writes a ring with room for segments of a single decision."""
 _GATHERING = ("ppo", "poca")
 """Trainers whose buffer has room for a whole time_horizon of every agent besides buffer_size."""
-_BUFFERING = (*_GATHERING, "sac")
 
 
 def needs_with(behavior: BehaviorSettings, spec: BehaviorSpec, workers: int) -> Iterator[tuple[KeyPath, int, str]]:
@@ -25,15 +24,15 @@ def needs_with(behavior: BehaviorSettings, spec: BehaviorSpec, workers: int) -> 
     Args:
       behavior: settings.
       spec: observations and actions.
-      workers: environments; each is taken to have one agent.
+      workers: environments on this machine; each is taken to have one agent.
     """
     memory, hyperparameters = behavior.network_settings.memory, behavior.hyperparameters
     row = row_bytes(spec, 0 if memory is None else memory.memory_size)
     each = f"{row:,} bytes for each experience of this behavior"
-    if behavior.trainer_type in _BUFFERING:
-        yield ("hyperparameters", "buffer_size"), _ROWS_PER_DECISION * hyperparameters.buffer_size * row, each
+    if rows := _ROWS_PER_DECISION.get(behavior.trainer_type):
+        yield ("hyperparameters", "buffer_size"), rows * hyperparameters.buffer_size * row, each
     held = workers * (behavior.time_horizon + 1)
-    gathered = _ROWS_PER_DECISION * workers * behavior.time_horizon if behavior.trainer_type in _GATHERING else 0
+    gathered = workers * behavior.time_horizon if behavior.trainer_type in _GATHERING else 0
     yield ("time_horizon",), (held + gathered) * row, each
     inputs, outputs = _network_ends(behavior, spec)
     width = inputs + outputs

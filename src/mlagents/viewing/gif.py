@@ -51,9 +51,13 @@ class Gif:
         if self._last is None:
             self._file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0) + _FOR_EVER)
             return 0, 0, width, height
-        differs = (picture != self._last).any(axis=2)
-        rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
-        return None if not len(rows) else (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        differs = picture != self._last
+        rows = np.flatnonzero(differs.reshape(height, -1).any(axis=1))
+        if not len(rows):
+            return None
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+        columns = np.flatnonzero(differs[top:bottom].any(axis=0).any(axis=1))
+        return int(columns[0]), top, int(columns[-1]) + 1, bottom
 
     def _flush(self) -> None:
         """Write the picture that waits, now that it is known how long it is shown."""

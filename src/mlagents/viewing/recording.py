@@ -48,6 +48,48 @@ class Video(Protocol):
         """Write what is left."""
 
 
+class Film:
+    """A video of a certain length.
+
+    Args:
+      path: .mp4 or .gif file to write.
+      seconds_per_picture: how long each is shown.
+      seconds: length; what comes after it is left out.
+      progress: told how many seconds are there, at each of them.
+
+    Raises:
+      UsageError: an .mp4 file is wanted, and what writes it is not installed.
+    """
+
+    def __init__(self, path: Path, seconds_per_picture: float, seconds: float, progress: Callable[[int], None]) -> None:
+        self._video = open_video(path, seconds_per_picture)
+        self._seconds_per_picture, self._seconds, self._progress = seconds_per_picture, seconds, progress
+        self._pictures = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it is as long as it was to be."""
+        return self._shown_s >= self._seconds
+
+    @property
+    def _shown_s(self) -> float:
+        return self._pictures * self._seconds_per_picture
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """Add the next picture, uint8 [height, width, 3]."""
+        if self.full:
+            return
+        before = int(self._shown_s)
+        self._video.add(picture)
+        self._pictures += 1
+        if int(self._shown_s) > before:
+            self._progress(int(self._shown_s))
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._video.close()
+
+
 class Recorder:
     """Watches an environment, from its next reset on.
 
@@ -70,11 +112,10 @@ class Recorder:
         seconds: float = SECONDS,
         progress: Callable[[int], None] = lambda seconds: None,
     ) -> None:
-        self._env, self._seconds, self._progress = env, seconds, progress
-        rate = PICTURES_PER_SECOND[".mp4" if video is None else video.suffix.lower()]
-        every = max(1, round(1.0 / (rate * env.step_seconds)))
+        self._env = env
+        every = steps_per_picture(env, video)
         self._seconds_per_picture = every * env.step_seconds
-        self._video = None if video is None else open_video(video, self._seconds_per_picture)
+        self._film = None if video is None else Film(video, self._seconds_per_picture, seconds, progress)
         self._screenshot = screenshot
         self._pictures = 0
         self._newest: NDArray[np.uint8] | None = None
@@ -83,29 +124,23 @@ class Recorder:
     @property
     def full(self) -> bool:
         """Whether the video is as long as it was to be."""
-        return self._video is not None and self._recorded_s >= self._seconds
-
-    @property
-    def _recorded_s(self) -> float:
-        return self._pictures * self._seconds_per_picture
+        return self._film is not None and self._film.full
 
     def _look(self) -> None:
-        before_s = self._recorded_s
-        if before_s >= self._seconds or (self._video is None and before_s > SCREENSHOT_AFTER_S):
+        shown_s = self._pictures * self._seconds_per_picture
+        if self.full or (self._film is None and shown_s > SCREENSHOT_AFTER_S):
             return
         picture = self._env.picture(WIDTH, HEIGHT)
-        if self._video is not None:
-            self._video.add(picture)
-        if before_s <= SCREENSHOT_AFTER_S:
+        if self._film is not None:
+            self._film.add(picture)
+        if shown_s <= SCREENSHOT_AFTER_S:
             self._newest = picture
         self._pictures += 1
-        if self._video is not None and int(self._recorded_s) > int(before_s):
-            self._progress(int(self._recorded_s))
 
     def close(self) -> None:
         """Write the files."""
-        if self._video is not None:
-            self._video.close()
+        if self._film is not None:
+            self._film.close()
         if self._screenshot is not None and self._newest is not None:
             _image(self._newest).save(self._screenshot, optimize=True)
 
@@ -132,6 +167,12 @@ class Mp4:
     def close(self) -> None:
         """Finish the file."""
         self._writer.close()
+
+
+def steps_per_picture(env: Watchable, video: Path | None) -> int:
+    """Return after how many physics steps the next picture is due; for a screenshot, as for an .mp4."""
+    rate = PICTURES_PER_SECOND[".mp4" if video is None else video.suffix.lower()]
+    return max(1, round(1.0 / (rate * env.step_seconds)))
 
 
 def file_of_type(*suffixes: str) -> Callable[[str], Path]:

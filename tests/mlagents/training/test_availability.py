@@ -193,9 +193,9 @@ def test_a_replay_buffer_of_images_is_refused_before_it_is_allocated(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("trainer", "workers", "needed"), [("sac", 1, 101), ("sac", 4, 404), ("ppo", 1, 301), ("ppo", 4, 4 * 301)]
+    ("trainer", "workers", "needed"), [("sac", 1, 101), ("sac", 4, 404), ("ppo", 1, 201), ("ppo", 4, 804)]
 )
-def test_the_grid_has_a_horizon_for_every_worker_and_the_buffer_twice_that(trainer, workers, needed):
+def test_the_grid_has_a_horizon_for_every_worker_and_ppos_buffer_another(trainer, workers, needed):
     text = PIXELS.replace("sac", trainer)
     (section,) = parse_run_settings(text, "run.yaml").behaviors.values()
     assert ("time_horizon",) in [

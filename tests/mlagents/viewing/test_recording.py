@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 
 from mlagents.cli.main import main
 from mlagents.viewing.gif import Gif
+from mlagents.viewing.grid import GridRecorder, GridSize
 from mlagents.viewing.recording import Recorder
 
 
@@ -159,3 +160,83 @@ def test_gymnasium_draws_itself(tmp_path, capsys) -> None:
     with Image.open(path) as image:
         assert image.size == (640, 480)
         assert len(image.convert("RGB").getcolors(1 << 20)) > 3
+
+
+class Counting:
+    """Shows how many pictures it was asked for, times its own factor; ends after so many steps."""
+
+    step_seconds = 0.25
+
+    def __init__(self, factor, steps):
+        self.factor, self.steps, self.shown = factor, steps, 0
+
+    def picture(self, width, height):
+        self.shown += 1
+        return np.full((height, width, 3), self.factor * self.shown, np.uint8)
+
+    def watch(self, watcher, every):
+        assert every == 1
+        self.watcher = watcher
+
+    def play(self):
+        for _ in range(self.steps):
+            self.watcher()
+            yield
+
+
+def test_a_grid_joins_what_is_seen_at_the_same_time(tmp_path) -> None:
+    """Two columns, two rows; the second environment ends after two pictures, the last of which stays."""
+    envs = [Counting(10, 4), Counting(20, 2), Counting(30, 4), Counting(40, 4)]
+    recorder = GridRecorder(envs, GridSize(2, 2), tmp_path / "play.gif", 60.0, lambda seconds: None)
+    assert recorder.play([env.play() for env in envs])
+    recorder.close()
+    with Image.open(tmp_path / "play.gif") as image:
+        assert (image.size, image.n_frames) == ((640, 480), 4)
+        seen = []
+        for frame in range(4):
+            image.seek(frame)
+            picture = image.convert("RGB")
+            seen.append([picture.getpixel((x, y))[0] for y in (100, 300) for x in (100, 500)])
+    expected = [[10, 20, 30, 40], [20, 40, 60, 80], [30, 40, 90, 120], [40, 40, 120, 160]]
+    np.testing.assert_allclose(seen, expected, atol=6)  # a .gif joins colours that are alike
+
+
+def test_a_grid_ends_when_the_video_is_full(tmp_path) -> None:
+    told = []
+    envs = [Counting(1, 100), Counting(2, 100), Counting(3, 100)]
+    recorder = GridRecorder(envs, GridSize(3, 1), tmp_path / "play.gif", 2.0, told.append)
+    assert not recorder.play([env.play() for env in envs])
+    recorder.close()
+    assert told == [1, 2]
+    assert [env.shown for env in envs] == [8, 8, 8]
+
+
+def test_several_episodes_side_by_side(tmp_path, capsys) -> None:
+    """Every one has its own seed, counts, and is seen in its quarter."""
+    path = tmp_path / "play.gif"
+    assert play("Basic", "--video", str(path), "--grid", "2x2", "--json", "--seed", "5") == 0
+    (result,) = json.loads(capsys.readouterr().out)["behaviors"].values()
+    assert result["episodes"] == 4
+    with Image.open(path) as image:
+        image.seek(image.n_frames - 1)
+        last = np.asarray(image.convert("RGB"))
+    quarters = [last[y : y + 240, x : x + 320] for y in (0, 240) for x in (0, 320)]
+    assert all(len(np.unique(quarter.reshape(-1, 3), axis=0)) > 3 for quarter in quarters)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--grid", "9x1", "--video", "x.gif"], "expected columns x rows, 1 to 8 each, like 2x2; got '9x1'"),
+        (["--grid", "2", "--video", "x.gif"], "expected columns x rows, 1 to 8 each, like 2x2; got '2'"),
+    ],
+)
+def test_a_grid_has_columns_and_rows(capsys, arguments, message) -> None:
+    with pytest.raises(SystemExit):
+        play("Basic", *arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_grid_is_for_videos(capsys) -> None:
+    assert play("Basic", "--grid", "2x2") == 2
+    assert "--grid goes with --video, and with --model only" in capsys.readouterr().err

@@ -138,6 +138,7 @@ EXAMPLES = (
     "GridWorld",
     "Hallway",
     "PushBlock",
+    "Sorter",
     "StrikersVsGoalie",
     "Tennis",
     "Visual3DBall",

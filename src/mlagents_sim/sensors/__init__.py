@@ -1,5 +1,6 @@
 """What agents perceive: a frame per decision becomes an observation."""
 
+from mlagents_sim.sensors.buffer import BufferSensor
 from mlagents_sim.sensors.camera import CameraSensor
 from mlagents_sim.sensors.grid import GridSensor
 from mlagents_sim.sensors.image import ImageSensor
@@ -9,6 +10,7 @@ from mlagents_sim.sensors.stacking import StackingSensor
 from mlagents_sim.sensors.tagged_shapes import TaggedGeoms, TaggedShape
 
 __all__ = [
+    "BufferSensor",
     "CameraSensor",
     "GridSensor",
     "ImageSensor",

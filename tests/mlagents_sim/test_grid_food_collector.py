@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -71,11 +72,11 @@ def test_the_grid_shows_what_is_near() -> None:
     world = make_world()
     boxes, food, lasers = world.areas.boxes, world.areas.food, world.areas.lasers
     assert not any(seen(world).values())
-    food.position[0, 0], food.position[0, PIECES] = (5.5, 1.25, 10.5), (-3.5, 1.25, -0.5)
+    food.position[0, 0], food.position[0, PIECES] = (5.25, 1.25, 10.5), (-3.75, 1.25, -0.5)
     boxes.position[0, 1] = (0.5, 1.0, 6.5)
     cells = seen(world)
-    assert cells["food"] == {(5 + x, 10 + z) for x in (-1, 0, 1) for z in (-1, 0, 1) if not x or not z}
-    assert cells["badFood"] == {(-4 + x, -1 + z) for x in (-1, 0, 1) for z in (-1, 0, 1) if not x or not z}
+    assert cells["food"] == set(itertools.product((4, 5), (9, 10, 11)))
+    assert cells["badFood"] == set(itertools.product((-5, -4), (-2, -1, 0)))
     assert cells["agent"] == {(0, 6)}
     lasers.frozen_steps[0, 1] = 3
     assert seen(world)["frozenAgent"] == {(0, 6)}

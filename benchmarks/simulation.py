@@ -30,6 +30,8 @@ COMPARED_AREAS = 12
 RANDOMLY_PLAYED = {
     "Bouncer": 10_000,
     "FoodCollector": 30_000,
+    "GridFoodCollector": 10_000,
+    "Sorter": 10_000,
     "Basic": 500_000,
     "GridWorld": 20_000,
     "PushBlock": 10_000,

@@ -107,8 +107,12 @@ def test_a_ball_rolls_where_the_key_says(key, axis, sign):
 
 
 def test_turn_based():
-    turns = {name for name in (*EXAMPLES, "3DBall") if default_registry[name].make(num_areas=1).turn_based}
-    assert turns == {"Basic", "GridWorld"}
+    turns = {
+        name
+        for name in (*EXAMPLES, "3DBall", "Match3", "Match3Visual", "Sorter")
+        if default_registry[name].make(num_areas=1).turn_based
+    }
+    assert turns == {"Basic", "GridWorld", "Match3", "Match3Visual"}
 
 
 def test_two_people_play_tennis():

@@ -152,6 +152,7 @@ EXAMPLES = (
     "Hallway",
     "PushBlock",
     "PushBlockCollab",
+    "Sorter",
     "StrikersVsGoalie",
     "Tennis",
     "Visual3DBall",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.boxes import Boxes, make_boxes, set_mover
 from mlagents_sim.physics.ray_casts import RayOrigins, Shapes, cast
 from mlagents_sim.row_index import RowIndex
-from mlagents_sim.sensors import RaySensor, VectorSensor
+from mlagents_sim.sensors import RaySensor, Sensor, VectorSensor
 from mlagents_sim.view import View
 from mlagents_sim.visual_geoms import (
     AGENT_BLUE,
@@ -185,8 +185,58 @@ def _make_shapes(boxes: Boxes) -> Shapes:
 # Agents
 
 
-class FoodCollectorAgents(AgentBatch):
-    """The cubes, five in each area. They see what is around them by rays, and feel how fast they are.
+class FoodAgents(AgentBatch):
+    """The cubes, five in each area. A subclass says what they see and how they are steered.
+
+    Args:
+      behavior: fully qualified name.
+      areas: where they are.
+      parameters: `PARAMETERS`, read at every reset.
+      sensors: in the order of their names.
+      action_spec: what `food_motion.act` understands.
+    """
+
+    def __init__(
+        self,
+        behavior: str,
+        areas: Areas,
+        parameters: EnvironmentParameters,
+        sensors: Sequence[Sensor],
+        action_spec: ActionSpec,
+    ) -> None:
+        super().__init__(behavior, len(areas.origins.area), sensors, action_spec, MAX_STEP)
+        self._areas = areas
+        self._parameters = parameters
+        self._scale = np.ones(1)
+        self._state_arrays: dict[str, NDArray[Any]] = {
+            **areas.boxes._asdict(),
+            **{f"food_{name}": array for name, array in areas.food._asdict().items()},
+            **areas.lasers._asdict(),
+            "agent_scale": self._scale,
+        }
+
+    def reset(self, rows: NDArray[np.intp]) -> None:
+        """Drop the agents somewhere. Food stays as it is."""
+        self._scale[:] = self._parameters.read("agent_scale", 1)
+        self._areas.place_agents(rows, float(self._scale[0]))
+
+    def look(self) -> None:
+        """Bring what is seen, and from where, up to date."""
+        areas = self._areas
+        look(areas.boxes, areas.food, areas.lasers, areas.shapes, areas.origins)
+
+    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return the agents, food, who shoots and who is frozen."""
+        return self._state_arrays
+
+    def act(self) -> None:
+        """Run, turn, shoot."""
+        areas = self._areas
+        act(areas.boxes, areas.food, areas.lasers, areas.shapes, self.arrays)
+
+
+class FoodCollectorAgents(FoodAgents):
+    """The cubes of 2020. They see what is around them by rays, feel how fast they are, and choose.
 
     Args:
       areas: where they are.
@@ -204,52 +254,41 @@ class FoodCollectorAgents(AgentBatch):
     )
 
     def __init__(self, areas: Areas, parameters: EnvironmentParameters) -> None:
-        self._sensor = RaySensor("RayPerceptionSensor", TAGS, RAYS_PER_DIRECTION, MAX_DEGREES, RAY_LENGTH_M)
-        action_spec = ActionSpec.create_discrete((3, 3, 3, 2))
-        count = len(areas.origins.area)
-        super().__init__("FoodCollector?team=0", count, [self._sensor, VectorSensor(4)], action_spec, MAX_STEP)
-        self._areas = areas
-        self._parameters = parameters
-        self._scale = np.ones(1)
-        self._state_arrays: dict[str, NDArray[Any]] = {
-            **areas.boxes._asdict(),
-            **{f"food_{name}": array for name, array in areas.food._asdict().items()},
-            **areas.lasers._asdict(),
-            "agent_scale": self._scale,
-        }
-
-    def reset(self, rows: NDArray[np.intp]) -> None:
-        """Drop the agents somewhere. Food stays as it is."""
-        self._scale[:] = self._parameters.read("agent_scale", 1)
-        self._areas.place_agents(rows, float(self._scale[0]))
+        self._rays = RaySensor("RayPerceptionSensor", TAGS, RAYS_PER_DIRECTION, MAX_DEGREES, RAY_LENGTH_M)
+        sensors = [self._rays, VectorSensor(4)]
+        super().__init__("FoodCollector?team=0", areas, parameters, sensors, ActionSpec.create_discrete((3, 3, 3, 2)))
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Return what the rays hit, the velocity, whether the agent is frozen, and whether it shoots."""
+        self.look()
         areas, scale = self._areas, float(self._scale[0])
-        look(areas.boxes, areas.food, areas.lasers, areas.shapes, areas.origins)
-        agents, rays = np.arange(len(self))[rows], self._sensor.rays
+        agents, rays = np.arange(len(self))[rows], self._rays.rays
         if scale != 1.0:
             rays = rays._replace(path=scale * rays.path, radius=scale * rays.radius)
         return [cast(rays, areas.shapes, areas.origins, agents), perceive_own_state(areas.boxes, areas.lasers, agents)]
 
-    def state_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Return the agents, food, who shoots and who is frozen."""
-        return self._state_arrays
-
-    def act(self) -> None:
-        """Run, turn, shoot."""
-        areas = self._areas
-        act(areas.boxes, areas.food, areas.lasers, areas.shapes, self.arrays)
-
 
 class FoodCollectorWorld(World):
-    """Fields, agents and food. Food is laid anew only when the whole world is reset."""
+    """Fields, agents and food. Food is laid anew only when the whole world is reset.
+
+    Args:
+      areas: fields.
+      rng: source of places and directions.
+      parameters: `PARAMETERS`.
+      make_agents: makes the agents of all areas.
+    """
 
     view = View(pitch_deg=50.0)
 
-    def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
+    def __init__(
+        self,
+        areas: int,
+        rng: np.random.Generator,
+        parameters: EnvironmentParameters,
+        make_agents: Callable[[Areas, EnvironmentParameters], FoodAgents] = FoodCollectorAgents,
+    ) -> None:
         self.areas = Areas(areas, rng)
-        self.collectors = FoodCollectorAgents(self.areas, parameters)
+        self.collectors = make_agents(self.areas, parameters)
         super().__init__([self.collectors], DECISION_PERIOD, parameters)
 
     def on_reset(self) -> None:

@@ -86,38 +86,60 @@ class Lasers(NamedTuple):
 
 @compiled
 def act(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes, agents: AgentArrays) -> None:
-    """Let all agents run, turn and shoot, one after the other."""
+    """Let all agents run, turn and shoot, one after the other, by four choices or by three numbers and a choice."""
     any_shoots = False
     for area in range(len(lasers.shoots)):
         for i in range(AGENTS):
-            _run(boxes, lasers, agents.discrete[area * AGENTS + i], area, i)
+            row = area * AGENTS + i
+            if agents.continuous.shape[1] == 0:
+                forward, right, turn = _chosen(agents.discrete[row])
+                wants_to_shoot = agents.discrete[row, 3] == 1
+            else:
+                forward, right, turn = _steered(agents.continuous[row])
+                wants_to_shoot = agents.discrete[row, 0] == 1
+            _run(boxes, lasers, forward, right, turn, wants_to_shoot, area, i)
             any_shoots |= lasers.shoots[area, i]
     if any_shoots:
         _shoot_all(boxes, food, lasers, shapes)
 
 
 @compiled
-def _run(boxes: Boxes, lasers: Lasers, choices: NDArray[np.int32], area: int, i: int) -> None:
+def _chosen(choices: NDArray[np.int32]) -> tuple[float, float, float]:
+    """Return how much choices push ahead and to the right, and turn to the right, -1 to 1; aside replaces ahead."""
+    right = 1.0 if choices[1] == 1 else -1.0 if choices[1] == 2 else 0.0
+    forward = 1.0 if choices[0] == 1 else -1.0 if choices[0] == 2 else 0.0
+    turn = -1.0 if choices[2] == 1 else 1.0 if choices[2] == 2 else 0.0
+    return (0.0 if choices[1] != 0 else forward), right, turn
+
+
+@compiled
+def _steered(numbers: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Return the same of numbers: ahead, to the right, and turning to the left."""
+    forward = min(max(float(numbers[0]), -1.0), 1.0)
+    right = min(max(float(numbers[1]), -1.0), 1.0)
+    return forward, right, -min(max(float(numbers[2]), -1.0), 1.0)
+
+
+@compiled
+def _run(
+    boxes: Boxes, lasers: Lasers, forward: float, right: float, turn: float, wants_to_shoot: bool, area: int, i: int
+) -> None:
     """Act in Unity's order: the laser's brake, the limit, the push; its direction is that of before the turn."""
     velocity, yaw = boxes.velocity[area, i], boxes.yaw[area, i]
     lasers.shoots[area, i] = False
     lasers.frozen_steps[area, i] = max(0, lasers.frozen_steps[area, i] - 1)
     is_free = lasers.frozen_steps[area, i] == 0
     push = RUN_SPEED
-    if is_free and choices[3] == 1:
+    if is_free and wants_to_shoot:
         lasers.shoots[area, i] = True
         push *= SHOOTING_RUN
         velocity *= SHOOTING_SPEED
     if velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2 > LIMIT_SPEED**2:
         velocity *= LIMITED
-    if not is_free:
-        return
-    if choices[1] != 0:
-        push_right(velocity, yaw, push if choices[1] == 1 else -push)
-    elif choices[0] != 0:
-        push_forward(velocity, yaw, push if choices[0] == 1 else -push)
-    if choices[2] != 0:
-        boxes.yaw[area, i] += -TURN_RAD if choices[2] == 1 else TURN_RAD
+    if is_free:
+        push_right(velocity, yaw, push * right)
+        push_forward(velocity, yaw, push * forward)
+        boxes.yaw[area, i] += turn * TURN_RAD
 
 
 @compiled

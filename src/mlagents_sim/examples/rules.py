@@ -1,10 +1,11 @@
-"""Simple rules that play the games of two sides: fixed opponents that policies can be measured against.
+"""Simple rules that play the games of two sides, and Match3: fixed players that policies can be measured against.
 
 A rule knows nothing but observations, the newest frame of the stack. It is a function from DecisionSteps to actions.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents_envs.base_env import ActionTuple, DecisionSteps
+from mlagents_sim.examples.match3_board import COLORS, COLUMNS, EMPTY, KINDS, ROWS, rate_moves
 
 Rule = Callable[[DecisionSteps], ActionTuple]
 
@@ -86,10 +88,32 @@ def _newest(stacked: NDArray[np.float32], tags: int) -> NDArray[np.float32]:
     return stacked[:, -frame:].reshape(len(stacked), -1, tags + 2)
 
 
+def play_match3(decisions: DecisionSteps) -> ActionTuple:
+    """Make the valid move that clears most at once; of equal ones any, but always the same one on the same board."""
+    assert decisions.action_mask is not None
+    is_seen = [_cells(cells, width) for cells, width in zip(decisions.obs, (COLORS, KINDS), strict=True)]
+    color, kind = (np.where(cells.any(axis=-1), cells.argmax(axis=-1), EMPTY).astype(np.int8) for cells in is_seen)
+    points = rate_moves(color, kind, ~decisions.action_mask[0])
+    moves = np.zeros((len(color), 1), np.int32)
+    for row, rated in enumerate(points):
+        best = np.flatnonzero(rated == rated.max())
+        moves[row] = best[zlib.crc32(color[row].tobytes()) % len(best)]
+    return ActionTuple(discrete=moves)
+
+
+def _cells(observation: NDArray[np.float32], width: int) -> NDArray[np.bool_]:
+    """Return one-hot cells, bool [agents, ROWS, COLUMNS, width], of a vector or an image of them."""
+    if observation.ndim == 4:
+        return observation.transpose(0, 2, 3, 1) > 0.0
+    return observation.reshape(len(observation), ROWS, COLUMNS, width) > 0.0
+
+
 RULES: Final[Mapping[str, Rule]] = {
     "Tennis": play_tennis,
     "SoccerTwos": _play_soccer(6, own_goal_tag=1),
     "Striker": _play_soccer(5),
     "Goalie": _play_soccer(4),
+    "Match3VectorObs": play_match3,
+    "Match3VisualObs": play_match3,
 }
 """Behavior, without its team -> the rule that plays it."""

@@ -1,6 +1,7 @@
 """What agents perceive: a frame per decision becomes an observation."""
 
 from mlagents_sim.sensors.body import BodySensor
+from mlagents_sim.sensors.buffer import BufferSensor
 from mlagents_sim.sensors.camera import CameraSensor
 from mlagents_sim.sensors.grid import GridSensor
 from mlagents_sim.sensors.image import ImageSensor
@@ -11,6 +12,7 @@ from mlagents_sim.sensors.tagged_shapes import TaggedGeoms, TaggedShape
 
 __all__ = [
     "BodySensor",
+    "BufferSensor",
     "CameraSensor",
     "GridSensor",
     "ImageSensor",

@@ -54,9 +54,9 @@ class VectorSensor(PassingSensor):
 
     Args:
       size: numbers per agent.
+      name: of the observation; an empty one stands for that of the numbers which an agent adds itself.
     """
 
-    def __init__(self, size: int) -> None:
-        self.spec = ObservationSpec(
-            (size,), (DimensionProperty.NONE,), ObservationType.DEFAULT, f"VectorSensor_size{size}"
-        )
+    def __init__(self, size: int, name: str = "") -> None:
+        called = name or f"VectorSensor_size{size}"
+        self.spec = ObservationSpec((size,), (DimensionProperty.NONE,), ObservationType.DEFAULT, called)

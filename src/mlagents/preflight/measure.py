@@ -29,7 +29,7 @@ _WARM_UP_S = 60.0
 """Seconds that the first update may take to come; then the speed without learning is told."""
 _PATIENCE = 3.0
 """So many times the wanted seconds, a measurement waits for the end of an update."""
-_START_S = 180.0
+_START_S = 600.0
 
 
 class MeasurementError(RuntimeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlagents.cli.arguments import parser as learn_parser
 from mlagents.errors import UsageError
@@ -51,7 +52,8 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
         kind = _kind(action)
         if kind is not None:
             action.complete = shtab.FILE if kind == "file" else _functions(prefix, kind)  # type: ignore[attr-defined]
-    text: str = shtab.complete(parser, shell=shell, root_prefix=prefix, preamble=_preamble(prefix))
+    preamble: Any = _preamble(prefix)
+    text: str = shtab.complete(parser, shell=shell, root_prefix=prefix, preamble=preamble)
     return text
 
 

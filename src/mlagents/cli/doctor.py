@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,12 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.autotune is not None and arguments.config is None and arguments.env is None:
         raise UsageError("--autotune needs a configuration and an environment: mlagents doctor CONFIG --env ENV")
     found: list[Finding] = []
-    for finding in _findings(arguments):
-        found.append(finding)
-        if not arguments.json:
-            print(f"{_MARKS[finding.level]} {finding.topic}: {finding.text}", flush=True)
-            if finding.advice:
-                print(f"{'':7}   -> {finding.advice}", flush=True)
+    with redirect_stdout(sys.stderr) if arguments.json else nullcontext():  # warnings of the log are no JSON
+        for finding in _findings(arguments):
+            found.append(finding)
+            if not arguments.json:
+                _print(finding)
     wrong = is_wrong(found)
     if arguments.json:
         print(json.dumps({"wrong": wrong, "findings": [asdict(finding) for finding in found]}, indent=2))
@@ -68,6 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
         counts = {level: sum(f.level == level for f in found) for level in ("error", "warning")}
         print(f"{counts['error']} errors, {counts['warning']} warnings")
     return int(wrong)
+
+
+def _print(finding: Finding) -> None:
+    print(f"{_MARKS[finding.level]} {finding.topic}: {finding.text}", flush=True)
+    if finding.advice:
+        print(f"{'':7}   -> {finding.advice}", flush=True)
 
 
 def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
@@ -140,10 +147,14 @@ def _speed(settings: RunSettings, seconds: float) -> Iterator[Finding]:
     from mlagents.preflight.advice import advise
     from mlagents.preflight.findings import Finding, Level
     from mlagents.preflight.machine import usable_cores
-    from mlagents.preflight.measure import MeasurementError, measure
+    from mlagents.preflight.measure import MeasurementError, TooSlow, measure
 
     try:
         found = measure(settings, seconds)
+    except TooSlow as error:
+        advice = "Is the machine busy, or the environment that slow? Try again, or with --seconds 60."
+        yield Finding("speed", Level.WARNING, f"not measured: {error}", advice)
+        return
     except MeasurementError as error:
         yield Finding("speed", Level.ERROR, f"a run of {seconds:g} s failed: {error}", "Training would fail alike.")
         return

@@ -29,11 +29,15 @@ _WARM_UP_S = 60.0
 """Seconds that the first update may take to come; then the speed without learning is told."""
 _PATIENCE = 3.0
 """So many times the wanted seconds, a measurement waits for the end of an update."""
-_START_S = 180.0
+_START_S = 600.0
 
 
 class MeasurementError(RuntimeError):
     """A run could not be measured; the message says why."""
+
+
+class TooSlow(MeasurementError):
+    """A run gave no result in time: the machine is busy, or the environment very slow."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def measure(
       changes: flags that win over the settings, such as `num_envs`.
 
     Raises:
-      MeasurementError: it cannot be done.
+      MeasurementError: it cannot be done; `TooSlow` if it takes too long.
     """
     with tempfile.TemporaryDirectory() as folder:
         order = {
@@ -100,7 +104,7 @@ def measure(
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise MeasurementError(f"nothing was learned within {error.timeout:.0f} s") from None
+            raise TooSlow(f"no result within {error.timeout:.0f} s") from None
     lines = result.stdout.strip().splitlines()
     found = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     if "error" in found or not found:

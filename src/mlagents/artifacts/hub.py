@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import tempfile
@@ -141,12 +142,11 @@ def _text(path: Path) -> str:
 
 def _library() -> ModuleType:
     try:
-        import huggingface_hub
+        return importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise UsageError(
             f"`mlagents hub` needs the package huggingface_hub ({error}): pip install '{NAME}[hub]'."
         ) from error
-    return huggingface_hub
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def printed(opengl, tmp_path, monkeypatch):
 
     def execute(name):
         notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-        nbclient.NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
+        nbclient.NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": str(tmp_path)}}).execute()
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
         assert not [output for output in outputs if output["output_type"] == "error"]
         text = "".join(output.get("text", "") for output in outputs)
@@ -64,7 +64,7 @@ def test_your_own_environment(printed):
 @pytest.mark.filterwarnings("default")
 def test_self_play(printed):
     text = printed("self-play")
-    assert "Tug:5" in text
+    assert "Tug:4" in text
     assert "matrix.png" in text
     wins, draws, losses = map(int, re.findall(r"together\t(\d+)\t(\d+)\t(\d+)\t", text)[0])
     assert wins + draws + losses >= 200

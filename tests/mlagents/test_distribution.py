@@ -31,7 +31,7 @@ def test_every_hint_names_our_distribution_and_an_extra_that_it_has():
     }
     for name, found in hints:
         assert found["rest"] == "-jax", f"{name}: {found[0]}"
-        assert found["extra"] in {None, "{kind}", *extras}, f"{name}: {found[0]}"
+        assert found["extra"] in {None, "{kind}", "{name}", *extras}, f"{name}: {found[0]}"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import tempfile
@@ -141,13 +142,11 @@ def _text(path: Path) -> str:
 
 def _library() -> ModuleType:
     try:
-        import huggingface_hub
+        return importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise UsageError(
             f"`mlagents hub` needs the package huggingface_hub ({error}): pip install '{NAME}[hub]'."
         ) from error
-    library: ModuleType = huggingface_hub
-    return library
 
 
 @contextmanager

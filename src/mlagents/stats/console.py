@@ -38,7 +38,9 @@ class ConsoleWriter:
         self._clock = clock
         self._start = clock()
         console = Console(force_terminal=is_terminal)
-        draws = console.is_terminal and not console.is_dumb_terminal
+        # FORCE_COLOR, as notebooks and build servers set it, asks for colours, not for lines that are drawn over.
+        on_terminal = console.file.isatty() if is_terminal is None else is_terminal
+        draws = on_terminal and not console.is_dumb_terminal
         self._live = LiveProgress(max_steps, console, clock) if draws else None
 
     def progress(self, behavior: str, step: int) -> None:

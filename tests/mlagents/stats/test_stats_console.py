@@ -236,3 +236,11 @@ def test_narrow_terminals_drop_columns_instead_of_folding(width, lacks):
     assert "250000/500000" in line
     assert "reward 12.500" in line
     assert not [text for text in lacks if text in line.partition("3DBall")[2]]
+
+
+def test_colours_that_are_asked_for_are_no_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as notebooks and build servers do
+    writer = ConsoleWriter({"B": 10})
+    writer.progress("B", 1)
+    writer.close()
+    assert capsys.readouterr().out == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+from importlib.metadata import metadata
 from importlib.util import find_spec
 
 import pytest
@@ -48,6 +49,7 @@ def test_a_library_that_is_missing_is_one_clear_sentence(tmp_path, monkeypatch, 
     message = str(caught.value)
     assert message.startswith(f"--track={name} needs the package {name}, which is not installed here")
     assert message.endswith(f"pip install 'mlagents-jax[{name}]'.")
+    assert name in (metadata("mlagents-jax").get_all("Provides-Extra") or ())
 
 
 class Diary:

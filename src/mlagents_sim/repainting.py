@@ -9,9 +9,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents_envs.spectating import SPHERE
 from mlagents_sim.physics.scene import Scene
 from mlagents_sim.view import Pose
-from mlagents_sim.visual_geoms import SPHERE, VisualGeoms
+from mlagents_sim.visual_geoms import VisualGeoms
 
 _PARKED_BELOW_M: Final = -100.0  # where environments put what is out of play
 _CORNERS: Final = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))

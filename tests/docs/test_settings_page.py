@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
-from mlagents.settings.schema import base, behavior, hyperparameters, network, parameters, reward_signals, run
+from mlagents.settings.schema import base, behavior, hyperparameters, network, parameters, reward_signals, run, search
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "settings.md").read_text()
-MODULES = (base, behavior, hyperparameters, network, parameters, reward_signals, run)
+MODULES = (base, behavior, hyperparameters, network, parameters, reward_signals, run, search)
 HEADINGS = {
     run.RunSettings: "The file",
     behavior.BehaviorSettings: "A behavior",
@@ -31,6 +31,7 @@ HEADINGS = {
     behavior.SelfPlaySettings: "Self-play",
     run.EnvSettings: "Environments",
     run.RaySettings: "Several machines",
+    search.SearchSettings: "A search",
     run.EngineSettings: "The Unity engine",
     run.CheckpointSettings: "The run",
     run.TorchSettings: "The device",

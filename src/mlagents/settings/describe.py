@@ -179,9 +179,14 @@ def _words(node: dict[str, Any], defs: dict[str, Any]) -> str:
     return " or ".join(forms)
 
 
+def number(value: float) -> str:
+    """Return a bound as people write it: whole numbers with all their digits, unless these are many."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e12 else f"{value:g}"
+
+
 def _form(variant: dict[str, Any]) -> str:
     if "enum" in variant:
         return f"one of {', '.join(map(str, variant['enum']))}"
-    bounds = [f"{sign} {variant[name]:g}" for name, sign in _BOUNDS.items() if variant.get(name, MOST) != MOST]
+    bounds = [f"{sign} {number(variant[name])}" for name, sign in _BOUNDS.items() if variant.get(name, MOST) != MOST]
     words = " ".join([_TYPES.get(variant.get("type", ""), "a value"), " and ".join(bounds)]).strip()
     return f"{words}, a multiple of {variant['multipleOf']}" if "multipleOf" in variant else words

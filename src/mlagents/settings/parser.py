@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlagents.settings.describe import expected_at, sections_with
+from mlagents.settings.describe import expected_at, number, sections_with
 from mlagents.settings.schema import BehaviorSettings, RunSettings
 from mlagents.settings.schema.base import Violation
 from mlagents.settings.source.faults import FaultReport, KeyPath, did_you_mean, shown
@@ -183,7 +183,7 @@ def _problem(detail: dict[str, Any], path: KeyPath) -> str:
     if value is None:
         expected = expected.removesuffix(" or null")
     if kind == "less_than_equal" and "<=" not in expected:
-        expected = f"at most {detail['ctx']['le']:g}"
+        expected = f"at most {number(detail['ctx']['le'])}"
     if kind in _EMPTY:
         return f"empty (expected {expected})"
     what = "out of bounds" if kind in _BOUNDS else "unknown value" if described else "wrong type"

@@ -155,7 +155,7 @@ def test_what_a_run_starts_from(load, caplog, file, flags, resume, initialize_fr
     ("flags", "expected"),
     [
         ({"num_areas": 0}, "command line: --num-areas: out of bounds (got 0, expected a whole number >= 1 or null)"),
-        ({"seed": "x"}, "command line: --seed: wrong type (got 'x', expected a whole number >= -1)"),
+        ({"seed": "x"}, "command line: --seed: wrong type (got 'x', expected a whole number >= -1 and <= 2147483647)"),
         ({"keep_checkpoints": "x"}, "command line: --keep-checkpoints: wrong type (got 'x'"),
         ({"save_freq": -1}, "command line: --save-freq: out of bounds (got -1"),
         (

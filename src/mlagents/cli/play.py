@@ -255,7 +255,7 @@ def _play_grid(entry: BaseRegistryEntry, arguments: argparse.Namespace) -> int:
     mode = {"render_mode": "rgb_array"} if is_foreign(entry.identifier) else {}
     with ExitStack() as stack:
         envs = []
-        for number in range(arguments.grid.count):
+        for number in range(arguments.grid.plays):
             envs.append(entry.make(seed=arguments.seed + number, num_areas=arguments.num_areas or 1, **mode))
             stack.callback(envs[-1].close)
         watched = [_watchable(env, entry) for env in envs]

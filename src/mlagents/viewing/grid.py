@@ -22,7 +22,7 @@ class GridSize(NamedTuple):
     rows: int
 
     @property
-    def count(self) -> int:
+    def plays(self) -> int:
         """How many there are in all."""
         return self.columns * self.rows
 

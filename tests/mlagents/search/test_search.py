@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mlagents.cli.tune import PICTURE_FILE, _show
 from mlagents.search.metrics import Curve, Metric
 from mlagents.search.picture import Panel, Point, draw, positions
 from mlagents.search.study import BEST_FILE, STUDY_FILE, Plan, Search, SearchError
@@ -276,6 +277,23 @@ def test_without_optuna_the_command_to_install_it_is_said(search, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(SearchError, match=r'pip install "mlagents-jax\[tune\]"'):
         search(trials=1)
+
+
+def test_table_and_picture_of_a_search(search, capsys):
+    found = search(trials=8, startup=3, warmup=2)
+    found.run(never)
+    _show(found, found.plan, found.folder)
+    heading, *rows, best, picture = capsys.readouterr().out.splitlines()
+    assert heading.split("\t") == ["trial", "state", "reward", "reward so far", "steps", "learning_rate"]
+    cells = [row.split("\t") for row in rows]
+    assert len(cells) == 8
+    assert cells[0][0] == str(found.best().number)
+    complete = [float(row[2]) for row in cells if row[1] == "complete"]
+    assert complete == sorted(complete, reverse=True)
+    assert all(row[2] == "-" for row in cells if row[1] == "pruned")
+    assert best.startswith(f"best: trial {cells[0][0]}, reward {cells[0][2]}: ")
+    assert picture == f"picture: {found.folder / PICTURE_FILE}"
+    assert (found.folder / PICTURE_FILE).is_file()
 
 
 # ---- the picture

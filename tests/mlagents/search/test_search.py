@@ -166,10 +166,10 @@ def never():
 
 
 def test_the_best_trial_is_found_and_written(search, tmp_path):
-    found = search(trials=6, prunes=False)
+    found = search(trials=4, prunes=False)
     found.run(never)
     results = found.results()
-    assert [result.state for result in results] == ["complete"] * 6
+    assert [result.state for result in results] == ["complete"] * 4
     qualities = [runs[0].quality for runs in Played.made.values()]
     best = found.best()
     assert best.number == qualities.index(max(qualities))
@@ -191,7 +191,7 @@ def test_poor_trials_are_cut_short(search):
 
 
 def test_a_search_without_pruning_runs_to_the_end(search):
-    found = search(trials=14, startup=3, warmup=2, prunes=False)
+    found = search(trials=6, startup=3, warmup=2, prunes=False)
     found.run(never)
     assert {result.steps for result in found.results()} == {1000}
 
@@ -231,7 +231,7 @@ def test_a_stopped_search_goes_on_with_its_trials(search):
 
 
 def test_a_trial_that_comes_to_the_benchmark_ends_there(search):
-    found = search(STEPS, trials=8, prunes=False)
+    found = search(STEPS, trials=6, prunes=False)
     found.run(never)
     results = found.results()
     for result in results:

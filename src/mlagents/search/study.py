@@ -160,6 +160,8 @@ class Search:
                 self._running = [each for each in self._running if not self._advance(each)]
         finally:
             stop_all([each.process for each in self._running])
+            for each in self._running:
+                self._note_steps(each)
             self._running = []
 
     def close(self) -> None:
@@ -241,11 +243,14 @@ class Search:
             progress = self.plan.metric.progress(running.curve.first(count))
             running.trial.report(progress, count)
         running.reported = max(running.reported, len(running.curve.values))
-        running.trial.set_user_attr("steps", running.curve.steps[-1])
 
     def _is_enough(self, running: _Running) -> bool:
         """Return whether a trial needs not go on: it has come to the benchmark, or is worse than others were."""
         return self.plan.metric.reached(running.curve) is not None or running.trial.should_prune()
+
+    def _note_steps(self, running: _Running) -> None:
+        """Write down how far a trial came; once, since every write waits for the disk."""
+        running.trial.set_user_attr("steps", _step(running))
 
     def _end(self, running: _Running) -> None:
         running.process.ask_to_stop()
@@ -253,6 +258,7 @@ class Search:
         if self.plan.metric.reached(running.curve) is not None:
             self._conclude(running)
         else:
+            self._note_steps(running)
             self._study.tell(running.trial, state=self._optuna.trial.TrialState.PRUNED)
             _log.info("Trial %d is cut short: others were better at its step %d.", running.trial.number, _step(running))
 
@@ -263,6 +269,7 @@ class Search:
             self._fail(running)
             return
         self._failures = 0
+        self._note_steps(running)
         if value is None:
             self._study.tell(running.trial, state=self._optuna.trial.TrialState.PRUNED)
             _log.info("Trial %d did not come to the benchmark in %d steps.", number, _step(running))

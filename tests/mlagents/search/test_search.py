@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mlagents.cli.tune import PICTURE_FILE, _show
 from mlagents.search.metrics import Curve, Metric
 from mlagents.search.picture import Panel, Point, draw, positions
 from mlagents.search.study import BEST_FILE, STUDY_FILE, Plan, Search, SearchError
@@ -165,10 +166,10 @@ def never():
 
 
 def test_the_best_trial_is_found_and_written(search, tmp_path):
-    found = search(trials=6, prunes=False)
+    found = search(trials=4, prunes=False)
     found.run(never)
     results = found.results()
-    assert [result.state for result in results] == ["complete"] * 6
+    assert [result.state for result in results] == ["complete"] * 4
     qualities = [runs[0].quality for runs in Played.made.values()]
     best = found.best()
     assert best.number == qualities.index(max(qualities))
@@ -190,7 +191,7 @@ def test_poor_trials_are_cut_short(search):
 
 
 def test_a_search_without_pruning_runs_to_the_end(search):
-    found = search(trials=14, startup=3, warmup=2, prunes=False)
+    found = search(trials=6, startup=3, warmup=2, prunes=False)
     found.run(never)
     assert {result.steps for result in found.results()} == {1000}
 
@@ -230,7 +231,7 @@ def test_a_stopped_search_goes_on_with_its_trials(search):
 
 
 def test_a_trial_that_comes_to_the_benchmark_ends_there(search):
-    found = search(STEPS, trials=8, prunes=False)
+    found = search(STEPS, trials=6, prunes=False)
     found.run(never)
     results = found.results()
     for result in results:
@@ -276,6 +277,23 @@ def test_without_optuna_the_command_to_install_it_is_said(search, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(SearchError, match=r'pip install "mlagents-jax\[tune\]"'):
         search(trials=1)
+
+
+def test_table_and_picture_of_a_search(search, capsys):
+    found = search(trials=8, startup=3, warmup=2)
+    found.run(never)
+    _show(found, found.plan, found.folder)
+    heading, *rows, best, picture = capsys.readouterr().out.splitlines()
+    assert heading.split("\t") == ["trial", "state", "reward", "reward so far", "steps", "learning_rate"]
+    cells = [row.split("\t") for row in rows]
+    assert len(cells) == 8
+    assert cells[0][0] == str(found.best().number)
+    complete = [float(row[2]) for row in cells if row[1] == "complete"]
+    assert complete == sorted(complete, reverse=True)
+    assert all(row[2] == "-" for row in cells if row[1] == "pruned")
+    assert best.startswith(f"best: trial {cells[0][0]}, reward {cells[0][2]}: ")
+    assert picture == f"picture: {found.folder / PICTURE_FILE}"
+    assert (found.folder / PICTURE_FILE).is_file()
 
 
 # ---- the picture

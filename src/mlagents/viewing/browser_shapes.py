@@ -38,7 +38,7 @@ class Instances(NamedTuple):
 
     def rows(self, mask: NDArray[np.bool_]) -> Instances:
         """Return some of them."""
-        return Instances(*(column[mask] for column in self))
+        return Instances(self.position[mask], self.wxyz[mask], self.scale[mask], self.color[mask])
 
     def differs(self, other: Instances) -> NDArray[np.bool_]:
         """Return which rows are not the same in the other ones."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from mlagents_envs.spectating import BOX, CAPSULE, CYLINDER, ELLIPSOID, MESH, SPHERE, Mesh
 from mlagents_sim.physics.scene import Scene
@@ -53,7 +56,7 @@ def meshes_of_scene(scene: Scene) -> list[Mesh]:
     return meshes
 
 
-def _half_size(kind: int, size: np.ndarray) -> tuple[float, float, float]:
+def _half_size(kind: int, size: NDArray[Any]) -> tuple[float, float, float]:
     """Return what `Bodies.half_size` says of a geom of this kind, whose size MuJoCo gives so."""
     x, y, z = size.tolist()
     if kind == _GEOM.mjGEOM_MESH.value:
@@ -67,14 +70,14 @@ def _half_size(kind: int, size: np.ndarray) -> tuple[float, float, float]:
     return (x, x, y) if kind == _GEOM.mjGEOM_CYLINDER.value else (x, y, z)
 
 
-def _colors(model: mujoco.MjModel) -> np.ndarray:
+def _colors(model: Any) -> NDArray[Any]:
     """Return float64 [geoms, 3]: the material's colour where there is one."""
     material = model.geom_matid
-    own = np.array(model.geom_rgba[:, :3], np.float64)
+    own: NDArray[Any] = np.array(model.geom_rgba[:, :3], np.float64)
     return own if not model.nmat else np.where((material >= 0)[:, np.newaxis], model.mat_rgba[material, :3], own)
 
 
-def _opacity(model: mujoco.MjModel) -> np.ndarray:
+def _opacity(model: Any) -> NDArray[Any]:
     material = model.geom_matid
-    own = np.array(model.geom_rgba[:, 3], np.float64)
+    own: NDArray[Any] = model.geom_rgba[:, 3]
     return own if not model.nmat else np.where(material >= 0, model.mat_rgba[material, 3], own)

@@ -124,7 +124,8 @@ def _candidates(env: BaseEnv, entry: BaseRegistryEntry, arguments: argparse.Name
     from mlagents.viewing.candidates import Chance, Files, Rule, Run
 
     names = sorted({BehaviorId.parse(behavior).name for behavior in env.behavior_specs})
-    chance, rule = Chance(), None
+    chance = Chance()
+    rule: Rule | None = None
     heuristic = getattr(env, "heuristic", None)
     with_rule = frozenset(env.behavior_specs) - frozenset(getattr(env, "keys", {}))
     if heuristic is not None and with_rule:

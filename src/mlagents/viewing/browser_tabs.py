@@ -6,6 +6,7 @@ decisions. `refresh` is called by that thread, too.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -79,7 +80,7 @@ class WatchTab:
         self._step.on_click(lambda _: give(pace.ask_step))
         self._reset.on_click(lambda _: give(session.reset))
         self._speed.on_update(lambda _: give(self._set_speed))
-        self._agent.on_update(lambda event: give(self._choose) if event.client is not None else None)
+        self._agent.on_update(_if_by_people(give, self._choose))
         self._everything.on_click(lambda _: give(self._look_at_everything))
         self._likely.on_update(lambda _: give(self._set_likely))
 
@@ -102,8 +103,9 @@ class WatchTab:
         if agents and agents != self._agents:
             self._agents = agents
             self._agent.options = tuple(map(title_of, agents))
-        if self._session.chosen in agents and self._agent.value != (title := title_of(self._session.chosen)):
-            self._agent.value = title
+        chosen = self._session.chosen
+        if chosen is not None and chosen in agents:
+            _set(self._agent, "value", title_of(chosen))
 
     def _toggle(self) -> None:
         self._pace.paused = not self._pace.paused
@@ -139,7 +141,7 @@ class PlayersTab:
         self._choices: dict[str, Any] = {}
         for behavior, label in cast.chosen.items():
             choice = gui.add_dropdown(behavior.replace("?team=", " team "), cast.options(behavior), initial_value=label)
-            choice.on_update(lambda e, b=behavior: give(lambda: self._choose(b)) if e.client is not None else None)
+            choice.on_update(_if_by_people(give, functools.partial(self._choose, behavior)))
             self._choices[behavior] = choice
         self._text: Any = gui.add_markdown("")
 
@@ -268,6 +270,16 @@ class ParametersTab:
 def _step(low: float, high: float) -> float:
     """Return about a thousandth of a range, as a power of ten."""
     return float(10.0 ** math.floor(math.log10(max(high - low, 1e-9) / 100.0)))
+
+
+def _if_by_people(give: Give, order: Callable[[], None]) -> Callable[[Any], None]:
+    """Return what heeds a change that somebody made on the page, not one that the program made."""
+
+    def heed(event: Any) -> None:
+        if event.client is not None:
+            give(order)
+
+    return heed
 
 
 def _set(handle: Any, name: str, value: Any) -> None:

@@ -81,8 +81,9 @@ def test_every_page_is_in_the_navigation_once():
 def test_the_site_builds_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path / "site")]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    told = {"capture_output": True, "text": True, "check": False}
-    built = subprocess.run(command, cwd=ROOT, timeout=3000, env=environment, **told)
+    built = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=3000, env=environment, check=False
+    )
     assert built.returncode == 0, built.stderr
     assert "WARNING" not in built.stderr
     page = (tmp_path / "site" / "api" / "envs.html").read_text()

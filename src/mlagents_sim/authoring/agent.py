@@ -55,7 +55,7 @@ class Agent:
         self.group: AgentGroup | None = None
         self.cumulative_reward = 0.0
         self.completed_episodes = 0
-        self.place: Place | None = None
+        self._place: Place | None = None
         self.wants_decision = False
         self.wants_action = False
         self.is_enabled = True
@@ -168,7 +168,7 @@ class Agent:
     @property
     def described(self) -> str:
         """Behavior and agent, for errors."""
-        number = f"agent {self.agent_id}" if self.place else "an agent in no world yet"
+        number = f"agent {self.agent_id}" if self._place else "an agent in no world yet"
         return f"Behavior {self.behavior.qualified_name!r}, {number} ({type(self).__name__})"
 
     def located(self) -> Place:
@@ -177,11 +177,11 @@ class Agent:
         Raises:
           UnityEnvironmentException: the agent is in no world yet.
         """
-        if self.place is None:
+        if self._place is None:
             raise UnityEnvironmentException(
                 f"{self.described}: this needs a world. Give the agent to an AgentWorld first."
             )
-        return self.place
+        return self._place
 
 
 class AgentGroup:
@@ -212,7 +212,7 @@ class AgentGroup:
             raise ValueError(f"{agent.described}: the agent is in another group; unregister it there first.")
         agent.group = self
         self._agents.append(agent)
-        if agent.place is not None:
+        if agent._place is not None:
             self.join(agent)
 
     def unregister_agent(self, agent: Agent) -> None:
@@ -221,8 +221,8 @@ class AgentGroup:
             return
         agent.group = None
         self._agents.remove(agent)
-        if agent.place is not None:
-            agent.place.batch.set_group(agent.place.row, 0)
+        if agent._place is not None:
+            agent._place.batch.set_group(agent._place.row, 0)
 
     def add_group_reward(self, value: float) -> None:
         """Add to what every agent in the group earns with it in its decision window."""

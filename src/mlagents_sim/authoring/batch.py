@@ -81,12 +81,12 @@ class ObjectBatch(AgentBatch):
         self._is_reporting = False
         self._beginning: set[int] = set()
         for row, agent in enumerate(agents):
-            agent.place = Place(self, row)
+            agent._place = Place(self, row)
 
     def _check_agents(self) -> None:
         first = self._agents[0]
         for agent in self._agents:
-            if agent.place is not None:
+            if agent._place is not None:
                 raise ValueError(f"{agent.described}: the agent is in a world already.")
             if agent.behavior != first.behavior:
                 raise ValueError(

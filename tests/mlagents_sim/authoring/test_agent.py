@@ -350,10 +350,23 @@ def test_disabled_agents_take_no_part_and_come_back_with_a_new_id():
     assert second.step_count == PERIOD
 
 
+def test_place_is_a_word_for_games():
+    class Walking(Talker):
+        def on_episode_begin(self):
+            super().on_episode_begin()
+            self.place = 0
+
+    agent = Walking()
+    env = start(agent)
+    advance(env)
+    assert agent.place == 0
+    assert agent.agent_id == 0
+
+
 def test_where_an_episode_cannot_end():
     class Endless(Talker):
         def on_episode_begin(self):
-            if self.place is not None:
+            if self._place is not None:
                 self.end_episode()
 
     with pytest.raises(UnityEnvironmentException, match=r"cannot end in its own on_episode_begin"):

@@ -29,7 +29,7 @@ def start(areas=1, ball=(0.0, 3.0, 0.0), area=0):
 def see(env, area=0) -> np.ndarray:
     """float32 [84, 84, 3], the newest frame of one agent."""
     (agents,) = env._world.agents
-    sensor = agents._sensors[0]._sensor
+    sensor = agents._sensors[0].sensor
     rows = np.array([area])
     (frame,) = agents.observe(rows)
     return sensor.observe(rows, frame)[0].transpose(1, 2, 0)
@@ -99,7 +99,7 @@ def test_a_restored_environment_goes_on_as_the_saved_one() -> None:
 def test_all_rows_are_seen_at_once() -> None:
     env = start(3)
     (agents,) = env._world.agents
-    sensor = agents._sensors[0]._sensor
+    sensor = agents._sensors[0].sensor
     (poses,) = agents.observe(ALL)
     together = sensor.observe(ALL, poses)
     for area in range(3):

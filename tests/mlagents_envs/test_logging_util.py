@@ -14,6 +14,7 @@ from mlagents_envs.logging_util import DEBUG, ERROR, INFO, NOTSET, get_logger, s
 
 @pytest.fixture(autouse=True)
 def _as_before():
+    set_log_level(NOTSET)  # whatever ran before in this process
     yield
     set_log_level(NOTSET)
 

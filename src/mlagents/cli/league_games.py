@@ -61,12 +61,14 @@ def _have_met(standings: Standings, first: str, second: str) -> bool:
 
 
 def _files(layout: Layout, players: Sequence[str]) -> dict[str, str | Path]:
-    """Return what plays under the name of each player that is still there."""
+    """Return what plays under the name of each player that is still there, newest weights left out."""
     from mlagents.artifacts.snapshots import Snapshots
 
     snapshots, found = Snapshots(layout), dict[str, str | Path]()
     for player in players:
-        behavior, _, what = player.partition(":")
+        behavior, separator, what = player.partition(":")
+        if not separator:
+            continue  # their games count for the latest snapshot
         if not what.isdecimal():
             found[player] = what
         elif (number := int(what)) in (files := snapshots.files(behavior)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,6 @@ from mlagents.nn.distributions import CLIP
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import ObservationLayout, Observations
 from mlagents_envs.base_env import ActionSpec
-
-Losses = TypeVar("Losses", bound=Array)
 
 CHUNK = 1024
 """Transitions judged at once."""
@@ -97,11 +95,11 @@ def normalizer_after(
 def descended(
     state: TrainedState,
     normalizer: Normalizer | None,
-    gradient: Callable[[Float[Array, " p"], Int[Array, ""]], tuple[Losses, Float[Array, " p"]]],
-    nothing: Losses,
+    gradient: Callable[[Float[Array, " p"], Int[Array, ""]], tuple[Float[Array, "*losses"], Float[Array, " p"]]],
+    nothing: Float[Array, "*losses"],
     minibatches: Int[Array, ""] | np.int32,
     learning_rate: Float[Array, ""] | np.float32,
-) -> tuple[TrainedState, Losses, Bool[Array, ""]]:
+) -> tuple[TrainedState, Float[Array, "*losses"], Bool[Array, ""]]:
     """Return the state after a step of Adam for each minibatch, the mean losses, and whether all is finite.
 
     If not, the state is the one before.
@@ -115,7 +113,7 @@ def descended(
       learning_rate: of Adam.
     """
 
-    def step(i: Int[Array, ""], carry: tuple[TrainedState, Losses]) -> tuple[TrainedState, Losses]:
+    def step(i: Int[Array, ""], carry: tuple[TrainedState, Array]) -> tuple[TrainedState, Array]:
         now, sums = carry
         losses, direction = gradient(now.parameters, i)
         both: Any = sums + losses

@@ -157,7 +157,10 @@ class Search:
                 if not self._running:
                     break
                 time.sleep(_LOOK_S)
-                self._running = [each for each in self._running if not self._advance(each)]
+                for each in tuple(self._running):
+                    self._running.remove(each)  # one that fails is told of already
+                    if not self._advance(each):
+                        self._running.append(each)
         finally:
             stop_all([each.process for each in self._running])
             for each in self._running:

@@ -112,7 +112,7 @@ def test_bash_completes_commands_flags_environments_and_runs(tmp_path, monkeypat
     assert "--autotune" in completed("script", ["mlagents", "doctor", "--auto"])
     assert completed("script", ["mlagents", "play", "3DBallH"]) == ["3DBallHard"]
     assert completed("script", ["mlagents", "runs", "plot", "fir"]) == ["first_run"]
-    assert completed("script", ["mlagents-learn", "--env", "Gri"]) == ["GridWorld"]
+    assert completed("script", ["mlagents-learn", "--env", "GridW"]) == ["GridWorld"]
     assert "--num-envs" in completed("script", ["mlagents-learn", "--num-e"])
 
 

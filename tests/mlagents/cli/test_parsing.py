@@ -40,7 +40,8 @@ def test_mlagents_learn(capsys, argument, expected):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["plya"], "expected one of config, demo, envs, export, league, play, serve; got 'plya'; did you mean play?"),
+        (["plya"], "expected one of doctor, envs, play, view, config, runs, export, "),
+        (["plya"], "; got 'plya'; did you mean play?"),
         (["play", "Basic", "--epsodes=3"], "there is no flag --epsodes; did you mean --episodes?"),
         (["play", "Basic", "--episodes=many"], "--episodes: expected a whole number of at least 1, got 'many'"),
         (["envs", "--jsn"], "there is no flag --jsn; did you mean --json?"),

@@ -116,14 +116,12 @@ def descended(
     def step(i: Int[Array, ""], carry: tuple[TrainedState, Array]) -> tuple[TrainedState, Array]:
         now, sums = carry
         losses, direction = gradient(now.parameters, i)
-        both: Any = sums + losses
-        return now.descended(direction, learning_rate), both
+        return now.descended(direction, learning_rate), sums + losses
 
     before = TrainedState(state.parameters, state.adam, normalizer)
     after, sums = lax.fori_loop(0, minibatches, step, (before, nothing))
     kept, finite = finite_or_before(state, after, after.parameters, sums)
-    mean: Losses = sums / jnp.maximum(minibatches, 1)
-    return kept, mean, finite
+    return kept, sums / jnp.maximum(minibatches, 1), finite
 
 
 def minibatch_order(

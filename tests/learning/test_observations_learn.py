@@ -90,6 +90,7 @@ def test_goals_of_variable_size_are_read():
     assert solved(listed_goals(3), settings("ppo", 8_000, 3e-3)) >= 0.98
 
 
+@pytest.mark.slow
 def test_a_shared_critic_learns():
     shared = ppo_settings(8_000, {"shared_critic": True})
     assert solved(goal(), shared) >= 0.98

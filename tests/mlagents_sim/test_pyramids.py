@@ -59,6 +59,7 @@ def play(world: PyramidsWorld, choice: int, decisions: int) -> None:
         world.advance(5)
 
 
+@pytest.mark.slow
 def test_contract() -> None:
     check_env(functools.partial(ENTRY.make, num_areas=3), deterministic=True)
 
@@ -317,6 +318,7 @@ def test_the_compiled_window_does_what_the_callbacks_do(monkeypatch: pytest.Monk
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_was_left() -> None:
     one, other = ENTRY.make(seed=1, num_areas=3), ENTRY.make(seed=2, num_areas=3)
     rng = np.random.default_rng(0)

@@ -26,6 +26,10 @@ SIZES = {
     "WormStatic": (57, 9, 10),
     "WormDynamic": (57, 9, 10),
 }
+ONE = pytest.mark.parametrize(
+    "name", ["WormStatic", *(pytest.param(name, marks=pytest.mark.slow) for name in SIZES if name != "WormStatic")]
+)
+"""One body in `make test`, all of them in the slow tests."""
 FALLING = ("CrawlerStatic", "CrawlerDynamic", "Walker")
 
 
@@ -56,9 +60,7 @@ def ragdolls_of(env: SimEnvironment):
 # All of them
 
 
-@pytest.mark.parametrize(
-    "name", ["WormStatic", *(pytest.param(n, marks=pytest.mark.slow) for n in SIZES if n != "WormStatic")]
-)
+@ONE
 def test_they_keep_the_contract(name: str) -> None:
     check_env(lambda: default_registry[name].make(seed=3, num_areas=2), steps=60, deterministic=True)
 
@@ -75,7 +77,7 @@ def test_sizes_are_unitys(name: str) -> None:
     assert len(env.get_steps(behavior)[0]) == areas
 
 
-@pytest.mark.parametrize("name", SIZES)
+@ONE
 def test_a_state_goes_on_bit_for_bit(name: str) -> None:
     one, other, rng = made(name), made(name, seed=2), np.random.default_rng(0)
     for _ in range(20):

@@ -58,6 +58,7 @@ def see(world: WallJumpWorld) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.reshape(upper, (7, 5)), np.reshape(lower, (7, 5)), np.asarray(own)[0]
 
 
+@pytest.mark.slow
 def test_contract() -> None:
     check_env(functools.partial(ENTRY.make, num_areas=24), deterministic=True)
 

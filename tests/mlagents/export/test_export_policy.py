@@ -73,7 +73,7 @@ NETWORKS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     shapes=st.lists(SENSORS, min_size=1, max_size=3),
     goals=st.lists(st.booleans(), min_size=3, max_size=3),

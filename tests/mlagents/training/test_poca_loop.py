@@ -46,6 +46,7 @@ class Mixed(OneShot):
         return decision, terminal
 
 
+@pytest.mark.slow
 def test_a_group_of_two_behaviors_learns_to_win_together():
     env = Mixed()
     loop = make_loop(env, poca_settings(3_000, FAST))

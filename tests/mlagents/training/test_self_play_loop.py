@@ -89,7 +89,9 @@ def assert_same(one, other, where=""):
         assert one == other, where
 
 
-@pytest.mark.parametrize("make_env", [Race, two_against_one], ids=["symmetric", "asymmetric"])
+@pytest.mark.parametrize(
+    "make_env", [Race, pytest.param(two_against_one, marks=pytest.mark.slow)], ids=["symmetric", "asymmetric"]
+)
 def test_stopping_at_a_round_and_going_on_is_the_same_as_not_stopping(make_env):
     total, settings = 130, self_play_settings()
     whole = Played(make_env, total, settings)

@@ -91,9 +91,9 @@ def learn(folder, *flags):
 @pytest.mark.parametrize(
     ("flags", "model"),
     [
-        (["--env=gym:CartPole-v1", "--num-areas=4"], "CartPole"),
+        pytest.param(["--env=gym:CartPole-v1", "--num-areas=4"], "CartPole", marks=pytest.mark.slow),
         (["--env=gym:Pendulum-v1", "--num-envs=2"], "Pendulum"),
-        (["--env=pettingzoo:nim_v1"], "nim"),
+        pytest.param(["--env=pettingzoo:nim_v1"], "nim", marks=pytest.mark.slow),
     ],
 )
 def test_mlagents_learn_trains_them(tmp_path, flags, model):

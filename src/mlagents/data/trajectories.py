@@ -211,7 +211,7 @@ class Trajectories:
         row, slot = self.length[lanes], self._slot[lanes]
         waiting = self.waiting[lanes]
         groups = arrivals.groups
-        if waiting.all():
+        if np.count_nonzero(waiting) == len(waiting):
             columns.reward[slot, row] = arrivals.reward
             self.total_reward[lanes] += arrivals.reward
             if groups is not None:
@@ -289,7 +289,7 @@ class Trajectories:
           version: number of updates behind the newest weights.
         """
         row = self.length[lanes]
-        if row.all():
+        if np.count_nonzero(row) == len(row):
             return
         fresh = lanes[row == 0]
         self.version[fresh] = version

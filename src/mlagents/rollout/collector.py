@@ -118,8 +118,9 @@ class Collector:
         allowed: NDArray[np.bool_] | None,
     ) -> ActionTuple:
         """Decide, and write the decisions down."""
-        players, player = self._trajectories.players, self._trajectories.player[lanes]
-        numbers = sorted(set(player.tolist()))
+        players = self._trajectories.players
+        player = self._trajectories.player[lanes]
+        numbers = [0] if len(players) == 1 else sorted(set(player.tolist()))
         if len(numbers) > 1:
             return self._act_mixed({n: actors[players[n]] for n in numbers}, player, lanes, observations, allowed)
         return self._noted(lanes, actors[players[numbers[0]]].act(observations, allowed, self._memory(lanes)))
@@ -211,7 +212,7 @@ def _joined(
 
 
 def _has_groups(steps: DecisionSteps | TerminalSteps) -> bool:
-    return len(steps) > 0 and bool(steps.group_id.any() or steps.group_reward.any())
+    return len(steps) > 0 and bool(np.count_nonzero(steps.group_id) or np.count_nonzero(steps.group_reward))
 
 
 def _allowed(action_mask: list[NDArray[np.bool_]] | None) -> NDArray[np.bool_] | None:

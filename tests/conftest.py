@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+from mlagents_envs.logging_util import NOTSET, set_log_level
+
 # A shell that runs the tests in the background has SIGINT ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
@@ -52,6 +54,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("recorded data are not here")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def forget_log_level() -> Iterator[None]:
+    """A program that runs within the test's process has loggers print; the next test's output is not to have them."""
+    yield
+    set_log_level(NOTSET)
 
 
 @pytest.fixture(autouse=True, scope="module")

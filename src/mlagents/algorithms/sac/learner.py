@@ -48,7 +48,8 @@ class SACLearner:
     Attributes:
       steps: agent decisions stored so far; schedules, `max_steps` and the number of updates follow these.
       version: number of `update` calls so far; a policy of the same version has the same weights.
-      updates: number of minibatch updates so far, plus 1, as the rule of `steps_per_update` counts them.
+      updates: number of minibatch updates so far, plus 1, as the rule of `steps_per_update` counts them; those that
+        steps before the first minibatch were worth count as done.
       signal_updates: likewise for the models behind reward signals, by `reward_signal_steps_per_update`.
     """
 
@@ -116,8 +117,11 @@ class SACLearner:
     def extend(self, segments: Iterable[Segment]) -> None:
         """Store copies of experience; the observation normaliser sees every decision once."""
         for segment in segments:
+            lacking = self._hyperparameters.batch_size - len(self._replay)
             self._replay.extend(segment)
             self.steps += len(segment)
+            if lacking > 0:
+                self._forgo(self.steps - max(len(segment) - lacking, 0))
             if self._normalizer is not None:
                 seen = self._layout.vector(tuple(o[:-1] for o in segment.columns.observations))
                 self._normalizer = self._normalizer.updated(seen, np.ones(len(seen), np.bool_))
@@ -129,15 +133,24 @@ class SACLearner:
 
     def _due(self) -> int:
         """Return how many updates are missing from one per `steps_per_update` steps since `buffer_init_steps`."""
-        return self._wanted(self._hyperparameters.steps_per_update) - self.updates
+        return self._wanted(self._hyperparameters.steps_per_update, self.steps) - self.updates
 
     def _signals_due(self) -> int:
         """Likewise for the models behind reward signals."""
-        return self._wanted(self._hyperparameters.reward_signal_steps_per_update) - self.signal_updates
+        return self._wanted(self._hyperparameters.reward_signal_steps_per_update, self.steps) - self.signal_updates
 
-    def _wanted(self, steps_per_update: float) -> int:
-        """Return the number of updates that the steps so far are worth."""
-        return math.ceil((self.steps - self._hyperparameters.buffer_init_steps) / steps_per_update)
+    def _wanted(self, steps_per_update: float, steps: int) -> int:
+        """Return the number of updates that so many steps are worth."""
+        return math.ceil((steps - self._hyperparameters.buffer_init_steps) / steps_per_update)
+
+    def _forgo(self, steps: int) -> None:
+        """Let no update be due for steps until a minibatch was stored.
+
+        To catch up on them would be `batch_size` updates or more on the same few decisions.
+        """
+        hp = self._hyperparameters
+        self.updates = max(self.updates, self._wanted(hp.steps_per_update, steps))
+        self.signal_updates = max(self.signal_updates, self._wanted(hp.reward_signal_steps_per_update, steps))
 
     def _pace(self) -> list[float]:
         hp = self._hyperparameters

@@ -182,6 +182,7 @@ def learn(site, folder, max_steps, *flags):
     return run(site, folder, "mlagents.cli.learn", "basic.yaml", "--env=Basic", "--seed=1", *flags)
 
 
+@pytest.mark.slow
 def test_the_installed_package_trains_resumes_and_exports(site, tmp_path):
     learn(site, tmp_path, 1000, "--run-id=one", "--jsonl")
     first = json.loads((tmp_path / "models/one/training_status.json").read_text())["Basic"]["checkpoints"][-1]

@@ -46,6 +46,7 @@ def test_a_cue_shown_only_first_is_remembered_with_memory(algorithm):
     assert solved(cue(), settings(algorithm, steps, 3e-3, memory=MEMORY), delay=4) >= 0.98
 
 
+@pytest.mark.slow
 @ALGORITHMS
 def test_a_cue_shown_only_first_is_guessed_without_memory(algorithm):
     """Four standard errors of 190 answers or more around one half."""
@@ -86,6 +87,7 @@ def test_a_goal_turns_the_right_answer_round(algorithm):
     assert solved(goal(), settings(algorithm, 4_000, 3e-3)) >= 0.98
 
 
+@pytest.mark.slow
 def test_goals_of_variable_size_are_read():
     assert solved(listed_goals(3), settings("ppo", 8_000, 3e-3)) >= 0.98
 

@@ -21,7 +21,7 @@ NAMES = (
     "PushBlock",
     "WallJump",
     "Hallway",
-    "Pyramids",
+    pytest.param("Pyramids", marks=pytest.mark.slow),  # its code takes a minute to compile
     "Bouncer",
     "FoodCollector",
     "GridFoodCollector",

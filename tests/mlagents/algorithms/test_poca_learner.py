@@ -119,7 +119,7 @@ def test_a_group_earns_what_everybody_earns_and_what_it_earns_once():
     np.testing.assert_allclose(team[[0, 1, 3, 4], 0], 2.0 * np.array([111.0, 222.0, 111.0, 222.0]))
 
 
-@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize("memory", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_update_moves_every_network_and_keeps_its_shape(memory):
     learner = make_learner(memory=memory)
     before = learner.state_dict()["tensors"]
@@ -136,7 +136,8 @@ def test_an_update_moves_every_network_and_keeps_its_shape(memory):
     assert learner.compile_seconds == seconds
 
 
-@pytest.mark.parametrize("memory", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", [False, True])
 def test_images_entities_hybrid_actions_and_curiosity(memory):
     spec = behavior(observation(1, 20, 20), observation(3, 4, variable=True), 2, continuous=1, branches=(3, 2))
     learner = make_learner(spec, memory=memory, signals=("extrinsic", "curiosity"))

@@ -83,7 +83,7 @@ def test_an_update_moves_weights_and_empties_the_buffer():
 CURIOUS = {"reward_signals": {"extrinsic": {}, "curiosity": {"network_settings": {"hidden_units": 8}}}}
 
 
-@pytest.mark.parametrize("changes", [{}, CURIOUS])
+@pytest.mark.parametrize("changes", [pytest.param({}, marks=pytest.mark.slow), CURIOUS])
 def test_state_survives_bit_for_bit(changes):
     learner, other = make_learner(seed=1, **changes), make_learner(seed=2, **changes)
     fill(learner)

@@ -81,7 +81,7 @@ def values(networks, rows, steps, room=30):
     return np.asarray(found)[: rows.used]
 
 
-@pytest.mark.parametrize("steps", [1, 3, 4, 23, 50])
+@pytest.mark.parametrize("steps", [4, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (1, 3, 23, 50))])
 def test_values_are_the_same_whether_trajectories_are_cut_or_whole(steps):
     networks = make_networks()
     whole = episode(networks, 23)

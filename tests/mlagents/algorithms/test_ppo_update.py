@@ -131,7 +131,7 @@ def plain_update(networks, normalizer, segments, orders):
     return networks, normalizer
 
 
-@pytest.mark.parametrize("capacity", [20, 3000])
+@pytest.mark.parametrize("capacity", [20, pytest.param(3000, marks=pytest.mark.slow)])
 def test_update_equals_the_plain_one(capacity):
     rng = np.random.default_rng(0)
     segments = make_segments(rng, [(4, True), (1, False), (5, False), (2, True)])

@@ -164,7 +164,7 @@ def test_models_of_reward_signals_have_a_pace_of_their_own():
     assert tensors(learner)["signals.curiosity.adam.count"] == 10 - 2
 
 
-@pytest.mark.parametrize("more_signals", [{}, CURIOUS])
+@pytest.mark.parametrize("more_signals", [pytest.param({}, marks=pytest.mark.slow), CURIOUS])
 def test_state_survives_bit_for_bit_with_the_replay_buffer(more_signals):
     options = {"save_replay_buffer": True, "normalize": True, "more_signals": more_signals}
     learner, other = make_learner(seed=1, **options), make_learner(seed=2, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from mlagents.algorithms.sac.networks import Structure, make_networks
 from mlagents.algorithms.sac.update import Recipe, Transitions, minibatch, minibatch_loss, next_values
@@ -70,6 +71,7 @@ def loss_and_gradient(steps):
     return jax.tree.leaves(loss(parameters, target, recipe, batch, GAMMA))
 
 
+@pytest.mark.slow
 def test_padding_changes_neither_losses_nor_gradients():
     """In the reference the squared errors are averaged before the mask is applied."""
     for exact, padded in zip(loss_and_gradient(5), loss_and_gradient(8), strict=True):

@@ -160,7 +160,7 @@ def compiled(networks):
     return LearnerState(TrainedState(parameters, at_rest(parameters), None), target), jax.jit(function)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=() if k == "hybrid" else pytest.mark.slow) for k in KINDS])
 def test_updates_equal_the_plain_ones(kind):
     continuous, branches = KINDS[kind]
     networks = jax.tree.map(jnp.asarray, make_networks(continuous, branches))

@@ -185,7 +185,7 @@ def test_ctrl_c_while_a_player_is_awaited(folder):
     assert gone(processes, within_s=1)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.2])
+@pytest.mark.parametrize("delay", [0.0, pytest.param(0.2, marks=pytest.mark.slow)])
 def test_ctrl_c_in_the_terminal_while_workers_start(folder, delay):
     with start(folder, "--num-envs=3", scenario="silent", start_new_session=True) as process:
         deadline = time.monotonic() + 30
@@ -246,7 +246,7 @@ def test_the_editor(folder):
     assert (folder / "models/r/Basic.onnx").is_file()
 
 
-@pytest.mark.parametrize("scenario", ["play", "silent"])
+@pytest.mark.parametrize("scenario", ["play", pytest.param("silent", marks=pytest.mark.slow)])
 def test_a_killed_trainer_leaves_neither_processes_nor_noise(folder, scenario):
     with start(folder, scenario=scenario) as process:
         if scenario == "play":

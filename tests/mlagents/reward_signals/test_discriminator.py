@@ -40,7 +40,7 @@ def leaves(judged):
     return [np.array(leaf, np.float64) for leaf in jax.tree.leaves(judged)]
 
 
-@pytest.mark.parametrize("use_vail", [False, True])
+@pytest.mark.parametrize("use_vail", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_gradient_penalty_is_that_of_finite_differences_over_all_inputs(use_vail):
     """Vector, image, entities and action; points between expert and policy, a share of the way for each row."""
     rng = np.random.default_rng(1)

@@ -60,7 +60,7 @@ def run(rounds, begun=None, checkpoint=None, resampling_interval=0):
     return loop.state_dict(), behavior.learner, stop
 
 
-@pytest.mark.parametrize("interval", [0, 50])
+@pytest.mark.parametrize("interval", [pytest.param(0, marks=pytest.mark.slow), 50])
 def test_at_every_round_around_a_change(interval):
     total = 400
     whole, _, stop = run(total, resampling_interval=interval)

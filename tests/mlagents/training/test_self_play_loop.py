@@ -122,6 +122,7 @@ def test_sac_plays_too():
     assert played.league.standings.results
 
 
+@pytest.mark.slow
 def test_with_memory():
     memory = {"hidden_units": 8, "num_layers": 1, "memory": {"memory_size": 4, "sequence_length": 4}}
     settings = ppo_settings(10_000, FAST, self_play=SELF_PLAY, **SMALL | {"network_settings": memory})

@@ -92,7 +92,7 @@ def learn(folder, *flags):
     ("flags", "model"),
     [
         pytest.param(["--env=gym:CartPole-v1", "--num-areas=4"], "CartPole", marks=pytest.mark.slow),
-        (["--env=gym:Pendulum-v1", "--num-envs=2"], "Pendulum"),
+        pytest.param(["--env=gym:Pendulum-v1", "--num-envs=2"], "Pendulum", marks=pytest.mark.slow),
         pytest.param(["--env=pettingzoo:nim_v1"], "nim", marks=pytest.mark.slow),
     ],
 )
@@ -102,7 +102,7 @@ def test_mlagents_learn_trains_them(tmp_path, flags, model):
     assert (tmp_path / "out" / "r" / f"{model}.onnx").is_file()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_mlagents_learn_tells_of_unknown_ones(tmp_path, workers):
     result = learn(tmp_path, "--env=gym:CartPol-v1", f"--num-envs={workers}")
     assert result.returncode == 1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import signal
 import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from mlagents.settings import RaySettings
+from mlagents_envs import __version__
 
 _ANSWER_S = 5.0  # for the head node of a cluster to take a connection
 _LOCAL_STORE_BYTES = 512 * 2**20
@@ -26,11 +28,30 @@ class ClusterError(RuntimeError):
     """A Ray cluster, or a sampler on it, cannot be used; the message says why and what to do."""
 
 
+@dataclass(frozen=True)
+class Places:
+    """What is to run on a cluster at a time.
+
+    Attributes:
+      flag: that says how many; for messages. number: of actors.
+      cpus: that Ray sets aside for each. resources: other ones that each needs.
+      adjustable: what else could be changed if there is no room; for messages.
+    """
+
+    flag: str
+    number: int
+    cpus: float = 1.0
+    resources: Mapping[str, float] = field(default_factory=dict)
+    adjustable: str = ""
+
+
 class Cluster:
     """A connection to a cluster, which is started for it with the address `local`.
 
     Args:
-      settings: which cluster, and what samplers need of it.
+      address: HOST:PORT of its head node, `auto` or `local`.
+      places: what is to run there.
+      working_dir: folder that Ray copies to the nodes, if any.
 
     Attributes:
       ray: the library.
@@ -39,16 +60,15 @@ class Cluster:
       ClusterError: there is no Ray, the cluster does not answer, has other versions, or is too small.
     """
 
-    def __init__(self, settings: RaySettings) -> None:
-        assert settings.address is not None
-        self._settings = settings
-        self._is_local = settings.address == "local"
+    def __init__(self, address: str, places: Places, working_dir: str | None = None) -> None:
+        self._places, self._working_dir = places, working_dir
+        self._is_local = address == "local"
         self._environment = {name: os.environ.get(name) for name in _ENVIRONMENT}
         if self._is_local:
             os.environ.update(_ENVIRONMENT)
         self.ray = self._imported()
         try:
-            self._connect(settings.address)
+            self._connect(address)
             self._refuse_too_small()
         except BaseException:
             self.close()
@@ -68,8 +88,8 @@ class Cluster:
 
     def _connect(self, address: str) -> None:
         quiet: dict[str, Any] = {"configure_logging": False, "logging_level": "ERROR"}
-        if self._settings.working_dir is not None:
-            quiet["runtime_env"] = {"working_dir": self._settings.working_dir}
+        if self._working_dir is not None:
+            quiet["runtime_env"] = {"working_dir": self._working_dir}
         handler = signal.getsignal(signal.SIGTERM)
         try:
             if self._is_local:
@@ -87,12 +107,13 @@ class Cluster:
                 signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
 
     def _start(self, options: Mapping[str, Any]) -> None:
-        settings = self._settings
+        places = self._places
         constants: ModuleType = self.ray._private.ray_constants
         constants.ENABLE_RAY_CLUSTER = False  # type: ignore[attr-defined]  # as above, if Ray was imported before
         self.ray.init(
-            num_cpus=math.ceil(settings.cpus_per_sampler * settings.num_samplers),
-            resources={name: amount * settings.num_samplers for name, amount in settings.resources.items()},
+            address="local",  # whatever RAY_ADDRESS says
+            num_cpus=math.ceil(places.cpus * places.number),
+            resources={name: amount * places.number for name, amount in places.resources.items()},
             include_dashboard=False,
             object_store_memory=_LOCAL_STORE_BYTES,
             _node_ip_address="127.0.0.1",
@@ -100,22 +121,22 @@ class Cluster:
         )
 
     def options(self) -> dict[str, Any]:
-        """Return what Ray is told of each sampler."""
-        return {"num_cpus": self._settings.cpus_per_sampler, "resources": dict(self._settings.resources)}
+        """Return what Ray is told of each actor."""
+        return {"num_cpus": self._places.cpus, "resources": dict(self._places.resources)}
 
     def _refuse_too_small(self) -> None:
-        needed = {"CPU": self._settings.cpus_per_sampler, **self._settings.resources}
+        places = self._places
+        needed = {"CPU": places.cpus, **places.resources}
         needed = {name: amount for name, amount in needed.items() if amount > 0}
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         if not needed:
             return
         room = sum(int(min(node.get(name, 0.0) / amount for name, amount in needed.items())) for node in nodes)
-        if room < self._settings.num_samplers:
+        if room < places.number:
             each = ", ".join(f"{amount:g} {name}" for name, amount in needed.items())
             raise ClusterError(
-                f"--num-samplers={self._settings.num_samplers}: the cluster has room for {room} (each needs {each};"
-                f" {len(nodes)} nodes). Add nodes, ask for fewer samplers, or lower cpus_per_sampler or resources in"
-                " ray_settings."
+                f"{places.flag}={places.number}: the cluster has room for {room} (each needs {each};"
+                f" {len(nodes)} nodes). Add nodes, ask for fewer, or lower {places.adjustable}."
             )
 
     def close(self) -> None:
@@ -150,3 +171,32 @@ def _reason(error: BaseException) -> str:
     if "Could not find any running Ray instance" in text:
         return "no cluster runs on this machine. Start one with `ray start --head`, or write --ray local."
     return text
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that must be the same on every machine."""
+    import numpy
+
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"mlagents": __version__, "Python": python, "numpy": numpy.__version__.partition(".")[0]}
+
+
+def refuse_other_versions(who: str, node: str, found: Mapping[str, str]) -> None:
+    """Raise an error if a node has other versions than this one.
+
+    Args:
+      who: runs there.
+      node: its address.
+      found: its `versions()`.
+
+    Raises:
+      ClusterError: so it is.
+    """
+    ours = versions()
+    others = [
+        f"{name} {version}, here {ours[name]}" for name, version in found.items() if ours.get(name, version) != version
+    ]
+    if others:
+        raise ClusterError(
+            f"{who}: the node {node} has other versions: {'; '.join(others)}. Install the same on all machines."
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import traceback
 from collections import Counter
@@ -10,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlagents_envs import __version__
 from mlagents_envs.user_errors import describe
 
 if TYPE_CHECKING:
@@ -73,19 +71,13 @@ class Report(NamedTuple):
     Attributes:
       parcel: what was collected. missing: behaviors that wait for their first weights.
       specs: of all behaviors seen so far, by fully qualified name.
+      not_finite: behavior and what was found, for every time that numbers were not finite.
     """
 
     parcel: Parcel
     missing: Mapping[str, BehaviorSpec]
     specs: Mapping[str, BehaviorSpec]
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that must be the same on every machine."""
-    import numpy
-
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"mlagents": __version__, "Python": python, "numpy": numpy.__version__.partition(".")[0]}
+    not_finite: Sequence[tuple[str, str]]
 
 
 class RemoteSampler:
@@ -106,6 +98,11 @@ class RemoteSampler:
             no_graphics_monitor=source.no_graphics_monitor and first_worker == 0,
         )
         self._sampler: LocalSampler | None = None
+        self._not_finite: list[tuple[str, str]] = []
+
+    def _note_fault(self, behavior: str, message: str) -> None:
+        """Keep what the driver says and counts, for all samplers together."""
+        self._not_finite.append((behavior, message))
 
     def start(self) -> Hello | Fault:
         """Start the environments; blocks until they answer."""
@@ -114,6 +111,7 @@ class RemoteSampler:
         process.configure()
         import ray
 
+        from mlagents.rollout.cluster import versions
         from mlagents.rollout.pools import make_pool
         from mlagents.rollout.sampler import LocalSampler
 
@@ -121,8 +119,8 @@ class RemoteSampler:
             pool = make_pool(self._env, self._source, self._num_envs)
         except Exception as error:
             return _fault(error)
-        self._sampler = LocalSampler(pool, self._first_worker)
-        return Hello(ray.util.get_node_ip_address(), versions() | {"ray": ray.__version__})
+        self._sampler = LocalSampler(pool, self._first_worker, self._note_fault)
+        return Hello(ray.util.get_node_ip_address(), versions())
 
     def play(self, orders: Orders, *weights: Mapping[WeightsId, Weights]) -> Report | Fault:
         """Follow the orders, play, and hand in what was collected.
@@ -149,7 +147,8 @@ class RemoteSampler:
             sampler.reset(orders.reset)
         sampler.apply(orders.parameters, orders.assignment)
         parcel = pack(list(_rounds(sampler, orders)))
-        return Report(parcel, dict(sampler.missing()), dict(sampler.behavior_specs))
+        not_finite, self._not_finite = self._not_finite, []
+        return Report(parcel, dict(sampler.missing()), dict(sampler.behavior_specs), not_finite)
 
     def close(self) -> None:
         """Stop the environments."""

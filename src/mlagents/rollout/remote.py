@@ -239,7 +239,7 @@ class ClusterSampler:
         match found:
             case Fault():
                 _log.debug("%s", found.details)
-                raise ClusterError(f"Sampler {seat.index}: {found.message}")
+                raise ClusterError(f"Sampler {seat.index} on {found.node}: {found.message}")
             case Hello():
                 self._greet(seat, found)
             case Report():

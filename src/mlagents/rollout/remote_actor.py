@@ -26,9 +26,11 @@ class Fault(NamedTuple):
     """Why a sampler cannot go on: the fault is the environment's or the user's, and would come again elsewhere.
 
     Attributes:
+      node: address of its machine.
       message: for users. details: a traceback, for `--debug`; "" where the message says all.
     """
 
+    node: str
     message: str
     details: str
 
@@ -181,10 +183,14 @@ def _rounds(sampler: LocalSampler, orders: Orders) -> Iterator[Collected]:
 
 
 def _fault(error: Exception) -> Fault:
-    from mlagents.rollout.guard import TooManyFaults
+    import ray
+
     from mlagents.rollout.source import UnknownEnvironment
     from mlagents_envs.exception import UnityException
 
-    details = "".join(traceback.format_exception(error))
-    said = isinstance(error, UnityException | UnknownEnvironment | TooManyFaults)
-    return Fault(str(error) if said else describe(error), details)
+    node, details = ray.util.get_node_ip_address(), "".join(traceback.format_exception(error))
+    if isinstance(error, UnknownEnvironment):
+        what = str(error).splitlines()[0]
+        where = "An environment must be on all nodes, under this path, or in working_dir of ray_settings."
+        return Fault(node, f"{what}. {where}", details)
+    return Fault(node, str(error) if isinstance(error, UnityException) else describe(error), details)

@@ -83,7 +83,7 @@ def _shake_hands(address: Address, context: ssl.SSLContext | None, timeout_s: fl
             head = _received(connection)
     except ssl.SSLCertVerificationError as error:
         raise UnityEnvironmentException(
-            f"The certificate of {address} is not trusted: {error.verify_message}. --tls-ca names the certificates that"
+            f"The certificate of {address} is not trusted: {error.verify_message.rstrip('.')}. --tls-ca names the certificates that"
             " are; they must be for the host's name as it is written here."
         ) from None
     except ssl.SSLError as error:

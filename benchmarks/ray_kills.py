@@ -36,7 +36,7 @@ from measure import Figure
 SLEEPING = str(Path(__file__).with_name("sleeping_environment.py"))
 STORE = {"object_store_memory": 100 * 2**20}
 MARK = "MLAGENTS_RAY_KILLS"
-RAYS_OWN = ("raylet", "gcs_server", "/ray/_private/", "/ray/dashboard/", "/ray/core/", "ray::IDLE")
+RAYS_OWN = ("/site-packages/ray/", "ray::IDLE")
 MOST_STEPS = 10_000_000
 LAST = 5
 

@@ -21,7 +21,7 @@ from mlagents.training.loop import TrainingLoop
 TESTS = str(Path(__file__).parents[1])
 STORE = {"object_store_memory": 100 * 2**20}
 _MARK = "MLAGENTS_TEST_CLUSTER"
-_RAYS_OWN = ("raylet", "gcs_server", "/ray/_private/", "/ray/dashboard/", "/ray/core/", "ray::IDLE")
+_RAYS_OWN = ("/site-packages/ray/", "ray::IDLE")
 
 
 @contextmanager

@@ -5,23 +5,33 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import signal
 import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 from mlagents_envs import __version__
+from mlagents_envs.rpc.address import speaks_grpc
+from mlagents_envs.rpc.security import is_loopback
 
 _ANSWER_S = 5.0  # for the head node of a cluster to take a connection
+_TRIES = 3  # of Ray, a second apart, where something answers that is no head node
 _LOCAL_STORE_BYTES = 512 * 2**20
 _ENVIRONMENT = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever its name says: Ray then listens on 127.0.0.1 only
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # whatever its name says: Ray then stays on 127.0.0.1
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+
+_NUMBERS = re.compile(r"\b(class_name|actor_id|pid|namespace|ip|repr|name): \S+ ?")
+_MOST_CHARACTERS = 300
+_NO_HEAD = (
+    "what answers there is no head node of a Ray cluster. Is it the port that `ray start --head --port` was given (6379"
+    " by default)?"
+)
 
 
 class ClusterError(RuntimeError):
@@ -64,7 +74,8 @@ class Cluster:
         self._places, self._working_dir = places, working_dir
         self._is_local = address == "local"
         self._environment = {name: os.environ.get(name) for name in _ENVIRONMENT}
-        if self._is_local:
+        self._stays_here = self._is_local or _is_loopback(address)
+        if self._stays_here:
             os.environ.update(_ENVIRONMENT)
         self.ray = self._imported()
         try:
@@ -91,6 +102,11 @@ class Cluster:
         if self._working_dir is not None:
             quiet["runtime_env"] = {"working_dir": self._working_dir}
         handler = signal.getsignal(signal.SIGTERM)
+        constants = self.ray._private.ray_constants
+        if not self._is_local:
+            constants.NUM_REDIS_GET_RETRIES = _TRIES
+        if self._stays_here:
+            constants.ENABLE_RAY_CLUSTER = False  # as above, if Ray was imported before
         try:
             if self._is_local:
                 self._start(quiet)
@@ -108,8 +124,6 @@ class Cluster:
 
     def _start(self, options: Mapping[str, Any]) -> None:
         places = self._places
-        constants: ModuleType = self.ray._private.ray_constants
-        constants.ENABLE_RAY_CLUSTER = False  # type: ignore[attr-defined]  # as above, if Ray was imported before
         self.ray.init(
             address="local",  # whatever RAY_ADDRESS says
             num_cpus=math.ceil(places.cpus * places.number),
@@ -143,24 +157,39 @@ class Cluster:
         """Disconnect; a cluster that was started here ends. Harmless when called again."""
         with suppress(Exception):  # the cluster may be gone
             self.ray.shutdown()
-        if self._is_local:
+        if self._stays_here:
             for name, value in self._environment.items():
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
 
 
+def _is_loopback(address: str) -> bool:
+    """Return whether a HOST:PORT is this machine's own; Ray would put the machine's outer address in its place."""
+    host, _, _ = address.removeprefix("ray://").rpartition(":")
+    return bool(host) and is_loopback(host)
+
+
 def _refuse_silent(address: str) -> None:
+    """Raise an error if no cluster can be there: Ray would try for minutes.
+
+    Raises:
+      ClusterError: nobody answers, or something else than gRPC, which the head node speaks.
+    """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         raise ClusterError(f"--ray={address}: expected HOST:PORT of a cluster's head node, auto, or local.")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S) as connection:
+            is_encrypted = os.environ.get("RAY_USE_TLS", "0") not in ("0", "")
+            is_ray = is_encrypted or speaks_grpc(connection)
     except (OSError, OverflowError) as error:
         raise ClusterError(
             f"--ray={address}: no answer ({_reason(error)}). Is the cluster up (`ray status` on its head node), and the"
             " port open from here?"
         ) from error
+    if not is_ray:
+        raise ClusterError(f"--ray={address}: {_NO_HEAD}")
 
 
 def _reason(error: BaseException) -> str:
@@ -168,9 +197,16 @@ def _reason(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if "Version mismatch" in text:
         return f"{text.removesuffix('.')}. Install the same versions here and on all nodes."
+    if "connect to GCS" in text or "Failed to connect to Ray cluster" in text:
+        return _NO_HEAD
     if "Could not find any running Ray instance" in text:
         return "no cluster runs on this machine. Start one with `ray start --head`, or write --ray local."
     return text
+
+
+def loss(error: BaseException) -> str:
+    """Return in one line why Ray has lost an actor: without the numbers by which it knows that."""
+    return _NUMBERS.sub("", " ".join(str(error).split()))[:_MOST_CHARACTERS]
 
 
 def versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mlagents.data.segments import NEWEST, Segment, WeightsId
-from mlagents.rollout.cluster import Cluster, ClusterError, Places, refuse_other_versions
+from mlagents.rollout.cluster import Cluster, ClusterError, Places, loss, refuse_other_versions
 from mlagents.rollout.collected import Assignment, Collected, Sampling, Weights
 from mlagents.rollout.env_pool import never
 from mlagents.rollout.guard import Tolerance
@@ -234,7 +234,7 @@ class ClusterSampler:
         except self._ray.exceptions.RayTaskError as error:  # a defect of ours, whose traceback is of use
             raise error.cause from error
         except self._ray.exceptions.RayError as error:
-            self._replace(seat, " ".join(str(error).split())[:300])
+            self._replace(seat, loss(error))
             return
         match found:
             case Fault():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlagents.artifacts.layout import Layout
-from mlagents.rollout.cluster import Cluster, Places, refuse_other_versions, versions
+from mlagents.rollout.cluster import Cluster, Places, loss, refuse_other_versions, versions
 from mlagents.search.study import SearchError
 from mlagents.search.trial_process import STOP_S, TrialProcess
 from mlagents.settings import RunSettings
@@ -190,7 +190,7 @@ class RemoteTrial:
         except self._ray.exceptions.RayTaskError as error:  # a defect of ours, whose traceback is of use
             raise error.cause from error
         except self._ray.exceptions.RayError as error:
-            self._lose(" ".join(str(error).split())[:300])
+            self._lose(loss(error))
             return
         if isinstance(found, Ended):
             self._ended = found

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from mlagents_envs.player_process import start_guard
@@ -22,7 +23,7 @@ time.sleep(60)
 def stubborn():
     """A process that does not look whether anybody is there; and its child."""
     process = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, start_new_session=True)
-    process.stdout.readline()
+    process.child = psutil.Process(int(process.stdout.readline()))
     yield process
     process.kill()
     process.wait()
@@ -36,9 +37,7 @@ def test_a_process_and_its_children_are_killed_when_we_are_gone(stubborn):
     guard.stdin.close()
     assert guard.wait(20) == 0
     assert stubborn.wait(20) == -9
-    with pytest.raises(ProcessLookupError):
-        while True:
-            os.killpg(stubborn.pid, 0)
+    stubborn.child.wait(20)
 
 
 def test_a_guard_that_is_told_so_ends_and_kills_nobody(stubborn):
@@ -46,3 +45,4 @@ def test_a_guard_that_is_told_so_ends_and_kills_nobody(stubborn):
     guard.communicate(b"\n", timeout=20)
     assert guard.returncode == 0
     assert stubborn.poll() is None
+    assert stubborn.child.is_running()

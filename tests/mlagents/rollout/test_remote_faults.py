@@ -25,14 +25,20 @@ behaviors:
   Basic: {trainer_type: ppo, max_steps: 1000, hyperparameters: {batch_size: 32, buffer_size: 256}}
 """
 
+ENVIRONMENT = """\
+from mlagents_envs.registry import default_registry
 
-def learn(folder, *flags, timeout_s=60, **variables):
+ENTRY = default_registry["Basic"]
+"""
+
+
+def learn(folder, *flags, more="", **variables):
     """Run `mlagents-learn` as a user does, and return exit code and what it said on stderr."""
-    (folder / "run.yaml").write_text(CONFIG)
+    (folder / "run.yaml").write_text(CONFIG + more)
     command = [sys.executable, "-m", "mlagents.cli.learn", "run.yaml", "--results-dir=results", *flags]
     environment = os.environ | variables
     found = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     return found.returncode, found.stderr
 
@@ -121,7 +127,7 @@ def test_a_cluster_too_small_says_what_is_missing(two_nodes, tmp_path):
 @pytest.mark.slow
 def test_an_environment_that_is_not_on_the_node_is_said_once(two_nodes, tmp_path):
     """The driver has it in its working folder, which is not that of the nodes."""
-    (tmp_path / "mine.py").write_text("ENTRY = None")
+    (tmp_path / "mine.py").write_text(ENVIRONMENT)
     code, said = learn(tmp_path, "--env=./mine.py", f"--ray={two_nodes.address}", "--num-samplers=2")
     assert code == 1
     assert re.fullmatch(
@@ -149,8 +155,8 @@ def test_a_node_with_another_installation_is_named(two_nodes, tmp_path, fault):
     os.environ["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "copy"), before])
     third = two_nodes.add_node(num_cpus=1, resources={"third": 1}, **STORE)
     os.environ["PYTHONPATH"] = before
-    (tmp_path / "third.yaml").write_text(CONFIG + "ray_settings: {resources: {third: 1}}\n")
-    code, said = learn(tmp_path, "--env=Basic", f"--ray={two_nodes.address}")
+    needs = "ray_settings: {resources: {third: 1}}\n"
+    code, said = learn(tmp_path, "--env=Basic", f"--ray={two_nodes.address}", more=needs)
     two_nodes.remove_node(third)
     assert code == 1
     assert said.count("\n") == 1

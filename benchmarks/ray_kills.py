@@ -1,4 +1,4 @@
-"""What survives on a cluster where something is killed all the time: 3DBall, two samplers with two environments each.
+"""What survives on a cluster where something is killed all the time: 3DBall, two samplers.
 
 - A sampler's process is killed every 10 s, for 3 minutes.
 - A node is killed every 30 s, for 3 minutes, and another one added.
@@ -27,7 +27,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import official
 import psutil
@@ -39,6 +39,9 @@ MARK = "MLAGENTS_RAY_KILLS"
 RAYS_OWN = ("/site-packages/ray/", "ray::IDLE")
 MOST_STEPS = 10_000_000
 LAST = 5
+
+Curve = list[tuple[int, float]]
+"""Steps and mean rewards."""
 
 
 @contextmanager
@@ -83,7 +86,7 @@ def kill_a_node(cluster: Any) -> None:
     cluster.add_node(num_cpus=2, **STORE)
 
 
-def curve(folder: Path) -> list[tuple[int, float]]:
+def curve(folder: Path) -> Curve:
     """Return steps and mean rewards of a run so far."""
     try:
         lines = (folder / "results/r/statistics.jsonl").read_text().splitlines()
@@ -102,7 +105,7 @@ def played(folder: Path, cluster: Any, max_steps: int, disturb: Callable[[float]
     """Run `mlagents-learn` to its end, or until `disturb`, told the seconds since its first summary, returns True."""
     behavior = official.behavior(learning_rate_schedule="constant") | {"max_steps": max_steps}
     (folder / "run.yaml").write_text(json.dumps({"behaviors": {"3DBall": behavior}}))
-    flags = ["--results-dir=results", "--run-id=r", "--jsonl", "--seed=1", "--num-samplers=2", "--envs-per-sampler=2"]
+    flags = ["--results-dir=results", "--run-id=r", "--jsonl", "--seed=1", "--num-samplers=2", "--timeout-wait=120"]
     command = [sys.executable, "-m", "mlagents.cli.learn", "run.yaml", f"--env={SLEEPING}", *flags]
     with (folder / "log").open("w") as log:
         driver = subprocess.Popen([*command, f"--ray={cluster.address}"], cwd=folder, stdout=log, stderr=log)
@@ -118,8 +121,18 @@ def played(folder: Path, cluster: Any, max_steps: int, disturb: Callable[[float]
     return driver.returncode
 
 
-def series(name: str, kill: Callable[[Any], None], every_s: float, seconds: float) -> list[Figure]:
-    """Return what became of a disturbed run, and of an undisturbed one of as many steps."""
+class Disturbed(NamedTuple):
+    """What became of a run where something is killed all the time."""
+
+    name: str
+    curve: Curve
+    kills: int
+    exit_code: int
+    orphans: int
+
+
+def disturbed(name: str, kill: Callable[[Any], None], every_s: float, seconds: float) -> Disturbed:
+    """Run, and kill something every few seconds."""
     kills = 0
 
     def disturb(elapsed_s: float) -> bool:
@@ -129,22 +142,35 @@ def series(name: str, kill: Callable[[Any], None], every_s: float, seconds: floa
             kills += 1
         return elapsed_s > seconds
 
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other, nodes() as cluster:
-        code = played(Path(one), cluster, MOST_STEPS, disturb)
+    with tempfile.TemporaryDirectory() as folder, nodes() as cluster:
+        exit_code = played(Path(folder), cluster, MOST_STEPS, disturb)
         time.sleep(2)
-        orphans = len(programs())
-        disturbed = curve(Path(one))
-        steps = disturbed[-1][0]
-        played(Path(other), cluster, steps, lambda _: False)
-        undisturbed = curve(Path(other))
-    rewards = [statistics.fmean(value for _, value in found[-LAST:]) for found in (disturbed, undisturbed)]
+        return Disturbed(name, curve(Path(folder)), kills, exit_code, len(programs()))
+
+
+def undisturbed(max_steps: int) -> Curve:
+    """Run as long, without any disturbance."""
+    with tempfile.TemporaryDirectory() as folder, nodes() as cluster:
+        played(Path(folder), cluster, max_steps, lambda _: False)
+        return curve(Path(folder))
+
+
+def last_reward(found: Curve, steps: int) -> float:
+    """Return the mean of the last summaries up to a step."""
+    return statistics.fmean([value for step, value in found if step <= steps][-LAST:])
+
+
+def figures_of(run: Disturbed, beside: Curve) -> list[Figure]:
+    """Return the figures of a disturbed run, with an undisturbed one beside it."""
+    steps = run.curve[-1][0]
+    reward, expected = last_reward(run.curve, steps), last_reward(beside, steps)
     return [
-        Figure(f"{name}: reward / undisturbed", rewards[0] / rewards[1], "x", at_least=0.95),
-        Figure(f"{name}: mean reward at {steps} steps", rewards[0], "reward"),
-        Figure(f"{name}: undisturbed", rewards[1], "reward"),
-        Figure(f"{name}: kills", kills, "kills"),
-        Figure(f"{name}: exit code", code, "", at_most=0),
-        Figure(f"{name}: processes left", orphans, "processes", at_most=0),
+        Figure(f"{run.name}: reward / undisturbed", reward / expected, "x", at_least=0.95),
+        Figure(f"{run.name}: mean reward at {steps} steps", reward, "reward"),
+        Figure(f"{run.name}: undisturbed", expected, "reward"),
+        Figure(f"{run.name}: kills", run.kills, "kills"),
+        Figure(f"{run.name}: exit code", run.exit_code, "", at_most=0),
+        Figure(f"{run.name}: processes left", run.orphans, "processes", at_most=0),
     ]
 
 
@@ -153,8 +179,13 @@ def main() -> None:
     seconds = 40 if quick else 180
     os.environ[MARK] = uuid.uuid4().hex
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    figures = series("a sampler every 10 s", kill_a_sampler, 10, seconds)
-    figures += series("a node every 30 s", kill_a_node, 30, seconds)
+    runs = [
+        disturbed("a sampler every 10 s", kill_a_sampler, 10, seconds),
+        disturbed("a node every 30 s", kill_a_node, 30, seconds),
+    ]
+    print(runs, file=sys.stderr)
+    beside = undisturbed(max(run.curve[-1][0] for run in runs))
+    figures = [figure for run in runs for figure in figures_of(run, beside)]
     left = len(programs())
     measure.emit("ray_kills", [*figures, Figure("processes left at the end", left, "processes", at_most=0)])
 

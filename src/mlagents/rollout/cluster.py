@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,15 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
+_PROBE_S = 30.0
+_PROBE = """
+def probe():
+    try:
+        from mlagents.rollout.cluster import versions
+        return versions()
+    except Exception as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+"""
 _NUMBERS = re.compile(r"\b(class_name|actor_id|pid|namespace|ip|repr|name): \S+ ?")
 _MOST_CHARACTERS = 300
 _NO_HEAD = (
@@ -54,6 +63,10 @@ class Places:
     resources: Mapping[str, float] = field(default_factory=dict)
     adjustable: str = ""
 
+    def needed(self) -> dict[str, float]:
+        """Return what each needs, by Ray's names."""
+        return {name: amount for name, amount in {"CPU": self.cpus, **self.resources}.items() if amount > 0}
+
 
 class Cluster:
     """A connection to a cluster, which is started for it with the address `local`.
@@ -81,6 +94,8 @@ class Cluster:
         try:
             self._connect(address)
             self._refuse_too_small()
+            if not self._is_local:
+                self._refuse_other_installations()
         except BaseException:
             self.close()
             raise
@@ -138,20 +153,45 @@ class Cluster:
         """Return what Ray is told of each actor."""
         return {"num_cpus": self._places.cpus, "resources": dict(self._places.resources)}
 
+    def _nodes(self) -> Iterator[tuple[dict[str, Any], float]]:
+        """Yield every node that is there, and how many actors it has room for when nothing else runs."""
+        needed = self._places.needed()
+        for node in self.ray.nodes():
+            if node["Alive"]:
+                room = (math.floor(node["Resources"].get(name, 0.0) / amount) for name, amount in needed.items())
+                yield node, min(room, default=math.inf)
+
     def _refuse_too_small(self) -> None:
-        places = self._places
-        needed = {"CPU": places.cpus, **places.resources}
-        needed = {name: amount for name, amount in needed.items() if amount > 0}
-        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        if not needed:
-            return
-        room = sum(int(min(node.get(name, 0.0) / amount for name, amount in needed.items())) for node in nodes)
+        places, needed, nodes = self._places, self._places.needed(), list(self._nodes())
+        room = sum(number for _, number in nodes)
         if room < places.number:
             each = ", ".join(f"{amount:g} {name}" for name, amount in needed.items())
             raise ClusterError(
-                f"{places.flag}={places.number}: the cluster has room for {room} (each needs {each};"
+                f"{places.flag}={places.number}: the cluster has room for {room:g} (each needs {each};"
                 f" {len(nodes)} nodes). Add nodes, ask for fewer, or lower {places.adjustable}."
             )
+
+    def _refuse_other_installations(self) -> None:
+        """Ask every node where something may be placed; what is sent is a function that needs no package of ours."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        names: dict[str, Any] = {}
+        exec(_PROBE, names)
+        probe = self.ray.remote(num_cpus=0, max_retries=0)(names["probe"])
+        asked = {}
+        for node, room in self._nodes():
+            if room:
+                strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                asked[probe.options(scheduling_strategy=strategy).remote()] = node["NodeManagerAddress"]
+        for answer in self.ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE_S)[0]:
+            with suppress(self.ray.exceptions.RayError):  # a node that goes; others may come
+                found = self.ray.get(answer)
+                if isinstance(found, str):
+                    raise ClusterError(
+                        f"The node {asked[answer]} cannot import this package ({found}). Install the same on all"
+                        " machines."
+                    )
+                refuse_other_versions("--ray", asked[answer], found)
 
     def close(self) -> None:
         """Disconnect; a cluster that was started here ends. Harmless when called again."""
@@ -207,6 +247,11 @@ def _reason(error: BaseException) -> str:
 def loss(error: BaseException) -> str:
     """Return in one line why Ray has lost an actor: without the numbers by which it knows that."""
     return _NUMBERS.sub("", " ".join(str(error).split()))[:_MOST_CHARACTERS]
+
+
+def is_loss_of_node(reason: str) -> bool:
+    """Return whether an actor was lost, by what `loss` says, with its node: then it is not to blame."""
+    return "its node has died" in reason
 
 
 def versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mlagents.data.segments import NEWEST, Segment, WeightsId
-from mlagents.rollout.cluster import Cluster, ClusterError, Places, loss, refuse_other_versions
+from mlagents.rollout.cluster import Cluster, ClusterError, Places, is_loss_of_node, loss, refuse_other_versions
 from mlagents.rollout.collected import Assignment, Collected, Sampling, Weights
 from mlagents.rollout.env_pool import never
 from mlagents.rollout.guard import Tolerance
@@ -289,7 +289,7 @@ class ClusterSampler:
 
     def _replace(self, seat: Seat, reason: str) -> None:
         """Put a fresh actor in the place of one that was lost, wherever Ray finds room for it."""
-        seat.failures += 1
+        seat.failures += not is_loss_of_node(reason)
         if seat.failures >= _MOST_FAILURES:
             raise ClusterError(
                 f"Sampler {seat.index} was lost {seat.failures} times in a row before it handed anything in: {reason}"

@@ -150,7 +150,10 @@ def test_a_node_with_another_installation_is_named(two_nodes, tmp_path, fault):
         expected = rf"the node 127\.0\.0\.1 has other versions: mlagents 0\.0\.1, here {mlagents_envs.__version__}"
     else:
         (tmp_path / "copy/mlagents/__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'mlagents'\")")
-        expected = r"No module named 'mlagents'.*Install the same on all machines"
+        expected = (
+            r"^error: The node 127\.0\.0\.1 cannot import this package \(ModuleNotFoundError: No module named"
+            r" 'mlagents'\)\. Install the same on all machines\.$"
+        )
     before = os.environ["PYTHONPATH"]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "copy"), before])
     third = two_nodes.add_node(num_cpus=1, resources={"third": 1}, **STORE)

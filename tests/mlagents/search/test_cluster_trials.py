@@ -62,11 +62,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def searching(folder, trials, **plan):
+def searching(folder, start, **plan):
     path = folder / "search.yaml"
     space = load_run_settings(path).search
     found = Plan(Metric("reward", "Basic"), space, **{"seed": 1, "prunes": False, **plan})
-    return Search(folder / "study", found, lambda values: load_run_settings(path, trial=values), trials)
+    return Search(folder / "study", found, lambda values: load_run_settings(path, trial=values), start)
 
 
 @pytest.mark.slow

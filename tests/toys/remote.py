@@ -112,3 +112,11 @@ class RaceSource(NamedSource):
 
     def make(self, worker: int, side_channels: list[SideChannel]) -> BaseEnv:
         return Race(seed=self.seed + worker)
+
+
+@dataclass(frozen=True)
+class DyingSource(NamedSource):
+    """Makes nothing: the process dies of it."""
+
+    def make(self, worker: int, side_channels: list[SideChannel]) -> BaseEnv:
+        os._exit(1)

@@ -37,8 +37,8 @@ _LOOK_UP_S = 0.2  # how often a driver that waits looks whether it shall stop
 _IMPORT_S = 120.0  # for an actor to be placed, and to import what it needs
 _SILENCE_S = 20.0  # until it is said that nobody has started
 _CLOSE_S = 8.0
-_MOST_FAILURES = 3
-"""Actors of one sampler that may die in a row without having handed anything in."""
+_MOST_LOSSES = 3
+"""Actors that may be lost in a row, per sampler, while nobody hands anything in."""
 
 
 class ClusterSampler:
@@ -68,7 +68,7 @@ class ClusterSampler:
         self._assignment = Assignment()
         self._tolerances: dict[str, Tolerance] = defaultdict(Tolerance)
         self._taken: list[Collected] = []
-        self._dropped = self._accepted = 0
+        self._dropped = self._accepted = self._losses = 0
         self._cluster: Cluster | None = _connected(settings)
         self._ray = self._cluster.ray
         self._actor_class = self._ray.remote(**self._cluster.options())(RemoteSampler)
@@ -243,7 +243,7 @@ class ClusterSampler:
             case Hello():
                 self._greet(seat, found)
             case Report():
-                seat.failures = 0
+                self._losses = 0
                 self._unpack(seat, found)
 
     def _greet(self, seat: Seat, hello: Hello) -> None:
@@ -289,10 +289,11 @@ class ClusterSampler:
 
     def _replace(self, seat: Seat, reason: str) -> None:
         """Put a fresh actor in the place of one that was lost, wherever Ray finds room for it."""
-        seat.failures += not is_loss_of_node(reason)
-        if seat.failures >= _MOST_FAILURES:
+        self._losses += not is_loss_of_node(reason)
+        if self._losses >= _MOST_LOSSES * len(self._seats):
             raise ClusterError(
-                f"Sampler {seat.index} was lost {seat.failures} times in a row before it handed anything in: {reason}"
+                f"Samplers were lost {self._losses} times in a row before any of them handed anything in, the last one,"
+                f" {seat.index}, with: {reason}"
             )
         _log.warning("Sampler %d is lost, and another starts in its place: %s", seat.index, reason)
         self._ray.kill(seat.actor)  # Ray may have lost but the way to it

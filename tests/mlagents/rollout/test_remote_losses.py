@@ -16,8 +16,9 @@ import time
 import psutil
 import pytest
 
+from mlagents.rollout.cluster import ClusterError
 from toys.cluster import STORE, Watched, await_nobody, cluster_sampler, programs_on_nodes, train
-from toys.remote import WalkSource
+from toys.remote import DyingSource, WalkSource
 from toys.training import ppo_settings
 
 pytestmark = [
@@ -161,6 +162,17 @@ def test_a_node_that_is_added_in_the_middle_takes_a_lost_sampler(two_nodes, tmp_
         learner = train(watched, SETTINGS, stop).behaviors["Walk"].learner
     two_nodes.remove_node(moments["added"])
     assert_nothing_twice_and_nothing_lost(tmp_path, watched, learner)
+
+
+def test_samplers_that_only_die_end_the_run(two_nodes):
+    """Three times each, while nobody hands anything in."""
+    expected = r"^Samplers were lost 6 times in a row before any of them handed anything in, the last one, [01], with: "
+    with (
+        pytest.raises(ClusterError, match=expected),
+        cluster_sampler(two_nodes, DyingSource("dying", 0), num_samplers=2),
+    ):
+        pass
+    await_nobody()
 
 
 def test_a_driver_that_is_killed_is_resumed_elsewhere_and_leaves_nobody_behind(two_nodes, tmp_path):

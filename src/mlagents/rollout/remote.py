@@ -7,6 +7,7 @@ handed in, and another begins in its place with new episodes.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,6 +41,9 @@ _CLOSE_S = 8.0
 _MOST_LOSSES = 3
 """Actors that may be lost in a row, per sampler, while nobody hands anything in."""
 
+_PATIENCE_S = 600.0
+"""For anybody to hand in anything, where somebody has before: what loses samplers then is not how they are started."""
+
 
 class ClusterSampler:
     """A `Sampler` whose environments are on the machines of a Ray cluster.
@@ -69,6 +73,7 @@ class ClusterSampler:
         self._tolerances: dict[str, Tolerance] = defaultdict(Tolerance)
         self._taken: list[Collected] = []
         self._dropped = self._accepted = self._losses = 0
+        self._heard_s = -math.inf
         self._cluster: Cluster | None = _connected(settings)
         self._ray = self._cluster.ray
         self._actor_class = self._ray.remote(**self._cluster.options())(RemoteSampler)
@@ -243,7 +248,7 @@ class ClusterSampler:
             case Hello():
                 self._greet(seat, found)
             case Report():
-                self._losses = 0
+                self._losses, self._heard_s = 0, time.monotonic()
                 self._unpack(seat, found)
 
     def _greet(self, seat: Seat, hello: Hello) -> None:
@@ -290,7 +295,7 @@ class ClusterSampler:
     def _replace(self, seat: Seat, reason: str) -> None:
         """Put a fresh actor in the place of one that was lost, wherever Ray finds room for it."""
         self._losses += not is_loss_of_node(reason)
-        if self._losses >= _MOST_LOSSES * len(self._seats):
+        if self._losses >= _MOST_LOSSES * len(self._seats) and time.monotonic() > self._heard_s + _PATIENCE_S:
             raise ClusterError(
                 f"Samplers were lost {self._losses} times in a row before any of them handed anything in, the last one,"
                 f" {seat.index}, with: {reason}"

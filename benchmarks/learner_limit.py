@@ -1,10 +1,11 @@
 """What one learner can take: samplers that hand in recorded segments as fast as they are asked for.
 
-Each round is what an update costs the driver: parcels as they come over Ray's store are unpickled and unpacked, the
-learner gathers them, updates, and its weights are pickled for the samplers. PPO at official settings; segments are
-noise. From the decisions per second follows how many 12-agent Unity builds at time scale 20 one learner feeds from:
-such a build makes 12 x 20 x 50 / 5 decisions a second if it reaches its time scale (fixed steps of 20 ms, a decision
-every 5), and how much of a network of 1 Gbit/s they take.
+Each round is what an update costs the driver, in CPU time of its one compute thread, so that a busy machine does not
+count: parcels as they come over Ray's store are unpickled and unpacked, the learner gathers them, updates, and its
+weights are pickled for the samplers. PPO at official settings; segments are noise. From the decisions per second
+follows how many 12-agent Unity builds at time scale 20 one learner feeds from: such a build makes 12 x 20 x 50 / 5
+decisions a second if it reaches its time scale (fixed steps of 20 ms, a decision every 5), and how much of a network of
+1 Gbit/s they take.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from experience import BEHAVIOR, noise_segment
 from measure import Figure
+from numpy.typing import NDArray
 
 from mlagents.rollout.collected import Collected, Weights
 from mlagents.rollout.parcels import pack, unpack
@@ -70,11 +72,20 @@ def parcels(case: Case) -> list[bytes]:
     handed_in, left = [], int(case.hyperparameters["buffer_size"]) + 1
     while left > 0:
         lengths = [min(case.horizon, HANDED_IN)] * max(1, HANDED_IN // case.horizon)
-        segments = [noise_segment(rng, case.spec, length) for length in lengths]
+        segments = [noise_segment(rng, case.spec, length, _seen(rng, case.spec, length)) for length in lengths]
         collected = Collected([s.owned() for s in segments], [], [], sum(lengths), {BEHAVIOR.name: 12})
         handed_in.append(pickle.dumps(pack([collected]), protocol=5))
         left -= sum(lengths)
     return handed_in
+
+
+def _seen(rng: np.random.Generator, spec: BehaviorSpec, steps: int) -> list[NDArray[np.generic]]:
+    """Return noise as observations are stored: images as bytes."""
+    shapes = [(steps + 1, *observation.shape) for observation in spec.observation_specs]
+    return [
+        rng.integers(0, 256, shape, np.uint8) if len(shape) == 4 else rng.standard_normal(shape, np.float32)
+        for shape in shapes
+    ]
 
 
 def figures_of(case: Case, updates: int) -> list[Figure]:
@@ -91,18 +102,18 @@ def figures_of(case: Case, updates: int) -> list[Figure]:
     handed_in = parcels(case)
     times: dict[str, list[float]] = {"unpacking": [], "gathering": [], "update": [], "weights": []}
     for repeat in range(updates + 1):
-        moments = [time.perf_counter()]
+        moments = [time.process_time()]
         rounds = [unpack(pickle.loads(parcel)) for parcel in handed_in]
-        moments.append(time.perf_counter())
+        moments.append(time.process_time())
         for collected in (each for found in rounds for each in found):
             learner.extend(collected.segments)
-        moments.append(time.perf_counter())
+        moments.append(time.process_time())
         if not learner.ready():
             raise RuntimeError(f"{case.name}: the parcels were to fill the buffer")
         learner.update()
-        moments.append(time.perf_counter())
+        moments.append(time.process_time())
         weights = pickle.dumps(Weights(learner.snapshot(), learner.version), protocol=5)
-        moments.append(time.perf_counter())
+        moments.append(time.process_time())
         if repeat:  # the first compiles
             for name, begin, end in zip(times, moments[:-1], moments[1:], strict=True):
                 times[name].append(end - begin)

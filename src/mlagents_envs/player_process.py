@@ -19,8 +19,9 @@ _KILL_S = 10.0
 _DRAIN_S = 0.5
 
 # Waits for a line or the end of its input, which comes when we are gone, however that happened. A parent-
-# death signal exists on Linux alone, and fires when the thread that started the player ends.
-_POSIX_GUARD = 'read -r line || kill -KILL -- "-$1"'
+# death signal exists on Linux alone, and fires when the thread that started the player ends. Of the ways to
+# write a process group, dash does not take `kill -KILL -- -1`.
+_POSIX_GUARD = 'read -r line || kill -s KILL -- "-$1" || kill -s KILL "-$1"'
 _OTHER_GUARD = "import os, sys; sys.stdin.buffer.read(1) or os.kill(int(sys.argv[1]), 9)"
 
 

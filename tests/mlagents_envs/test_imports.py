@@ -38,7 +38,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "export": _base | {"settings", "nn", "inference", "barracuda"},
     "artifacts": _running | _beside | {"rollout"},
     "training": _running | _beside | {"rollout", "artifacts"},
-    "search": _base | {"settings", "stats", "artifacts"},
+    "search": _base | {"settings", "stats", "rollout", "artifacts"},
     "viewing": _running | _beside | {"rollout", "artifacts"},
     "runs": _base | {"settings", "stats", "artifacts"},
     "background": _running | _beside | {"rollout", "artifacts", "training", "predictor"},

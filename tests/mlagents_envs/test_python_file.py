@@ -56,7 +56,8 @@ def test_what_is_no_such_file(game):
 
 @pytest.mark.parametrize(("wanted", "found"), [("EASY", "nothing of that name"), ("NUMBER", "a int")])
 def test_an_object_that_is_no_environment(game, wanted, found):
-    with pytest.raises(TypeError, match=rf"game\.py: expected an environment {wanted}, .* found {found}.*ENTRY, HARD"):
+    expected = rf"game\.py: expected an environment {wanted}, .* found {found}.*ENTRY, HARD"
+    with pytest.raises(UnityEnvironmentException, match=expected):
         UnityEnvRegistry()[f"{game}:{wanted}"]
 
 

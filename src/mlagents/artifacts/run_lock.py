@@ -84,10 +84,13 @@ class RunLock:
 
     Args:
       path: the lock's file; its folder is made.
+
+    Attributes:
+      path: of that file.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = self._path = path
         self._released = threading.Event()
         self._held = False
 

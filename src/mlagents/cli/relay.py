@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
       UsageError: flags that do not go together.
-      UnityException: a port cannot be used.
+      UnityException: a port, a certificate or the token cannot be used.
     """
     from mlagents_envs.exception import UnityCommunicatorStoppedException, UnityTimeOutException
     from mlagents_envs.logging_util import get_logger, set_log_level
@@ -58,6 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     logger = get_logger(__name__)
     server = server_security(arguments, arguments.listen)
     client = client_security(arguments, arguments.trainer_port)
+    if arguments.listen is not None:
+        server.check(arguments.bind)  # rather than when a build has come
+    else:
+        client.check(arguments.host)
     set_log_level(logging.DEBUG if arguments.debug else logging.INFO)
     while True:
         relay = Relay(arguments.mlagents_port)

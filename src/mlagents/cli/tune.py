@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from mlagents.search import METRICS
 if TYPE_CHECKING:
     from mlagents.search.metrics import Metric
     from mlagents.search.picture import Point
-    from mlagents.search.study import Plan, Search, TrialResult
+    from mlagents.search.study import Plan, Search, StartTrial, TrialResult
     from mlagents.settings import RunSettings
 
 PICTURE_FILE = "search.png"
@@ -45,6 +46,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="mean reward to come to, for steps-to-benchmark (default: that of the environment)",
     )
     parser.add_argument("--jobs", type=whole_number(1), default=1, metavar="J", help="trials at a time (default: 1)")
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="run trials on a Ray cluster, whose machines share --results-dir: its HOST:PORT, auto, or local for one of"
+        " this search",
+    )
+    parser.add_argument(
+        "--cpus-per-trial",
+        type=whole_number(1),
+        metavar="N",
+        help="CPUs that Ray sets aside for each trial (default: 1)",
+    )
     parser.add_argument("--study", default="search", metavar="NAME", help="its folder in the results (default: search)")
     parser.add_argument("--results-dir", type=Path, default=Path("results"), help="base folder (default: results)")
     start = parser.add_mutually_exclusive_group()
@@ -98,10 +111,11 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.force:
                 remove(folder)
             stop.loaded()
-            search = Search(folder, plan, settings_of)
-            with stop.training() as stopped:
-                search.run(stopped)
-                was_stopped = stopped.received is not None
+            with _trial_starter(arguments, lock.path) as start_trial:
+                search = Search(folder, plan, settings_of, start_trial)
+                with stop.training() as stopped:
+                    search.run(stopped)
+                    was_stopped = stopped.received is not None
             _show(search, plan, folder)
             search.close()
         finally:
@@ -109,6 +123,24 @@ def run(arguments: argparse.Namespace) -> int:
     if was_stopped:
         print(f"stopped; the same command with --resume goes on ({folder})", file=sys.stderr)
     return _STOPPED if was_stopped else 0
+
+
+@contextmanager
+def _trial_starter(arguments: argparse.Namespace, lock: Path) -> Iterator[StartTrial]:
+    """Yield what starts trials: on this machine, or on a cluster."""
+    if arguments.ray is None:
+        from mlagents.search.trial_process import TrialProcess
+
+        yield TrialProcess
+        return
+    from mlagents.search.cluster_trials import ClusterTrials
+
+    cpus = arguments.cpus_per_trial or 1
+    trials = ClusterTrials(arguments.ray, arguments.jobs, cpus, lock)
+    try:
+        yield trials
+    finally:
+        trials.close()
 
 
 def _typed(arguments: argparse.Namespace) -> dict[str, object]:
@@ -133,6 +165,8 @@ def _plan(arguments: argparse.Namespace, settings: RunSettings) -> Plan:
         raise UsageError("trials need an environment that they can start (--env)")
     if arguments.jobs > 1 and settings.env_settings.attach is not None:
         raise UsageError("--jobs: attached players play for one trial at a time")
+    if arguments.ray is None and arguments.cpus_per_trial is not None:
+        raise UsageError("--cpus-per-trial is for --ray")
     seed = settings.env_settings.seed
     return Plan(
         metric=_metric(arguments, settings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 
 import numpy as np
@@ -47,12 +48,13 @@ class Guard:
     Args:
       behavior: name, for messages.
       spec: its observations.
+      use: told what was found each time; None: a `Tolerance` of its own.
     """
 
-    def __init__(self, behavior: str, spec: BehaviorSpec):
+    def __init__(self, behavior: str, spec: BehaviorSpec, use: Callable[[str], None] | None = None):
         self._behavior = behavior
         self._names = [o.name or f"observation {i}" for i, o in enumerate(spec.observation_specs)]
-        self._tolerance = Tolerance()
+        self._use = use or Tolerance().use
 
     def repair(self, worker: int, tick: int, report: DecisionSteps | TerminalSteps) -> None:
         """Replace observations and rewards that are NaN or infinite by 0, and say where they were.
@@ -80,7 +82,7 @@ class Guard:
         bad = ~np.isfinite(values)
         first, *index = np.argwhere(bad)[0].tolist()
         where = f" at {index}" if index else ""
-        self._tolerance.use(
+        self._use(
             f"behavior {self._behavior}: {name} of agent {agents[first]} in environment {worker} is"
             f" {values[(first, *index)]}{where}, in decision round {tick} ({bad.sum()} such numbers in this report);"
             " 0 is used instead. Look for divisions by zero and exploding physics in the environment"
@@ -93,7 +95,7 @@ class Guard:
         closed: NDArray[np.bool_] = np.all(mask, axis=1)
         if not closed.any():
             return mask
-        self._tolerance.use(
+        self._use(
             f"behavior {self._behavior}: all {mask.shape[1]} choices of branch {branch} are forbidden to agent"
             f" {agents[closed.argmax()]} in environment {worker}, in decision round {tick} ({closed.sum()} such"
             " agents in this report); all are permitted instead. Permit at least one in the environment"

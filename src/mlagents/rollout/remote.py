@@ -7,18 +7,21 @@ handed in, and another begins in its place with new episodes.
 
 from __future__ import annotations
 
+import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mlagents.data.segments import NEWEST, Segment, WeightsId
-from mlagents.rollout.cluster import Cluster, ClusterError
+from mlagents.rollout.cluster import Cluster, ClusterError, Places, is_loss_of_node, loss, refuse_other_versions
 from mlagents.rollout.collected import Assignment, Collected, Sampling, Weights
 from mlagents.rollout.env_pool import never
+from mlagents.rollout.guard import Tolerance
 from mlagents.rollout.parameters import ParameterValue
 from mlagents.rollout.parcels import unpack
 from mlagents.rollout.quota import Quota
-from mlagents.rollout.remote_actor import Fault, Hello, Orders, RemoteSampler, Report, versions
+from mlagents.rollout.remote_actor import Fault, Hello, Orders, RemoteSampler, Report
 from mlagents.rollout.seat import Seat
 from mlagents.rollout.source import EnvironmentSource
 from mlagents.settings import EnvSettings, RaySettings
@@ -33,9 +36,13 @@ _SLICE_S = 0.25
 
 _LOOK_UP_S = 0.2  # how often a driver that waits looks whether it shall stop
 _IMPORT_S = 120.0  # for an actor to be placed, and to import what it needs
+_SILENCE_S = 20.0  # until it is said that nobody has started
 _CLOSE_S = 8.0
-_MOST_FAILURES = 3
-"""Actors of one sampler that may die in a row without having handed anything in."""
+_MOST_LOSSES = 3
+"""Actors that may be lost in a row, per sampler, while nobody hands anything in."""
+
+_PATIENCE_S = 600.0
+"""For anybody to hand in anything, where somebody has before: what loses samplers then is not how they are started."""
 
 
 class ClusterSampler:
@@ -63,9 +70,11 @@ class ClusterSampler:
         self._quotas: dict[str, Quota] = {}
         self._parameters: dict[str, ParameterValue] = {}
         self._assignment = Assignment()
+        self._tolerances: dict[str, Tolerance] = defaultdict(Tolerance)
         self._taken: list[Collected] = []
-        self._dropped = self._accepted = 0
-        self._cluster: Cluster | None = Cluster(settings)
+        self._dropped = self._accepted = self._losses = 0
+        self._heard_s = -math.inf
+        self._cluster: Cluster | None = _connected(settings)
         self._ray = self._cluster.ray
         self._actor_class = self._ray.remote(**self._cluster.options())(RemoteSampler)
         self._seats = [Seat(index) for index in range(settings.num_samplers)]
@@ -83,9 +92,21 @@ class ClusterSampler:
         seat.take(actor, actor.start.remote())
 
     def _await_start(self) -> None:
-        until = time.monotonic() + _IMPORT_S + self._env.timeout_wait
+        """Wait for all samplers; as soon as one has started, for the others no longer than for an environment."""
+        patience = self._env.timeout_wait
+        begin = time.monotonic()
+        until, silent = begin + _IMPORT_S + patience, True
         while time.monotonic() < until and not all(seat.started for seat in self._seats):
             self._receive()
+            started = sum(seat.started for seat in self._seats)
+            if started:
+                until = min(until, time.monotonic() + patience)
+            elif silent and time.monotonic() > begin + _SILENCE_S:
+                silent = False
+                _log.warning("No sampler has started yet; `ray status` says whether the cluster has room for them now.")
+        self._say_who_started()
+
+    def _say_who_started(self) -> None:
         started = sum(seat.started for seat in self._seats)
         if not started:
             raise ClusterError(
@@ -145,6 +166,7 @@ class ClusterSampler:
 
         Raises:
           ClusterError: a sampler failed in a way that would come again.
+          TooManyFaults: numbers that are not finite have come too often, from all samplers together.
         """
         self._renew_quotas()
         while not stop():
@@ -217,32 +239,28 @@ class ClusterSampler:
         except self._ray.exceptions.RayTaskError as error:  # a defect of ours, whose traceback is of use
             raise error.cause from error
         except self._ray.exceptions.RayError as error:
-            self._replace(seat, " ".join(str(error).split())[:300])
+            self._replace(seat, loss(error))
             return
         match found:
             case Fault():
                 _log.debug("%s", found.details)
-                raise ClusterError(f"Sampler {seat.index}: {found.message}")
+                raise ClusterError(f"Sampler {seat.index} on {found.node}: {found.message}")
             case Hello():
                 self._greet(seat, found)
             case Report():
-                seat.failures = 0
+                self._losses, self._heard_s = 0, time.monotonic()
                 self._unpack(seat, found)
 
     def _greet(self, seat: Seat, hello: Hello) -> None:
-        ours = versions()
-        others = [f"{name} {v}, here {ours[name]}" for name, v in hello.versions.items() if ours.get(name, v) != v]
-        if others:
-            raise ClusterError(
-                f"Sampler {seat.index}: the node {hello.node} has other versions: {'; '.join(others)}. Install the same"
-                " on all machines."
-            )
+        refuse_other_versions(f"Sampler {seat.index}", hello.node, hello.versions)
         seat.started = True
         _log.debug("Sampler %d plays on %s.", seat.index, hello.node)
 
     def _unpack(self, seat: Seat, report: Report) -> None:
         self._specs.update({name: spec for name, spec in report.specs.items() if name not in self._specs})
         self._missing |= report.missing
+        for behavior, message in report.not_finite:
+            self._tolerances[behavior].use(message)
         for collected in unpack(report.parcel):
             seat.lanes = dict(collected.lanes)
             lanes = {name: sum(each.lanes.get(name, 0) for each in self._seats) for name in self._added}
@@ -272,17 +290,18 @@ class ClusterSampler:
                 seat.late, seat.granted = True, {}
                 _log.warning("Sampler %d has not answered for %g s; the others go on without it.", seat.index, patience)
             elif now > seat.deadline + 2 * patience:
-                self._ray.kill(seat.actor)
                 self._replace(seat, f"no answer for {3 * patience:g} s (--timeout-wait is {patience:g})")
 
     def _replace(self, seat: Seat, reason: str) -> None:
         """Put a fresh actor in the place of one that was lost, wherever Ray finds room for it."""
-        seat.failures += 1
-        if seat.failures >= _MOST_FAILURES:
+        self._losses += not is_loss_of_node(reason)
+        if self._losses >= _MOST_LOSSES * len(self._seats) and time.monotonic() > self._heard_s + _PATIENCE_S:
             raise ClusterError(
-                f"Sampler {seat.index} was lost {seat.failures} times in a row before it handed anything in: {reason}"
+                f"Samplers were lost {self._losses} times in a row before any of them handed anything in, the last one,"
+                f" {seat.index}, with: {reason}"
             )
         _log.warning("Sampler %d is lost, and another starts in its place: %s", seat.index, reason)
+        self._ray.kill(seat.actor)  # Ray may have lost but the way to it
         self._place(seat)
 
     def weights_in_play(self) -> Collection[WeightsId]:
@@ -317,3 +336,16 @@ class ClusterSampler:
                     self._ray.kill(seat.actor)
         finally:
             cluster.close()
+
+
+def _connected(settings: RaySettings) -> Cluster:
+    """Return a cluster that has room for the samplers."""
+    assert settings.address is not None
+    places = Places(
+        "--num-samplers",
+        settings.num_samplers,
+        settings.cpus_per_sampler,
+        settings.resources,
+        "cpus_per_sampler or resources in ray_settings",
+    )
+    return Cluster(settings.address, places, settings.working_dir)

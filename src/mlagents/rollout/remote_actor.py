@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import traceback
 from collections import Counter
@@ -10,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlagents_envs import __version__
 from mlagents_envs.user_errors import describe
 
 if TYPE_CHECKING:
@@ -28,9 +26,11 @@ class Fault(NamedTuple):
     """Why a sampler cannot go on: the fault is the environment's or the user's, and would come again elsewhere.
 
     Attributes:
+      node: address of its machine.
       message: for users. details: a traceback, for `--debug`; "" where the message says all.
     """
 
+    node: str
     message: str
     details: str
 
@@ -73,19 +73,13 @@ class Report(NamedTuple):
     Attributes:
       parcel: what was collected. missing: behaviors that wait for their first weights.
       specs: of all behaviors seen so far, by fully qualified name.
+      not_finite: behavior and what was found, for every time that numbers were not finite.
     """
 
     parcel: Parcel
     missing: Mapping[str, BehaviorSpec]
     specs: Mapping[str, BehaviorSpec]
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that must be the same on every machine."""
-    import numpy
-
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"mlagents": __version__, "Python": python, "numpy": numpy.__version__.partition(".")[0]}
+    not_finite: Sequence[tuple[str, str]]
 
 
 class RemoteSampler:
@@ -106,6 +100,11 @@ class RemoteSampler:
             no_graphics_monitor=source.no_graphics_monitor and first_worker == 0,
         )
         self._sampler: LocalSampler | None = None
+        self._not_finite: list[tuple[str, str]] = []
+
+    def _note_fault(self, behavior: str, message: str) -> None:
+        """Keep what the driver says and counts, for all samplers together."""
+        self._not_finite.append((behavior, message))
 
     def start(self) -> Hello | Fault:
         """Start the environments; blocks until they answer."""
@@ -114,6 +113,7 @@ class RemoteSampler:
         process.configure()
         import ray
 
+        from mlagents.rollout.cluster import versions
         from mlagents.rollout.pools import make_pool
         from mlagents.rollout.sampler import LocalSampler
 
@@ -121,8 +121,8 @@ class RemoteSampler:
             pool = make_pool(self._env, self._source, self._num_envs)
         except Exception as error:
             return _fault(error)
-        self._sampler = LocalSampler(pool, self._first_worker)
-        return Hello(ray.util.get_node_ip_address(), versions() | {"ray": ray.__version__})
+        self._sampler = LocalSampler(pool, self._first_worker, self._note_fault)
+        return Hello(ray.util.get_node_ip_address(), versions())
 
     def play(self, orders: Orders, *weights: Mapping[WeightsId, Weights]) -> Report | Fault:
         """Follow the orders, play, and hand in what was collected.
@@ -149,7 +149,8 @@ class RemoteSampler:
             sampler.reset(orders.reset)
         sampler.apply(orders.parameters, orders.assignment)
         parcel = pack(list(_rounds(sampler, orders)))
-        return Report(parcel, dict(sampler.missing()), dict(sampler.behavior_specs))
+        not_finite, self._not_finite = self._not_finite, []
+        return Report(parcel, dict(sampler.missing()), dict(sampler.behavior_specs), not_finite)
 
     def close(self) -> None:
         """Stop the environments."""
@@ -182,10 +183,14 @@ def _rounds(sampler: LocalSampler, orders: Orders) -> Iterator[Collected]:
 
 
 def _fault(error: Exception) -> Fault:
-    from mlagents.rollout.guard import TooManyFaults
+    import ray
+
     from mlagents.rollout.source import UnknownEnvironment
     from mlagents_envs.exception import UnityException
 
-    details = "".join(traceback.format_exception(error))
-    said = isinstance(error, UnityException | UnknownEnvironment | TooManyFaults)
-    return Fault(str(error) if said else describe(error), details)
+    node, details = ray.util.get_node_ip_address(), "".join(traceback.format_exception(error))
+    if isinstance(error, UnknownEnvironment):
+        what = str(error).splitlines()[0]
+        where = "An environment must be on all nodes, under this path, or in working_dir of ray_settings."
+        return Fault(node, f"{what}. {where}", details)
+    return Fault(node, str(error) if isinstance(error, UnityException) else describe(error), details)

@@ -20,7 +20,7 @@ class WorkerFailed(UnityEnvironmentException):
     """
 
     def __init__(self, worker: int, failure: Failure, refusal: str) -> None:
-        lines = [f"Worker {worker}: {failure.summary}.", refusal, failure.advice, failure.details]
+        lines = [f"Worker {worker}: {failure.summary.rstrip('.')}.", refusal, failure.advice, failure.details]
         super().__init__("\n".join(filter(None, lines)))
         self.worker = worker
         self.failure = failure

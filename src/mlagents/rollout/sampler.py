@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from mlagents.data.segments import NEWEST, Segment, WeightsId
@@ -68,8 +69,8 @@ class Sampler(Protocol):
 class _Played:
     """One behavior: what all its teams share, and a collector per team, by fully qualified name."""
 
-    def __init__(self, name: str, spec: BehaviorSpec, sampling: Sampling, weights: Weights) -> None:
-        self.guard = Guard(name, spec)
+    def __init__(self, guard: Guard, name: str, spec: BehaviorSpec, sampling: Sampling, weights: Weights) -> None:
+        self.guard = guard
         self.version = weights.version
         self.memory_size = weights.policy.memory_size
         self.actors: dict[WeightsId, Actor] = {}
@@ -105,11 +106,16 @@ class LocalSampler:
     Args:
       pool: the environments, started.
       first_worker: number of its first environment among all of the run, those of other samplers included.
+      note_fault: told a behavior's name and what was found, whenever it reports numbers that are not finite; None: it
+        is said, and `collect` raises an error when it was too often.
     """
 
-    def __init__(self, pool: EnvPool, first_worker: int = 0) -> None:
+    def __init__(
+        self, pool: EnvPool, first_worker: int = 0, note_fault: Callable[[str, str], None] | None = None
+    ) -> None:
         self._pool = pool
         self._first_worker = first_worker
+        self._note_fault = note_fault
         self._played: dict[str, _Played] = {}
         self._assignment = Assignment()
         self._held: list[WorkerStep] = []
@@ -137,7 +143,8 @@ class LocalSampler:
 
     def add(self, name: str, spec: BehaviorSpec, sampling: Sampling, weights: Weights) -> None:
         """Let agents of a behavior play."""
-        self._played[name] = _Played(name, spec, sampling, weights)
+        note = None if self._note_fault is None else partial(self._note_fault, name)
+        self._played[name] = _Played(Guard(name, spec, note), name, spec, sampling, weights)
 
     def publish(self, weights: Mapping[WeightsId, Weights]) -> None:
         """Let these weights act: newest ones at once, snapshots where `apply` says so."""

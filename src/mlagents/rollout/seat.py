@@ -23,7 +23,7 @@ class Seat:
       granted: behavior -> decisions that it was asked for.
       played_with: behavior -> updates behind the newest weights that it has. known: weights -> publication.
       added: behaviors that it knows. reset: it is to begin new episodes. parameters: it is to be told.
-      lanes: behavior -> agents that ever lived at once. failures: in a row, without anything handed in.
+      lanes: behavior -> agents that ever lived at once.
     """
 
     index: int
@@ -40,7 +40,6 @@ class Seat:
     reset: bool = True
     parameters: dict[str, ParameterValue] = field(default_factory=dict)
     lanes: dict[str, int] = field(default_factory=dict)
-    failures: int = 0
 
     def take(self, actor: Any, pending: Any) -> None:
         """Begin with a new actor, whose environments are being started."""

@@ -29,6 +29,7 @@ _MOST_FAILURES = 3
 """Trials that may fail one after the other before any has succeeded: then it is not their values that are wrong."""
 
 MakeSettings = Callable[[Mapping[str, Any]], RunSettings]
+StartTrial = Callable[[Path, str, RunSettings], Trial]
 
 
 class SearchError(RuntimeError):
@@ -107,7 +108,7 @@ class Search:
     folder: Path
     plan: Plan
     settings_of: MakeSettings
-    start_trial: Callable[[Path, str, RunSettings], Trial] = TrialProcess
+    start_trial: StartTrial = TrialProcess
     _running: list[_Running] = field(default_factory=list, init=False)
     _failures: int = field(default=0, init=False)
 

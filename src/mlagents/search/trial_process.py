@@ -17,7 +17,7 @@ from mlagents.settings import RunSettings, dump
 from mlagents_envs.diagnosis import read_end
 from mlagents_envs.player_process import describe_exit, start_guard
 
-_STOP_S = 60.0  # to save after SIGTERM: seconds, but not on a busy machine
+STOP_S = 60.0  # to save after SIGTERM: seconds, but not on a busy machine
 _KILL_S = 10.0
 
 
@@ -49,9 +49,10 @@ class TrialProcess:
       folder: where runs of the search are.
       name: of the run.
       settings: of the trial.
+      working_dir: in which relative paths of the settings are; None: this process's.
     """
 
-    def __init__(self, folder: Path, name: str, settings: RunSettings) -> None:
+    def __init__(self, folder: Path, name: str, settings: RunSettings, working_dir: Path | None = None) -> None:
         self._layout = Layout(name, folder)
         goes_on = self._layout.status.is_file()
         configuration = folder / f"{name}.yaml"
@@ -60,6 +61,7 @@ class TrialProcess:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mlagents.cli.learn", str(configuration)],
+                cwd=working_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -85,7 +87,7 @@ class TrialProcess:
     def finish(self) -> None:
         """Wait until it has ended after `ask_to_stop`, or by itself; one that does not is killed."""
         try:
-            self._process.wait(_STOP_S)
+            self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(_KILL_S)
@@ -112,7 +114,7 @@ def stop_all(processes: Sequence[Trial]) -> None:
     """End several trials, which save at the same time."""
     for process in processes:
         process.ask_to_stop()
-    until = time.monotonic() + _STOP_S
+    until = time.monotonic() + STOP_S
     for process in processes:
         while process.exit_code is None and time.monotonic() < until:
             time.sleep(0.05)

@@ -60,6 +60,7 @@ _SECTIONS = {
     ),
 }
 _SECTION_OF = {key: section for section, keys in _SECTIONS.items() for key in keys}
+_OF_SAMPLERS = {"num_samplers", "envs_per_sampler", "max_staleness"}
 _DEVICES = ("cpu", "device", "torch_device")
 _BEHAVIOR_KEYS = {
     "keep_checkpoints": ("keep_checkpoints",),
@@ -104,6 +105,9 @@ def apply_flags(tree: Section, flags: Mapping[str, object], report: FaultReport)
     if "lesson" in flags:
         _set_lesson(tree, flags["lesson"], report)
     _set_device(tree, flags, report)
+    if all(section.get("address") is None for section in sections_of(tree, "ray_settings")):
+        for flag in sorted(_OF_SAMPLERS & flags.keys()):
+            report.warn(place_of(flag), "without effect: everything plays on this machine (expected --ray, too)")
 
 
 def _set_in_behaviors(tree: Section, path: tuple[str, ...], value: object, at: Place) -> None:

@@ -30,8 +30,8 @@ def load_entry(path: Path, wanted: str) -> BaseRegistryEntry:
     """Run a Python file, and return an entry that it defines. The file may import its neighbours.
 
     Raises:
-      UnityEnvironmentException: the file raises an exception, which is named with its line.
-      TypeError: there is no such object, or it is no `BaseRegistryEntry`.
+      UnityEnvironmentException: the file raises an exception, which is named with its line; or there is no such
+        object, or it is no `BaseRegistryEntry`.
     """
     path = path.resolve()
     name = f"mlagents_environment_{path.stem}"
@@ -51,7 +51,7 @@ def load_entry(path: Path, wanted: str) -> BaseRegistryEntry:
     if isinstance(entry, BaseRegistryEntry):
         return entry
     entries = [key for key, value in vars(module).items() if isinstance(value, BaseRegistryEntry)]
-    raise TypeError(
+    raise UnityEnvironmentException(
         f"{path}: expected an environment {wanted}, like `{wanted} = SimEntry(...)`; found "
         f"{'nothing of that name' if entry is None else f'a {type(entry).__name__}'}. Environments in the file: "
         f"{', '.join(entries) or 'none'}. Choose with {path.name}:NAME."

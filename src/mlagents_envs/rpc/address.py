@@ -79,28 +79,32 @@ def _shake_hands(address: Address, context: ssl.SSLContext | None, timeout_s: fl
     plain.settimeout(_ANSWER_S)
     try:
         with plain if context is None else context.wrap_socket(plain, server_hostname=address.host) as connection:
-            connection.sendall(_PREFACE + _EMPTY_SETTINGS)
-            head = _received(connection)
+            found = speaks_grpc(connection)
     except ssl.SSLCertVerificationError as error:
         raise UnityEnvironmentException(
-            f"The certificate of {address} is not trusted: {error.verify_message}. --tls-ca names the certificates that"
-            " are; they must be for the host's name as it is written here."
+            f"The certificate of {address} is not trusted: {error.verify_message.rstrip('.')}. --tls-ca names the"
+            " certificates that are; they must be for the host's name as it is written here."
         ) from None
     except ssl.SSLError as error:
         raise UnityEnvironmentException(
             f"{address} does not encrypt as TLS does ({error.reason}): leave out --tls-ca, or start it with --tls-cert."
         ) from None
     except OSError:
-        head = b""
-    if len(head) < _HEAD_BYTES or head[_KIND_AT] != _SETTINGS:
+        found = False
+    if not found:
         hint = "" if context is not None else "; if it was started with --tls-cert, say whom to trust with --tls-ca"
         raise UnityEnvironmentException(
             f"What listens at {address} is no player: it does not speak gRPC (expected HTTP/2){hint}."
         )
 
 
-def _received(connection: socket.socket) -> bytes:
+def speaks_grpc(connection: socket.socket) -> bool:
+    """Return whether gRPC's protocol, HTTP/2, is answered on a new connection, which must have a timeout."""
     head = b""
-    while len(head) < _HEAD_BYTES and (more := connection.recv(_HEAD_BYTES - len(head))):
-        head += more
-    return head
+    try:
+        connection.sendall(_PREFACE + _EMPTY_SETTINGS)
+        while len(head) < _HEAD_BYTES and (more := connection.recv(_HEAD_BYTES - len(head))):
+            head += more
+    except OSError:
+        return False
+    return len(head) == _HEAD_BYTES and head[_KIND_AT] == _SETTINGS

@@ -57,6 +57,16 @@ class ServerSecurity:
                 " --insecure."
             )
 
+    def check(self, bind: str) -> None:
+        """Raise the error that listening on `bind` would raise.
+
+        Raises:
+          UnityEnvironmentException: it is open to others without encryption, or certificate or token cannot be used.
+        """
+        self.refuse_open(bind)
+        self.token()
+        self.credentials()
+
     def credentials(self) -> grpc.ServerCredentials | None:
         """Return what gRPC wants for encryption, None without.
 
@@ -112,6 +122,15 @@ class ClientSecurity:
             ) from None
         context.set_alpn_protocols(["h2"])
         return context
+
+    def check(self, host: str) -> None:
+        """Raise the error that calling a host would raise, but for those of the network.
+
+        Raises:
+          UnityEnvironmentException: the certificates or the token cannot be used.
+        """
+        self.context()
+        self.metadata(host)
 
     def channel(self, address: str, options: Sequence[tuple[str, object]]) -> grpc.Channel:
         """Return a channel to HOST:PORT; raises as `context`."""

@@ -138,6 +138,13 @@ def test_each_worker_has_its_own_player():
         (["serve", "Basic", "--listen", "5", "--tls-ca=x"], "--host and --tls-ca are for calling a trainer"),
         (["serve", "Basic", "--listen", "5005", "--token-file=none"], "No token in none"),
         (["relay", "--mlagents-port", "5005", "--trainer-port", "5", "--tls-cert=x"], "are for --listen"),
+        (["relay", "--mlagents-port", "5005", "--listen", "5", "--bind=0.0.0.0"], "Refused to listen on 0.0.0.0"),
+        (
+            ["relay", "--mlagents-port", "5005", "--listen", "5", "--tls-cert=none"],
+            "No certificate with its key in none",
+        ),
+        (["relay", "--mlagents-port", "5005", "--trainer-port", "5", "--tls-ca=none"], "No certificates in none"),
+        (["relay", "--mlagents-port", "5005", "--trainer-port", "5", "--token-file=none"], "No token in none"),
     ],
 )
 def test_what_cannot_be_is_one_line(flags, said, capsys, monkeypatch, tmp_path):

@@ -223,7 +223,14 @@ def test_environments_on_a_cluster_are_counted_by_samplers(load):
     settings = load(address="local", num_envs=1, num_samplers=4, envs_per_sampler=3)
     assert settings.ray_settings.address == "local"
     assert settings.workers == 12
+
+
+def test_samplers_without_a_cluster_are_without_effect(load, caplog):
     assert load(num_samplers=4).workers == 2  # as in the file: nobody asked for Ray
+    assert "--num-samplers: without effect: everything plays on this machine (expected --ray, too)" in caplog.text
+    caplog.clear()
+    load(address="local", num_envs=1, num_samplers=4)
+    assert "without effect" not in caplog.text
 
 
 def test_num_envs_and_ray_do_not_go_together(load):
@@ -233,3 +240,5 @@ def test_num_envs_and_ray_do_not_go_together(load):
         load("behaviors: {A: {}}", address="auto")
     with pytest.raises(SettingsError, match=r"base_port 65000 leaves no ports for 1000 environments"):
         load(address="auto", num_envs=1, num_samplers=1000, base_port=65000)
+    with pytest.raises(SettingsError, match=r"--num-samplers: out of bounds \(got 0, expected a whole number >= 1"):
+        load(address="auto", num_envs=1, num_samplers=0)

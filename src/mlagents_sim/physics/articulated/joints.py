@@ -290,5 +290,5 @@ def _write_limit(
 ) -> int:
     """Write a row that keeps the turn about an arm from growing by more than `gap`."""
     mobility = write_angular(row, index, inertia, child, parent, arm)
-    make_one_sided(row, index, mobility, gap, duration, -gap / duration)
+    make_one_sided(row, index, mobility, -gap / duration)
     return index + 1

@@ -129,12 +129,12 @@ def make_rigid(row: Floats, index: int, mobility: float, rate: float, velocity_r
 
 
 @compiled
-def make_one_sided(row: Floats, index: int, mobility: float, gap: float, duration: float, correction: float) -> None:
-    """Let a row push only: what is apart may close its gap within the step, what overlaps is moved apart."""
-    if gap > 0.0:
-        make_rigid(row, index, mobility, -gap / duration, -gap / duration)
-    else:
-        make_rigid(row, index, mobility, correction, 0.0)
+def make_one_sided(row: Floats, index: int, mobility: float, rate: float) -> None:
+    """Let a row push only, until its rate is `rate`: what is apart may come nearer, what overlaps is moved apart.
+
+    A positive rate, which moves apart, is wanted only while positions are corrected.
+    """
+    make_rigid(row, index, mobility, rate, min(rate, 0.0))
     row[index, LOWEST] = 0.0
 
 

@@ -150,7 +150,8 @@ def look_there(runners: Runners, i: int) -> float:
     ahead_x, ahead_z = runners.ahead[i, 0], runners.ahead[i, 2]
     if runners.looker[1] == 0:
         forward_x, forward_z = 2.0 * (x * z + w * y), 1.0 - 2.0 * (x * x + y * y)
-        return 0.5 * (forward_x * ahead_x + forward_z * ahead_z + 1.0)
+        cosine: float = forward_x * ahead_x + forward_z * ahead_z
+        return 0.5 * (cosine + 1.0)
     half_yaw = 0.5 * np.arctan2(ahead_x, ahead_z)
     same = min(abs(w * np.cos(half_yaw) + y * np.sin(half_yaw)), 1.0)
     degrees = np.degrees(2.0 * np.arccos(same))

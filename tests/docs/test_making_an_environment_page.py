@@ -194,18 +194,3 @@ def test_the_agent_of_a_flat_world_sees_what_the_page_says():
     np.testing.assert_allclose(sensor.observe(), [1, 0, 0, 0.35, 0, 1, 0, 0.3, 0, 0, 1, 1], rtol=1e-6)
     assert "the rock at 0.35" in section
     assert "the wall at 0.3," in section
-
-
-def test_the_ragdoll_does_what_the_page_says():
-    section = PAGE.partition("## Ragdolls\n")[2]
-    code = re.search(r"```python\n(.+?)```", section, re.DOTALL)
-    assert code
-    names: dict = {}
-    exec(code[1], names)
-    fleas = names["drop"](3, 0.5)
-    assert fleas.touches[:, 1, 0].tolist() == [1, 1, 1]
-    trunk, leg = fleas.rotation[0]
-    bent = np.degrees(2.0 * (np.arctan2(leg[1], leg[0]) - np.arctan2(trunk[1], trunk[0])))
-    assert -40.0 < bent < -20.0
-    geoms = names["geoms_of"](names["FLEA"], fleas, (1.0, 0.0, 0.0))
-    assert len(geoms.shape) == 6

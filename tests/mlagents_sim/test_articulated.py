@@ -137,6 +137,27 @@ def test_a_limit_stops_the_pendulum() -> None:
     assert max(reached) == pytest.approx(20.0, abs=1.0)
 
 
+@pytest.mark.parametrize("preprocessing", [True, False])
+def test_preprocessing_solves_a_joint_in_one_sweep(preprocessing: bool) -> None:
+    """Two tumbling boxes, joined far from both middles: after a single sweep their ends move as one, or nearly."""
+    pair = Ragdoll(
+        [Body("a", [Box((0.4, 1.0, 0.2))], 2.0), Body("b", [Box((0.3, 0.2, 1.0))], 1.0, (0.0, 1.0, 1.0))],
+        [Joint("b", "a", (0.1, 0.5, 0.6), y=0.0)],
+        planes=[],
+        preprocessing=preprocessing,
+        **NO_DRAG,
+    )
+    ragdolls = make_ragdolls(pair, 1)
+    ragdolls.velocity[0, 0], ragdolls.velocity[0, 1] = (1.0, 2.0, 3.0), (-1.0, 0.5, 0.0)
+    ragdolls.angular_velocity[0] = (0.5, -1.0, 2.0)
+    run(ragdolls, 1, gravity=0.0, duration=1e-9, sweeps=1)
+    ends = [(0.1, 0.5, 0.6), (0.1, -0.5, -0.4)]
+    speeds = [ragdolls.velocity[0, i] + np.cross(ragdolls.angular_velocity[0, i], end) for i, end in enumerate(ends)]
+    apart = np.abs(speeds[1] - speeds[0]).max()
+    twist = abs(ragdolls.angular_velocity[0, 1, 1] - ragdolls.angular_velocity[0, 0, 1])
+    assert (max(apart, twist) < 1e-6) == preprocessing
+
+
 def test_a_locked_joint_holds_a_beam() -> None:
     """A beam of 1 m and 1 kg, welded to the wall, sags by a thousandth and stays there: nothing builds up."""
     beam = Ragdoll(

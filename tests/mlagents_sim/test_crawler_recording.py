@@ -73,17 +73,17 @@ def test_drives_are_observed_as_they_were_set(demonstration: Demonstration) -> N
 
 def test_one_decision_reproduces(demonstration: Demonstration) -> None:
     errors = first_decisions(demonstration, 1)[:, 0]
-    assert rms(errors[:, PLACE]) < 0.015
-    assert rms(errors[:, VELOCITY]) < 0.16
-    assert rms(errors[:, ANGULAR]) < 0.3
+    assert rms(errors[:, PLACE]) < 0.004
+    assert rms(errors[:, VELOCITY]) < 0.075
+    assert rms(errors[:, ANGULAR]) < 0.22
     assert rms(errors[:, DIRECTIONS]) < 0.005
     assert rms(errors[:, HEIGHT]) < 0.005
 
 
 def test_two_decisions_reproduce(demonstration: Demonstration) -> None:
     errors = first_decisions(demonstration, 2)[:, 1]
-    assert rms(errors[:, PLACE]) < 0.025
-    assert rms(errors[:, VELOCITY]) < 0.5
+    assert rms(errors[:, PLACE]) < 0.014
+    assert rms(errors[:, VELOCITY]) < 0.3
 
 
 def test_rewards_are_those_of_the_recording(demonstration: Demonstration) -> None:

@@ -30,6 +30,7 @@ NAMES = (
     "Reacher",
     "CrawlerDynamic",
     "WormDynamic",
+    "Crawler",
     "Tennis",
     "SoccerTwosGroups",
     "PushBlockCollab",

@@ -24,6 +24,7 @@ IN_SPACE = [
     "Tennis",
     "Walker",
     "WallJump",
+    "WalkerModern",
     "WormStatic",
 ]
 

@@ -68,12 +68,14 @@ ARM: Final = Ragdoll(
         Body("upper", [_LINK], 1.0, (0.0, -4.0, 0.0), _DOWN),
         Body("lower", [_LINK, Sphere(HAND_RADIUS_M, (0.0, HAND_M, 0.0))], 1.0, (0.0, -10.0, 0.0), _DOWN),
     ],
+    # Unity solves joints with what never moves after all others.
     joints=[
-        Joint("upper", "base", (0.0, 0.02, 0.0), y=0.0),
         Joint("lower", "upper", (0.0, -7.0, 0.0), y=0.0),
+        Joint("upper", "base", (0.0, 0.02, 0.0), y=0.0),
     ],
     planes=[],
     self_contacts=False,
+    preprocessing=True,
 )
 
 # The goal

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlagents_sim.physics.articulated.contacts import CONTACT_DISTANCE_M
 from mlagents_sim.physics.articulated.ragdolls import Ragdolls
 from mlagents_sim.physics.articulated.vectors import (
     Vector,
@@ -22,6 +21,7 @@ from mlagents_sim.physics.articulated.vectors import (
     vector_at,
 )
 from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M
 
 SPARE: Final = 8  # more than a target can be moved in a decision
 APART, TOUCHED, STILL_TOUCHED = 0, 1, 2

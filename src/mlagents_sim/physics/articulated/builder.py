@@ -115,6 +115,8 @@ class Ragdoll:
       max_angular_speed: of all bodies, rad/s.
       self_contacts: whether spheres and capsules of bodies without a common joint touch each other. Boxes touch
         planes only.
+      preprocessing: whether what one joint locks is solved as a whole in each sweep, as Unity does where a joint has
+        "Enable Preprocessing"; otherwise row by row, and joints give way a little more.
     """
 
     bodies: Sequence[Body]
@@ -125,6 +127,7 @@ class Ragdoll:
     angular_drag: float = 0.05
     max_angular_speed: float = 7.0
     self_contacts: bool = True
+    preprocessing: bool = False
 
     def index(self, body: str) -> int:
         """Return the number of a body.
@@ -212,6 +215,7 @@ def _make_model(ragdoll: Ragdoll, center: Floats) -> Model:
         center=center,
         drag=np.array((ragdoll.drag, ragdoll.angular_drag, ragdoll.max_angular_speed)),
         friction=np.array([ragdoll.friction]),
+        preprocessing=np.array([ragdoll.preprocessing]),
         joints=_make_joints(ragdoll, center),
         points=_make_points(ragdoll, center),
         segments=_make_segments(ragdoll, center),

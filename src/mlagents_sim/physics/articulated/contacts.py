@@ -24,10 +24,8 @@ from mlagents_sim.physics.articulated.vectors import (
     vector_at,
 )
 from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, CORRECTION, DEPENETRATION_SPEED
 
-CONTACT_DISTANCE_M: Final = 0.02  # below it two bodies touch
-DEPENETRATION: Final = 0.8  # of an overlap is corrected in a step
-DEPENETRATION_SPEED: Final = 10.0  # m/s, and never faster
 SLIDING_SPEED: Final = 1e-4  # m/s; below it friction has no direction of its own
 WORLD: Final = -1
 
@@ -143,8 +141,7 @@ def _write_contact(
         turning = cross(vector_at(bodies.angular_velocity, parent), other)
         sliding = minus(sliding, plus(vector_at(bodies.velocity, parent), turning))
     mobility = write_linear(row, first, bodies, child, parent, normal, lever, other)
-    away = min(-DEPENETRATION * gap / duration, DEPENETRATION_SPEED)
-    make_one_sided(row, first, mobility, gap, duration, away)
+    make_one_sided(row, first, mobility, min(-CORRECTION * gap / duration, DEPENETRATION_SPEED))
     tangent = _tangent(normal, sliding)
     for index in (first + 1, first + 2):
         mobility = write_linear(row, index, bodies, child, parent, tangent, lever, other)

@@ -13,6 +13,7 @@ from mlagents_sim.physics.articulated.rows import (
     KEEP,
     LOWEST,
     VELOCITY_AIM,
+    make_independent,
     make_one_sided,
     make_rigid,
     rotation_arm,
@@ -45,7 +46,13 @@ LIMIT_MARGIN_OF_RANGE: Final = 0.49  # and never from farther than this part of 
 
 @compiled
 def write_joints(
-    joints: Joints, bodies: Bodies, scratch: Scratch, target: Floats, force_limit: Floats, duration: float
+    joints: Joints,
+    bodies: Bodies,
+    scratch: Scratch,
+    target: Floats,
+    force_limit: Floats,
+    duration: float,
+    preprocessing: bool,
 ) -> None:
     """Write the rows of all joints of one copy.
 
@@ -56,6 +63,7 @@ def write_joints(
       target: float64 [joints, 4], of the drives.
       force_limit: float64 [joints], of the drives.
       duration: of the step, s.
+      preprocessing: whether the locks of each joint are made independent of each other.
     """
     row, span, index = scratch.row, scratch.span, 0
     for joint in range(len(joints.body)):
@@ -69,16 +77,29 @@ def write_joints(
         limit = force_limit[joint] * duration
         if limit > 0.0 and (joints.drive[joint, 0] > 0.0 or joints.drive[joint, 1] > 0.0):
             wanted = quaternion_at(target, joint)
-            _write_drive(
-                row, index, bodies.inertia, child, parent, joints.drive[joint], a, turn, wanted, limit, duration
+            index = _write_drive(
+                row,
+                index,
+                bodies.inertia,
+                child,
+                parent,
+                joints.drive[joint],
+                joints.locked[joint],
+                a,
+                turn,
+                wanted,
+                limit,
+                duration,
             )
-            index += 3
+        first_lock = index
         index = _write_locks(
             row, index, bodies.inertia, child, parent, joints.locked[joint], turn, axes, parent_x, duration
         )
         span[joint, 3] = index
         _write_anchor(row, index, bodies, child, parent, joints.anchor[joint], axes, duration)
         index += 3
+        if preprocessing:
+            make_independent(row, first_lock, index, bodies.inverse_mass[child] + bodies.inverse_mass[parent])
         span[joint, 4] = index
         index = _write_limits(row, index, bodies.inertia, joints, joint, turn, axes, parent_x, duration)
         span[joint, 5] = index
@@ -88,21 +109,23 @@ def write_joints(
 @compiled
 def _write_drive(
     row: Floats,
-    first: int,
+    index: int,
     inertia: Floats,
     child: int,
     parent: int,
     drive: Floats,
+    locked: Floats,
     a: Quaternion,
     turn: Quaternion,
     target: Quaternion,
     limit: float,
     duration: float,
-) -> None:
-    """Write three springs that turn the joint to its target, implicit in the velocity after the step.
+) -> int:
+    """Write springs that turn the joint to its target, implicit in the velocity after the step.
 
     The error of a row is sin(angle / 2), so stiffness and damping act about an axis with a quarter each, and the
-    force limit with half of it times cos(angle / 2).
+    force limit with half of it times cos(angle / 2). Nothing is driven about locked axes: CrawlerStatic's recording
+    is missed by more than twice as much if it is. Returns: the row after them.
     """
     if target[0] * turn[0] + target[1] * turn[1] + target[2] * turn[2] + target[3] * turn[3] < 0.0:
         target = negative(target)
@@ -110,7 +133,8 @@ def _write_drive(
     softness = duration * (duration * drive[0] + drive[1])
     errors = (error[1], error[2], error[3])
     for axis in range(3):
-        index = first + axis
+        if locked[axis]:
+            continue
         mobility = write_angular(row, index, inertia, child, parent, rotation_arm(error, frame, axis))
         share = 1.0 / (1.0 + softness * mobility)
         row[index, KEEP] = 1.0 - share
@@ -119,6 +143,8 @@ def _write_drive(
         row[index, VELOCITY_AIM] = row[index, AIM]
         row[index, LOWEST] = -limit
         row[index, HIGHEST] = limit
+        index += 1
+    return index
 
 
 @compiled
@@ -264,5 +290,5 @@ def _write_limit(
 ) -> int:
     """Write a row that keeps the turn about an arm from growing by more than `gap`."""
     mobility = write_angular(row, index, inertia, child, parent, arm)
-    make_one_sided(row, index, mobility, gap, duration, -gap / duration)
+    make_one_sided(row, index, mobility, -gap / duration)
     return index + 1

@@ -96,6 +96,7 @@ class Model(NamedTuple):
       center: float64 [bodies, 3], centres of mass in the bodies' frames, m.
       drag: float64 [3], drag and angular drag of all bodies, 1/s, and their largest angular speed, rad/s.
       friction: float64 [1], of all contacts.
+      preprocessing: bool [1], whether what a joint locks is solved as a whole.
       joints: all joints.
       points: what touches planes.
       segments: what touches each other.
@@ -104,6 +105,7 @@ class Model(NamedTuple):
     center: Floats
     drag: Floats
     friction: Floats
+    preprocessing: NDArray[np.bool_]
     joints: Joints
     points: Points
     segments: Segments

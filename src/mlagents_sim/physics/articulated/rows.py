@@ -79,7 +79,9 @@ def turned_by(inertia: Floats, body: int, arm: Vector) -> Vector:
 def write_angular(row: Floats, index: int, inertia: Floats, child: int, parent: int, arm: Vector) -> float:
     """Begin a row about an arm, without a direction. Returns: its mobility."""
     child_turn, parent_turn = turned_by(inertia, child, arm), turned_by(inertia, parent, arm)
+    put(row, index, DIRECTION, (0.0, 0.0, 0.0))
     put(row, index, CHILD_ARM, arm)
+    put(row, index, PARENT_ARM, arm)
     put(row, index, CHILD_TURN, child_turn)
     put(row, index, PARENT_TURN, parent_turn)
     row[index, IMPULSE] = 0.0
@@ -127,13 +129,36 @@ def make_rigid(row: Floats, index: int, mobility: float, rate: float, velocity_r
 
 
 @compiled
-def make_one_sided(row: Floats, index: int, mobility: float, gap: float, duration: float, correction: float) -> None:
-    """Let a row push only: what is apart may close its gap within the step, what overlaps is moved apart."""
-    if gap > 0.0:
-        make_rigid(row, index, mobility, -gap / duration, -gap / duration)
-    else:
-        make_rigid(row, index, mobility, correction, 0.0)
+def make_one_sided(row: Floats, index: int, mobility: float, rate: float) -> None:
+    """Let a row push only, until its rate is `rate`: what is apart may come nearer, what overlaps is moved apart.
+
+    A positive rate, which moves apart, is wanted only while positions are corrected.
+    """
+    make_rigid(row, index, mobility, rate, min(rate, 0.0))
     row[index, LOWEST] = 0.0
+
+
+@compiled
+def make_independent(row: Floats, first: int, end: int, inverse_mass: float) -> None:
+    """Let no impulse of these rigid rows change the rate of another (Gram-Schmidt): one sweep then solves them all.
+
+    Args:
+      row: as in `Scratch`.
+      first: of the rows, all of the same two bodies.
+      end: the row after the last.
+      inverse_mass: of both bodies together, 1/kg.
+    """
+    for index in range(first + 1, end):
+        for other in range(first, index):
+            push = inverse_mass * dot(part_of(row, index, DIRECTION), part_of(row, other, DIRECTION))
+            push += dot(part_of(row, index, CHILD_ARM), part_of(row, other, CHILD_TURN))
+            push += dot(part_of(row, index, PARENT_ARM), part_of(row, other, PARENT_TURN))
+            share = push * row[other, GAIN]
+            for column in range(DIRECTION, KEEP):
+                row[index, column] -= share * row[other, column]
+            rate = row[index, AIM] / row[index, GAIN] - share * row[other, AIM] / row[other, GAIN]
+            row[index, GAIN] = 1.0 / (1.0 / row[index, GAIN] - share * push)
+            row[index, AIM] = row[index, GAIN] * rate
 
 
 @compiled

@@ -58,7 +58,8 @@ def step(ragdolls: Ragdolls, gravity: Floats, duration: float, sweeps: int) -> N
         for body in range(len(bodies.position)):
             _turn_inertia(bodies, body, ragdolls.inverse_inertia[i, body])
             _apply_forces(bodies, body, ragdolls.force[i], ragdolls.torque[i], gravity[i], model.drag, duration)
-        write_joints(model.joints, bodies, scratch, ragdolls.target[i], ragdolls.force_limit[i], duration)
+        target, force_limit = ragdolls.target[i], ragdolls.force_limit[i]
+        write_joints(model.joints, bodies, scratch, target, force_limit, duration, model.preprocessing[0])
         scratch.used[1] = 0
         write_pairs(model.segments, bodies, scratch, model.friction[0], duration)
         write_planes(model.points, bodies, scratch, ragdolls.touches[i], model.friction[0], duration)

@@ -14,6 +14,8 @@ from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.spectating import RayFan
 
 SHOWN_DECISIONS: Final = 300
+_SCALES: Final[Any] = {"x": {"time": False}}
+_LEGEND: Final[Any] = {"live": False}  # otherwise it says nothing but dashes until the pointer is over a line
 _COLORS: Final = ("#4a90d9", "#e08a3c", "#5aa469", "#b0529c", "#c9463d", "#3ca5a5", "#8a7a3c", "#6b6bd6")
 
 
@@ -106,7 +108,9 @@ class WhyPanel:
 
         def add(data: Any, series: Any, title: str) -> Any:
             with folders[2]:
-                return gui.add_uplot(data, series, title=title, height=150)
+                return gui.add_uplot(
+                    data, series, title=title, height=150, scales=_SCALES, legend=_LEGEND, padding=(10, 4, 0, 0)
+                )
 
         titles = ("reward since the episode began", "value estimate", "probability of what it does", "actions")
         self._reward, self._value, self._chance, self._numbers = (Plot(add, title) for title in titles)

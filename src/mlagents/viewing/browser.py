@@ -136,6 +136,7 @@ class Show:
 
     def run(self, stop: threading.Event) -> None:
         """Play until told to stop."""
+        self._show()  # before the first decision, which may have to be compiled
         while not stop.is_set():
             self._obey()
             if not self._run_idle and not self._server.get_clients():

@@ -12,11 +12,18 @@ _MOVED: Final = 1e-3
 """Share of its distance by which a camera differs from where it was put only if somebody moved it."""
 
 
+_SMALLEST: Final = 50
+"""Width and height of a picture, pixels; what is smaller is not yet, or no longer, laid out."""
+
+
 class _Placed(NamedTuple):
-    """Where a camera was put, and for how large a picture: width and height in pixels."""
+    """For how large a picture a camera was put last, width and height in pixels, and wherever it was put so far.
+
+    What a page tells of its camera may be older than the last move that it was told.
+    """
 
     size: tuple[int, int]
-    position: NDArray[np.float64]
+    positions: list[NDArray[np.float64]]
 
 
 class Cameras:
@@ -38,6 +45,8 @@ class Cameras:
         camera = client.camera
         size = camera.image_width, camera.image_height
         last = self._placed.get(client.client_id)
+        if min(size) < _SMALLEST:
+            return
         if last is None or (size != last.size and not self._was_moved(client, last)):
             self._put(client)
 
@@ -47,15 +56,17 @@ class Cameras:
             self._put(client)
 
     def _put(self, client: Any) -> None:
-        width, height = client.camera.image_width, client.camera.image_height
-        position, target = self._place(max(width, 1) / max(height, 1))
+        size = client.camera.image_width, client.camera.image_height
+        position, target = self._place(max(size[0], _SMALLEST) / max(size[1], _SMALLEST))
+        last = self._placed.get(client.client_id)
+        before = [np.asarray(client.camera.position)] if last is None else last.positions
         move_camera(client, position, target)
-        self._placed[client.client_id] = _Placed((width, height), position)
+        self._placed[client.client_id] = _Placed(size, [*before, position])
 
     def _was_moved(self, client: Any, last: _Placed) -> bool:
         position, target = client.camera.position, client.camera.look_at
         reach = _MOVED * float(np.linalg.norm(position - target))
-        return bool(np.linalg.norm(position - last.position) > reach)
+        return bool((np.linalg.norm(np.array(last.positions) - position, axis=1) > reach).all())
 
 
 def move_camera(client: Any, position: NDArray[np.float64], target: NDArray[np.float64]) -> None:

@@ -142,11 +142,12 @@ def status_markdown(name: str, score: Score | None, ended: Sequence[Score], play
 
 
 def choice_meanings(keys: Sequence[object]) -> dict[tuple[int, int], str]:
-    """Return what choices mean, by branch and choice, as the environment's keys tell."""
-    meanings = {}
+    """Return what choices mean, by branch and choice, as the keys tell; 0 is chosen while none of a branch is held."""
+    meanings: dict[tuple[int, int], str] = {}
     for each in keys:
         choice = getattr(each, "choice", None)
         if choice is not None:
+            meanings.setdefault((choice[0], 0), "no key")
             meanings[choice[0], choice[1]] = str(getattr(each, "meaning", ""))
     return meanings
 

@@ -69,8 +69,24 @@ def test_each_page_has_a_camera_of_its_own():
     assert (distance(one), distance(other)) == (pytest.approx(5.0), pytest.approx(20.0))
 
 
-def test_a_page_without_a_size_is_no_fault():
+def test_what_a_page_tells_may_be_older_than_its_last_move():
     client = Client()
-    client.camera.image_width = client.camera.image_height = 0
-    cameras_of(client).fit(client)
+    cameras = cameras_of(client)
+    begun = client.camera.position
+    cameras.fit(client)
+    client.camera.position = begun
+    client.resize(600)
+    cameras.fit(client)
+    assert distance(client) == pytest.approx(10.0)
+
+
+def test_a_picture_that_is_not_laid_out_yet_moves_nothing():
+    client = Client()
+    cameras = cameras_of(client)
+    cameras.fit(client)
+    client.resize(1)
+    cameras.fit(client)
+    assert distance(client) == pytest.approx(5.0)
+    client.camera.image_height = 0
+    cameras.look_at_everything()
     assert np.isfinite(client.camera.position).all()

@@ -164,6 +164,11 @@ class AgentBatch(ABC):
         write_actions(self.keys, self.held_keys, action.continuous, action.discrete)
         return action
 
+    @property
+    def has_rule(self) -> bool:
+        """Whether the author wrote a rule of their own that decides without keys."""
+        return not self.keys and type(self).heuristic is not AgentBatch.heuristic
+
     def ray_fans(self) -> Mapping[int, RayFan]:
         """Return, for spectators, the rays behind observations by the sensor's place: those that look ahead."""
         return ray_fans(self._sensors)

@@ -208,6 +208,11 @@ class SimEnvironment(SteppedEnv):
         return self._batches[behavior_name].heuristic() if waiting else spec.empty_action(0)
 
     @property
+    def rules(self) -> frozenset[BehaviorName]:
+        """Behaviors whose author wrote a rule of their own, which `heuristic` follows without keys."""
+        return frozenset(name for name, batch in self._batches.items() if batch.has_rule)
+
+    @property
     def keys(self) -> Mapping[BehaviorName, Sequence[Keys]]:
         """What keys mean for people who play through `heuristic`; behaviors without keys are left out."""
         return {name: batch.keys for name, batch in self._batches.items() if batch.keys}

@@ -44,6 +44,7 @@ def environment(*batches: AgentBatch) -> SimEnvironment:
 
 def test_who_plays_may_ask_for_the_rule():
     env = environment(RuledClimbers("Ruled?team=0"))
+    assert env.rules == {"Ruled?team=0"}
     assert env.heuristic("Ruled?team=0").discrete.shape == (0, 1)  # nobody waits yet
     env.reset()
     np.testing.assert_array_equal(env.heuristic("Ruled?team=0").discrete, [[1], [0]])
@@ -54,6 +55,7 @@ def test_who_plays_may_ask_for_the_rule():
 def test_without_a_rule_there_is_an_error():
     env = environment(Climbers("Climbers?team=0"))
     env.reset()
+    assert env.rules == frozenset()
     with pytest.raises(UnityPolicyException, match=r"'Climbers\?team=0' has no heuristic: define Climbers.heuristic"):
         env.heuristic("Climbers?team=0")
 

@@ -125,11 +125,8 @@ def _candidates(env: BaseEnv, entry: BaseRegistryEntry, arguments: argparse.Name
 
     names = sorted({BehaviorId.parse(behavior).name for behavior in env.behavior_specs})
     chance = Chance()
-    rule: Rule | None = None
-    heuristic = getattr(env, "heuristic", None)
-    with_rule = frozenset(env.behavior_specs) - frozenset(getattr(env, "keys", {}))
-    if heuristic is not None and with_rule:
-        rule = Rule(heuristic, with_rule)
+    with_rule: frozenset[str] = getattr(env, "rules", frozenset())
+    rule = Rule(env.heuristic, with_rule) if with_rule else None  # type: ignore[attr-defined]
     wanted = arguments.model
     if arguments.await_run:
         folder = Path(arguments.await_run)

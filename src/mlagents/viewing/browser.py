@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import queue
 import socket
@@ -125,6 +126,7 @@ class Show:
         if self._is_watched:
             self._env_any.watch(self._look, 1)
         self._scene = self._make_scene()
+        server.on_client_connect(self._welcome)
         self._lay_out(title, change)
 
     @property
@@ -134,6 +136,7 @@ class Show:
 
     def run(self, stop: threading.Event) -> None:
         """Play until told to stop."""
+        self._show()  # before the first decision, which may have to be compiled
         while not stop.is_set():
             self._obey()
             if not self._run_idle and not self._server.get_clients():
@@ -159,6 +162,9 @@ class Show:
     @property
     def _env_any(self) -> Any:
         return self._env
+
+    def _welcome(self, client: Any) -> None:
+        client.camera.on_update(lambda _: self.give(functools.partial(self._scene.fit, client)))
 
     def _make_scene(self) -> Any:
         if self._spectacle is not None:
@@ -241,6 +247,9 @@ class NoScene:
         return False
 
     def look_at_everything(self) -> None:
+        """Do nothing."""
+
+    def fit(self, client: object) -> None:
         """Do nothing."""
 
 

@@ -21,7 +21,7 @@ MOST_NUMBERS: Final = 64
 """Of one observation; what is beyond is counted, not shown."""
 _WIDEST_IMAGE: Final = 240
 _POSITIVE, _NEGATIVE, _CHANCE, _TRACK = "#4a90d9", "#e08a3c", "#5aa469", "rgba(128,128,128,0.18)"
-_BLOCK: Final = "padding:0 0.75em 0.5em;font-size:0.8em;line-height:1.35"
+_BLOCK: Final = "padding:0 0.75em 0.5em;font-size:0.8em;line-height:1.35;overflow-wrap:anywhere"
 _BAR: Final = (
     '<div style="display:flex;align-items:center;gap:0.4em"><span style="width:{label_width};flex-shrink:0;'
     'overflow:hidden;white-space:nowrap;text-overflow:ellipsis" title="{label}">{label}</span>'
@@ -142,11 +142,12 @@ def status_markdown(name: str, score: Score | None, ended: Sequence[Score], play
 
 
 def choice_meanings(keys: Sequence[object]) -> dict[tuple[int, int], str]:
-    """Return what choices mean, by branch and choice, as the environment's keys tell."""
-    meanings = {}
+    """Return what choices mean, by branch and choice, as the keys tell; 0 is chosen while none of a branch is held."""
+    meanings: dict[tuple[int, int], str] = {}
     for each in keys:
         choice = getattr(each, "choice", None)
         if choice is not None:
+            meanings.setdefault((choice[0], 0), "no key")
             meanings[choice[0], choice[1]] = str(getattr(each, "meaning", ""))
     return meanings
 

@@ -11,6 +11,7 @@ from mlagents.viewing.hands import Hands, key_name
 LABEL: Final = "keys held"
 """Of the text field; the script finds it by this."""
 
+# `window.` is needed: in the handler of an element, which this becomes, names are looked up in the element first.
 _SCRIPT: Final = """
 (() => {
   const meanings = new Set(KEYS);
@@ -33,7 +34,7 @@ _SCRIPT: Final = """
   const name = (event) => (event.key.length === 1 ? event.key.toLowerCase() : event.key);
   const isTyped = (event) => /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== 'checkbox';
   const modified = (event) => event.ctrlKey || event.metaKey || event.altKey;
-  addEventListener('keydown', (event) => {
+  window.addEventListener('keydown', (event) => {
     if (!field() || !known.has(name(event)) || isTyped(event) || modified(event)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -41,13 +42,13 @@ _SCRIPT: Final = """
     held.push(name(event));
     tell();
   }, true);
-  addEventListener('keyup', (event) => {
+  window.addEventListener('keyup', (event) => {
     if (!held.includes(name(event))) return;
     held = held.filter((each) => each !== name(event));
     event.stopImmediatePropagation();
     tell();
   }, true);
-  addEventListener('blur', () => { if (held.length) { held = []; tell(); } });
+  window.addEventListener('blur', () => { if (held.length) { held = []; tell(); } });
 })()
 """
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mlagents.viewing.browser_camera import Cameras, move_camera
 from mlagents.viewing.browser_html import read_rays
 from mlagents.viewing.browser_shapes import Instances, instances_of, prototype, to_page
 from mlagents.viewing.session import AgentName
@@ -21,6 +22,7 @@ _ASPECT: Final = 1.2
 """Width over height of what panels leave free of a usual screen."""
 _CLOSE_M: Final = 14.0
 """From here a camera follows, or from nearer where the whole scene is small."""
+_PICTURE_FOV: Final = float(np.radians(30.0))
 _MISSED: Final = (200, 205, 210)
 _HIT_COLORS: Final = (
     (214, 60, 50),
@@ -51,10 +53,11 @@ class SpaceScene:
         self._label: Any = None
         self._label_above = 0.0
         self._anchor: NDArray[np.float64] | None = None
+        self._cameras = Cameras(server, self._place_camera)
         server.scene.set_up_direction("+z")
         server.scene.set_background_image(_sky(), format="png")
         server.scene.configure_default_lights(cast_shadow=True)
-        self._aim()
+        self._aim_first()
 
     def show(self) -> None:
         """Send where everything is now."""
@@ -96,12 +99,19 @@ class SpaceScene:
     def look_at_everything(self) -> None:
         """Move all cameras to where they began."""
         self._stop_following()
-        self._aim()
-        view = self._server.initial_camera
-        for client in self._server.get_clients().values():
-            _move(client, view.position, view.look_at)
+        self._cameras.look_at_everything()
 
-    def _aim(self) -> None:
+    def fit(self, client: Any) -> None:
+        """Put a camera whose picture got another size to where everything is in view, unless somebody moved it."""
+        if self._anchor is None:
+            self._cameras.fit(client)
+
+    def _place_camera(self, aspect: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        view = self._env.viewpoint(aspect)
+        return to_page(view.position), to_page(view.target)
+
+    def _aim_first(self) -> None:
+        """Say where cameras begin, before it is known how wide their pictures are."""
         view, start = self._env.viewpoint(_ASPECT), self._server.initial_camera
         position, target = to_page(view.position), to_page(view.target)
         distance = float(np.linalg.norm(position - target))
@@ -116,7 +126,7 @@ class SpaceScene:
         distance = float(np.linalg.norm(back))
         near = min(_CLOSE_M * float(np.tan(np.radians(15.0)) / np.tan(0.5 * view.fov)), 0.6 * distance)
         for client in self._server.get_clients().values():
-            _move(client, place + back * (near / distance), place)
+            move_camera(client, place + back * (near / distance), place)
 
     def _stop_following(self) -> None:
         if self._anchor is not None:
@@ -133,7 +143,7 @@ class SpaceScene:
     def _mark(self, agent: AgentName, position: NDArray[np.float64]) -> None:
         text = f"agent {agent.agent_id}"
         if self._label is None or self._label.text != text:
-            self._label = self._server.scene.add_label(f"{WORLD}/chosen", text)
+            self._label = self._server.scene.add_label(f"{WORLD}/chosen", text, anchor="bottom-center")
             self._label_above = self._height_at(position)
         self._label.position = to_page(position) + np.array((0.0, 0.0, self._label_above))
         self._label.visible = True
@@ -192,14 +202,20 @@ class PictureScene:
         self._last: NDArray[np.uint8] | None = None
         picture = env.picture(*self.SIZE)
         height, width = picture.shape[:2]
-        half = 0.5 * height
+        self._wide = width / height
         self._image: Any = server.scene.add_image(
-            "/picture", picture, render_width=width / half, render_height=2.0, wxyz=(0.70710678, -0.70710678, 0.0, 0.0)
+            "/picture",
+            picture,
+            render_width=2.0 * self._wide,
+            render_height=2.0,
+            wxyz=(0.70710678, -0.70710678, 0.0, 0.0),
         )
+        self._cameras = Cameras(server, self._place_camera)
         server.scene.set_up_direction("+z")
+        server.scene.set_background_image(picture[:1, :1], format="png")  # as if its border went on
         start = server.initial_camera
-        start.position, start.look_at = np.array((0.0, -4.2, 0.0)), np.zeros(3)
-        start.up, start.fov = np.array((0.0, 0.0, 1.0)), float(np.radians(30.0))
+        start.position, start.look_at = self._place_camera(_ASPECT)
+        start.up, start.fov = np.array((0.0, 0.0, 1.0)), _PICTURE_FOV
 
     def show(self) -> None:
         """Send the picture if it is another one."""
@@ -216,9 +232,15 @@ class PictureScene:
 
     def look_at_everything(self) -> None:
         """Move all cameras to where they began."""
-        view = self._server.initial_camera
-        for client in self._server.get_clients().values():
-            _move(client, view.position, view.look_at)
+        self._cameras.look_at_everything()
+
+    def fit(self, client: Any) -> None:
+        """Put a camera whose picture got another size to where all of this one is in view, unless somebody moved it."""
+        self._cameras.fit(client)
+
+    def _place_camera(self, aspect: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        distance = max(1.0, self._wide / aspect) / float(np.tan(0.5 * _PICTURE_FOV))
+        return np.array((0.0, -1.03 * distance, 0.0)), np.zeros(3)
 
 
 class _MeshNodes:
@@ -305,12 +327,6 @@ def _color(tags: Sequence[str], tag: str | None) -> tuple[int, int, int]:
     if tag is None:
         return _MISSED
     return _HIT_COLORS[tags.index(tag) % len(_HIT_COLORS)] if tag in tags else (90, 90, 90)
-
-
-def _move(client: Any, position: NDArray[np.float64], target: NDArray[np.float64]) -> None:
-    with client.atomic():
-        client.camera.position = position
-        client.camera.look_at = target
 
 
 def _sky() -> NDArray[np.uint8]:

@@ -95,7 +95,10 @@ class WatchTab:
             return
         player = "you" if chosen == session.taken else self._cast.describe(chosen.behavior)
         score = session.score(chosen)
-        _set(self._status, "content", status_markdown(title_of(chosen), score, session.ended(chosen.behavior), player))
+        text = status_markdown(title_of(chosen), score, session.ended(chosen.behavior), player)
+        if not session.has_played:
+            text += "  \n*getting ready: code is compiled before the first decision of all*"
+        _set(self._status, "content", text)
         _set(self.follows, "disabled", not self._scene.can_follow(chosen))
 
     def _list_agents(self) -> None:

@@ -9,11 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from mlagents.viewing.browser_html import action_html, choice_meanings, observations_html
-from mlagents.viewing.session import AgentName, Moment, Session
+from mlagents.viewing.session import AgentName, Moment, Score, Session
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.spectating import RayFan
 
 SHOWN_DECISIONS: Final = 300
+_SCALES: Final[Any] = {"x": {"time": False}}
+_LEGEND: Final[Any] = {"live": False}  # otherwise it says nothing but dashes until the pointer is over a line
 _COLORS: Final = ("#4a90d9", "#e08a3c", "#5aa469", "#b0529c", "#c9463d", "#3ca5a5", "#8a7a3c", "#6b6bd6")
 
 
@@ -95,6 +97,7 @@ class WhyPanel:
         self._meanings = {behavior: choice_meanings(each) for behavior, each in keys.items()}
         self._agent: AgentName | None = None
         self._moment: Moment | None = None
+        self._end: Score | None = None
         self._shown: Moment | None = None
         self._largest: list[float] = []
         with container:
@@ -106,20 +109,25 @@ class WhyPanel:
 
         def add(data: Any, series: Any, title: str) -> Any:
             with folders[2]:
-                return gui.add_uplot(data, series, title=title, height=150)
+                return gui.add_uplot(
+                    data, series, title=title, height=150, scales=_SCALES, legend=_LEGEND, padding=(10, 4, 0, 0)
+                )
 
         titles = ("reward since the episode began", "value estimate", "probability of what it does", "actions")
         self._reward, self._value, self._chance, self._numbers = (Plot(add, title) for title in titles)
 
     def listen(self) -> None:
-        """Take in the newest decision; called after each."""
+        """Take in the newest decision, and what the episode ended with; called after each step."""
         agent, moment = self._session.chosen, self._session.moment
         if agent != self._agent:
             self._agent, self._largest = agent, []
             for plot in self._plots:
                 plot.clear()
-        if moment is None or moment is self._moment or agent is None:
-            return
+        if moment is not None and moment is not self._moment and agent is not None:
+            self._take_in(moment)
+        self._plot_end(self._session.last_end)
+
+    def _take_in(self, moment: Moment) -> None:
         self._moment = moment
         if not self._largest:
             self._largest = [1e-6] * len(moment.obs)
@@ -127,11 +135,14 @@ class WhyPanel:
             max(largest, float(np.abs(column).max(initial=0.0)))
             for largest, column in zip(self._largest, moment.obs, strict=True)
         ]
-        rewards = {"own": moment.score.own}
-        if moment.score.group:
-            rewards["group"] = moment.score.group
-        self._reward.add(rewards)
+        self._reward.add(_rewards(moment.score))
         self._plot_thoughts(moment)
+
+    def _plot_end(self, end: Score | None) -> None:
+        """Add what came last in an episode, to which no decision belongs any more."""
+        if end is not None and end is not self._end:
+            self._reward.add(_rewards(end))
+        self._end = end
 
     def _plot_thoughts(self, moment: Moment) -> None:
         why, action = moment.explanation, moment.action
@@ -161,3 +172,7 @@ class WhyPanel:
     @property
     def _plots(self) -> tuple[Plot, ...]:
         return self._reward, self._value, self._chance, self._numbers
+
+
+def _rewards(score: Score) -> dict[str, float]:
+    return {"own": score.own, "group": score.group} if score.in_group else {"own": score.own}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -36,11 +36,23 @@ class Cast(Protocol):
 
 @dataclass
 class Score:
-    """What an agent has earned since its episode began."""
+    """What an agent has earned since its episode began.
+
+    Attributes:
+      own: sum of its own rewards.
+      group: sum of its group's.
+      decisions: that it has taken.
+      in_group: whether it belongs to a group.
+    """
 
     own: float = 0.0
     group: float = 0.0
     decisions: int = 0
+    in_group: bool = False
+
+    def add(self, own: float, group: float, group_id: int) -> None:
+        """Add what a report says."""
+        self.own, self.group, self.in_group = self.own + own, self.group + group, group_id > 0
 
 
 class Moment(NamedTuple):
@@ -85,6 +97,7 @@ class Session:
       chosen: the agent that is looked at; None before there is one.
       taken: the agent that a person plays; None if nobody does.
       moment: the last decision of the chosen agent.
+      last_end: what the chosen agent had earned when its last episode ended; None before that.
       explains: whether to ask players why; it costs time.
     """
 
@@ -99,10 +112,11 @@ class Session:
         self._rng = np.random.default_rng(seed)
         self._other_rng = np.random.default_rng(seed + 1)  # of samples for explanations
         self._plays: dict[str, _Play] = {}
-        self._reports = 0
+        self._reports = self._resets = 0
         self.chosen: AgentName | None = None
         self.taken: AgentName | None = None
         self.moment: Moment | None = None
+        self.last_end: Score | None = None
         self.explains = True
 
     def reset(self) -> None:
@@ -111,6 +125,7 @@ class Session:
         self._plays = {behavior: _Play() for behavior in self._env.behavior_specs}
         self.teacher.forget()
         self.moment = None
+        self._resets += 1
         self._listen()
 
     def step(self) -> None:
@@ -148,10 +163,15 @@ class Session:
             return False
         return self.taken.agent_id in self._env.get_steps(self.taken.behavior)[0]
 
+    @property
+    def has_played(self) -> bool:
+        """Whether a decision was taken, of whomever."""
+        return self._reports > self._resets
+
     def choose(self, agent: AgentName) -> None:
         """Look at an agent."""
         if agent != self.chosen:
-            self.chosen, self.moment = agent, None
+            self.chosen, self.moment, self.last_end = agent, None, None
 
     def take_over(self, agent: AgentName) -> None:
         """Let a person play an agent, which is then the one that is looked at.
@@ -196,21 +216,22 @@ class Session:
         for behavior in self._env.behavior_specs:
             decisions, ends = self._env.get_steps(behavior)
             play = self._plays.setdefault(behavior, _Play())
-            for agent, own, group in _rewards(ends):
+            for agent, *rewards in _rewards(ends):
                 score = play.scores.pop(agent, None) or Score()
-                score.own, score.group = score.own + own, score.group + group
+                score.add(*rewards)
                 play.ended.append(score)
-                self._end(AgentName(behavior, agent), ends)
-            for agent, own, group in _rewards(decisions):
-                score = play.scores.setdefault(agent, Score())
+                self._end(AgentName(behavior, agent), score, ends)
+            for agent, *rewards in _rewards(decisions):
+                play.scores.setdefault(agent, Score()).add(*rewards)
                 play.last_seen[agent] = self._reports
-                score.own, score.group = score.own + own, score.group + group
             self._cast.player(behavior).forget(ends.agent_id)
         agents = self.agents
         if self.chosen is None and agents:
             self.chosen = agents[0]
 
-    def _end(self, agent: AgentName, ends: TerminalSteps) -> None:
+    def _end(self, agent: AgentName, score: Score, ends: TerminalSteps) -> None:
+        if agent == self.chosen:
+            self.last_end = score
         if agent == self.taken:
             row = ends.agent_id == agent.agent_id
             columns = ends.reward[row], ends.interrupted[row], ends.agent_id[row]
@@ -235,7 +256,7 @@ class Session:
             row = steps.agent_id_to_index[self.chosen.agent_id]
             taken = ActionTuple(action.continuous[row : row + 1], action.discrete[row : row + 1])
             obs = [column[row].copy() for column in steps.obs]
-            self.moment = Moment(score.decisions, obs, taken, why, Score(score.own, score.group, score.decisions))
+            self.moment = Moment(score.decisions, obs, taken, why, replace(score))
 
     def _explain(self, behavior: str, steps: DecisionSteps, player: Model) -> Explanation | None:
         chosen = self.chosen
@@ -271,6 +292,7 @@ def row_of(steps: DecisionSteps, agent_id: int) -> DecisionSteps:
     )
 
 
-def _rewards(steps: DecisionSteps | TerminalSteps) -> list[tuple[int, float, float]]:
-    """Return id, reward and group reward of every agent."""
-    return list(zip(steps.agent_id.tolist(), steps.reward.tolist(), steps.group_reward.tolist(), strict=True))
+def _rewards(steps: DecisionSteps | TerminalSteps) -> list[tuple[int, float, float, int]]:
+    """Return id, reward, group reward and group of every agent."""
+    columns = steps.agent_id, steps.reward, steps.group_reward, steps.group_id
+    return list(zip(*(column.tolist() for column in columns), strict=True))

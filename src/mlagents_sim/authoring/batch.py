@@ -174,6 +174,11 @@ class ObjectBatch(AgentBatch):
             self._agents[row].heuristic(ActionBuffers(actions.continuous[out], actions.discrete[out]))
         return actions
 
+    @property
+    def has_rule(self) -> bool:
+        """Whether the agents have a rule of their own that decides without keys."""
+        return not self.keys and all(type(agent).heuristic is not Agent.heuristic for agent in self._agents)
+
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Return a frame of each sensor, [rows, ...]."""
         assert isinstance(rows, np.ndarray)

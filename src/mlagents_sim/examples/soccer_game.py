@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mlagents_sim.agent import ENDED, AgentArrays
 from mlagents_sim.episodes import count_step, interrupt
@@ -46,6 +46,7 @@ LOSS_REWARD: Final = -1.0
 
 # For spectators
 WALL_HEIGHT_M: Final = 1.5
+SEEN_GOAL_HEIGHT_M: Final = 1.6  # more than walls, into which posts reach: else pixels show either, by chance
 SEEN_PLAYER_M: Final = 0.9
 AREAS_APART_M: Final = 45.0
 
@@ -176,9 +177,10 @@ def picture_of(pitches: Pitches, walls: Walls, blue_players: int) -> VisualGeoms
     colors = {WALL: WALL_GREY, BLUE_GOAL: AGENT_BLUE, PURPLE_GOAL: PURPLE}
     cos, sin, zero, one = *walls.axis.T, np.zeros(len(walls.look)), np.ones(len(walls.look))
     turned = np.stack((cos, zero, -sin, zero, one, zero, sin, zero, cos), axis=-1).reshape(-1, 3, 3)
+    half_height = 0.5 * np.where(np.equal(walls.look, WALL), WALL_HEIGHT_M, SEEN_GOAL_HEIGHT_M)
     solid = make_boxes(
-        _upright(walls.center, 0.5 * WALL_HEIGHT_M) + areas,
-        _upright(walls.half_size, 0.5 * WALL_HEIGHT_M),
+        _upright(walls.center, half_height) + areas,
+        _upright(walls.half_size, half_height),
         [colors[look] for look in walls.look],
         turned,
     )
@@ -195,6 +197,6 @@ def places_of(pitches: Pitches) -> tuple[NDArray[np.float64], NDArray[np.float64
     return _upright(pitches.position, PLAYER_RADIUS_M) + areas, yaw_rotations(pitches.yaw)
 
 
-def _upright(level: NDArray[np.float64], height: float) -> NDArray[np.float64]:
-    """Map [..., 2] to [..., 3]."""
-    return np.stack((level[..., 0], np.full(level.shape[:-1], height), level[..., 1]), axis=-1)
+def _upright(level: NDArray[np.float64], height: ArrayLike) -> NDArray[np.float64]:
+    """Map [..., 2] to [..., 3]; heights, [...] or one for all, are in between."""
+    return np.stack((level[..., 0], np.broadcast_to(height, level.shape[:-1]), level[..., 1]), axis=-1)

@@ -28,6 +28,7 @@ from mlagents_sim.examples.sorter_room import (
     TILES,
     VISITED,
     WAITING,
+    WALL_FACE_M,
     Tiles,
     act,
     advance,
@@ -66,8 +67,11 @@ STACKED_FRAMES: Final = 2
 
 PARAMETERS: Final = {"num_tiles": Parameter("most tiles of an episode", float(TILES), 1.0, float(TILES))}
 
-# For spectators: a number is two digits of seven strokes each, flat on the tile
+# For spectators: tiles end at the wall, every other piece of which is lower, so that no two surfaces are in one plane;
+# a number is two digits of seven strokes each, flat on the tile
 AREAS_APART_M: Final = 48.0
+SEEN_TILE_RADIUS_M: Final = 19.87
+SEEN_STEP_M: Final = 0.03
 DIGIT_M: Final = (0.9, 1.8)  # its strokes' ends: width, height
 DIGITS_APART_M: Final = 1.5
 STROKE_M: Final = 0.28
@@ -172,15 +176,19 @@ class SorterWorld(World):
         """Return the boxes; tiles bear their numbers, and are green once they were visited."""
         boxes = self.boxes
         offset = side_by_side(len(boxes.yaw), AREAS_APART_M)[:, np.newaxis]
-        place, turned = boxes.position + offset, yaw_rotations(boxes.yaw)
+        place, half_size, turned = boxes.position.copy(), boxes.half_size.copy(), yaw_rotations(boxes.yaw)
+        place[:, FIRST_TILE:, ::2] *= SEEN_TILE_RADIUS_M / TILE_RADIUS_M
+        half_size[:, FIRST_TILE:, 2] = WALL_FACE_M - SEEN_TILE_RADIUS_M
+        half_size[:, FIRST_WALL:FIRST_TILE:2, 1] -= SEEN_STEP_M
+        place += offset
         color = np.empty_like(place)
         color[:, AGENT], color[:, 1:FIRST_WALL], color[:, FIRST_WALL:FIRST_TILE] = AGENT_BLUE, FLOOR_GREY, WALL_GREY
         is_visited = self.sorters.tiles.state == VISITED
         color[:, FIRST_TILE:] = np.where(is_visited[..., np.newaxis], GREEN, WHITE)
         return join(
-            make_solids(place, boxes.half_size, color, turned),
+            make_solids(place, half_size, color, turned),
             make_faces(place[:, AGENT], turned[:, AGENT]),
-            _numbers(place[:, FIRST_TILE:]),
+            _numbers(boxes.position[:, FIRST_TILE:] + offset),
         )
 
     def integrate(self) -> None:

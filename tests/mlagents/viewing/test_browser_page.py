@@ -97,6 +97,18 @@ def test_a_followed_agent_stays_where_it_is(server, tmp_path):
     np.testing.assert_allclose(node(server, "/world").position, (0.0, 0.0, 0.0))
 
 
+def test_what_there_is_is_seen_before_the_first_decision_which_may_be_compiled(server, tmp_path):
+    show = show_of(server, tmp_path)
+    stop = threading.Event()
+    stop.set()
+    show.run(stop)
+    assert node(server, "/world/box/still").batched_positions.shape == (3, 3)
+    assert "getting ready" in show._watch._status.content
+    show.session.step()
+    show._watch.refresh()
+    assert "getting ready" not in show._watch._status.content
+
+
 def test_what_is_clicked_happens_between_two_decisions(server, tmp_path):
     show = show_of(server, tmp_path)
     show.give(show._watch._toggle)
@@ -137,6 +149,17 @@ def test_the_page_says_why_an_agent_does_what(server, tmp_path):
     show.session.choose(AgentName(LINE, 1))
     show._why.listen()
     assert len(show._why._reward._rows) == 0  # another agent's begin anew
+
+
+def test_the_plot_of_rewards_shows_what_the_end_of_an_episode_pays(server, tmp_path):
+    show = show_of(server, tmp_path)
+    show.session.take_over(AgentName(LINE, 0))
+    show.session.hands.hold(["right"])
+    for _ in range(5):
+        show.session.step()
+        show._why.listen()
+    # Before the decisions of the first episode it has nothing; its end pays 1, and the next begins with nothing again.
+    assert list(show._why._reward._rows) == [(0.0,), (0.0,), (0.0,), (1.0,), (0.0,), (0.0,)]
 
 
 def test_a_person_takes_over_and_records(server, tmp_path):

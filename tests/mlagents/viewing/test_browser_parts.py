@@ -210,7 +210,7 @@ def test_actions_are_shown_with_their_chances():
     assert "+0.50" in text
     assert "▶ jump" in text
     assert "90 %" in text
-    assert "branch 0: 0" in text
+    assert "no key" in text
     assert "10 %" in text
     assert "samples" not in text
     assert "from 64 samples" in action_html(ActionSpec(1, (2,)), action, why._replace(samples=64), {})

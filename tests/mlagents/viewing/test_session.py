@@ -35,6 +35,27 @@ def test_rewards_and_decisions_of_every_agent_are_counted(tmp_path):
     assert session.agents == [FIRST, SECOND]
 
 
+class GroupEnv(LineEnv):
+    """Its group earns a quarter at every step."""
+
+    def _report(self, reward, over):
+        super()._report(reward, over)
+        decisions, ends = self._reports[LINE]
+        for steps in (decisions, ends):
+            steps.group_id[:] = 1
+            steps.group_reward[:] = 0.25
+
+
+def test_what_a_group_earns_is_counted_apart_from_the_first_decision_on(tmp_path):
+    env = GroupEnv()
+    session = Session(env, OneCast(Always(0)), Hands(), Teacher(tmp_path / "x.demo"))
+    session.reset()
+    session.step()
+    score = session.score(AgentName(LINE, 0))
+    assert (score.own, score.group, score.in_group) == (0.0, 0.5, True)
+    assert session.moment.score.group == 0.25
+
+
 def test_players_forget_whose_episodes_ended(tmp_path):
     env = LineEnv()
     player = Always(1)

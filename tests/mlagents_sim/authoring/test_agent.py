@@ -424,6 +424,8 @@ def test_heuristics_are_asked_of_those_who_wait():
             actions_out.discrete[0] = 2
 
     env = start(Ruled(), Ruled(), Ruled(requester=None))
+    assert env.rules == {NAME}
+    assert start(Talker()).rules == frozenset()
     actions = env.heuristic(NAME)
     np.testing.assert_array_equal(actions.continuous, [[0.5], [1.5]])
     np.testing.assert_array_equal(actions.discrete, [[2], [2]])

@@ -193,7 +193,8 @@ def _is_aside(shapes: Shapes, area: int, shape: int, start: NDArray[np.float64],
     for axis in range(3):
         square += (shapes.center[area, shape, axis] - start[axis] - part * path[axis]) ** 2
     reach = LASER_RADIUS_M + shapes.rounding[area, shape] + math.sqrt(size)
-    return square > reach * reach
+    is_aside: bool = square > reach * reach
+    return is_aside
 
 
 # Contacts

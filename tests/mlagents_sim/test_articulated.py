@@ -137,6 +137,24 @@ def test_a_limit_stops_the_pendulum() -> None:
     assert max(reached) == pytest.approx(20.0, abs=1.0)
 
 
+@pytest.mark.parametrize(("y", "z", "rows"), [(FREE, FREE, 3), (FREE, 0.0, 2 + 1), (0.0, 0.0, 1 + 2)])
+def test_drives_turn_nothing_about_locked_axes(y: float, z: float, rows: int) -> None:
+    """A drive has a row for each axis that is not locked, and a lock one for each that is; a hinge reaches its X."""
+    arm = Ragdoll(
+        [Body("wall", [Box((0.1, 1.0, 1.0))], 0.0), Body("arm", [Capsule(0.1, 1.0, 0)], 1.0, (0.5, 0.0, 0.0))],
+        [Joint("arm", "wall", (0.0, 0.0, 0.0), y=y, z=z, stiffness=4000.0, damping=100.0)],
+        planes=[],
+        **NO_DRAG,
+    )
+    ragdolls = make_ragdolls(arm, 1)
+    ragdolls.force_limit[:], ragdolls.target[:, 0] = 1000.0, from_euler(30.0, 0.0 if y else 40.0, 0.0)
+    run(ragdolls, 200, gravity=0.0)
+    first, linear = ragdolls.scratch.span[0, 2:4]
+    assert linear - first == rows
+    assert turn_about(ragdolls, 1, 0) == pytest.approx(-30.0, abs=0.05)
+    assert np.abs(ragdolls.rotation[0, 1, 2:]).max() < 1e-6
+
+
 @pytest.mark.parametrize("preprocessing", [True, False])
 def test_preprocessing_solves_a_joint_in_one_sweep(preprocessing: bool) -> None:
     """Two tumbling boxes, joined far from both middles: after a single sweep their ends move as one, or nearly."""

@@ -13,7 +13,8 @@ from mlagents_envs.testing import check_env
 from mlagents_sim.academy import World
 from mlagents_sim.environment import SimEnvironment
 from mlagents_sim.examples import goal_speed, modern_walker
-from mlagents_sim.physics.articulated import from_euler, reset
+from mlagents_sim.examples.running import xyzw
+from mlagents_sim.physics.articulated import from_euler, multiply, reset
 
 # name: behavior, observations, actions, agents
 SIZES = {
@@ -380,6 +381,6 @@ def test_the_shortest_turn_to_what_is_ahead() -> None:
     np.testing.assert_allclose(np.linalg.norm(turns, axis=1), 1.0)
     np.testing.assert_allclose(turns[1], (0, 0, 0, 1))
     w_first = lambda q: np.roll(q, 1, axis=-1)  # noqa: E731
-    ahead = goal_speed.xyzw(goal_speed.multiply(w_first(turns), w_first(quats)))
+    ahead = xyzw(multiply(w_first(turns), w_first(quats)))
     x, y = ahead.T[:2]
     np.testing.assert_allclose(1 - 2 * (x * x + y * y), 1.0, atol=1e-12)

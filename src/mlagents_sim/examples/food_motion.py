@@ -166,7 +166,7 @@ def _first_hit(shapes: Shapes, area: int, shooter: int) -> int:
         path[axis] = LASER_LENGTH_M * shapes.rotation[area, shooter, axis, 2]
     first, hit = 1.0, -1
     for shape in range(shapes.center.shape[1]):
-        if shape == shooter:
+        if shape == shooter or _is_aside(shapes, area, shape, start, path):
             continue
         fraction = sphere_cast(
             start,
@@ -180,6 +180,21 @@ def _first_hit(shapes: Shapes, area: int, shooter: int) -> int:
         if fraction <= first:
             first, hit = fraction, shape
     return hit
+
+
+@compiled
+def _is_aside(shapes: Shapes, area: int, shape: int, start: NDArray[np.float64], path: NDArray[np.float64]) -> bool:
+    """Return whether a shape is too far from the laser's path for being met; most are, and that is soon seen."""
+    along = square = size = 0.0
+    for axis in range(3):
+        size += shapes.half_size[area, shape, axis] ** 2
+        along += (shapes.center[area, shape, axis] - start[axis]) * path[axis]
+    part = min(max(along / LASER_LENGTH_M**2, 0.0), 1.0)
+    for axis in range(3):
+        square += (shapes.center[area, shape, axis] - start[axis] - part * path[axis]) ** 2
+    reach = LASER_RADIUS_M + shapes.rounding[area, shape] + math.sqrt(size)
+    is_aside: bool = square > reach * reach
+    return is_aside
 
 
 # Contacts

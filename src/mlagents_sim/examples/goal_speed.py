@@ -16,7 +16,14 @@ from mlagents_sim.academy import World
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.examples.joint_drives import JointDrives
-from mlagents_sim.examples.running import look_rotations, poses_on_floors, runners_on_floors
+from mlagents_sim.examples.running import (
+    conjugated,
+    look_rotations,
+    poses_on_floors,
+    runners_on_floors,
+    xyzw,
+    yaw_quats,
+)
 from mlagents_sim.examples.targets import TOUCHED, Targets, fall, make_targets, move_on, refill
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.articulated import (
@@ -252,22 +259,6 @@ def see(runners: Runners, rows: RowIndex) -> Seen:
         mean=velocity[:, runners.measured].mean(axis=1),
         height=np.minimum(height / HEIGHT_SEEN_M, 1.0),
     )
-
-
-def yaw_quats(ahead: Floats) -> Floats:
-    """Return quaternions (w, x, y, z) [n, 4] of the turns about Y from +Z to level directions [n, 3]."""
-    half, zero = 0.5 * np.arctan2(ahead[:, 0], ahead[:, 2]), np.zeros(len(ahead))
-    return np.stack((np.cos(half), zero, np.sin(half), zero), axis=-1)
-
-
-def conjugated(quats: Floats) -> Floats:
-    """Return the inverses of quaternions (w, x, y, z) [..., 4]."""
-    return quats * (1.0, -1.0, -1.0, -1.0)
-
-
-def xyzw(quats: Floats) -> Floats:
-    """Return quaternions (w, x, y, z) [..., 4] in Unity's order."""
-    return np.roll(quats, -1, axis=-1)
 
 
 def turn_to_ahead(rotations: Floats) -> Floats:

@@ -44,6 +44,22 @@ def rotation_quats(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([quaternion_of(rotation) for rotation in rotations]).reshape(-1, 4)
 
 
+def yaw_quats(ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quaternions (w, x, y, z) [n, 4] of the turns about Y from +Z to level directions [n, 3]."""
+    half, zero = 0.5 * np.arctan2(ahead[:, 0], ahead[:, 2]), np.zeros(len(ahead))
+    return np.stack((np.cos(half), zero, np.sin(half), zero), axis=-1)
+
+
+def conjugated(quats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverses of quaternions (w, x, y, z) [..., 4]."""
+    return quats * (1.0, -1.0, -1.0, -1.0)
+
+
+def xyzw(quats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quaternions (w, x, y, z) [..., 4] in Unity's order."""
+    return np.roll(quats, -1, axis=-1)
+
+
 def _unit(vectors: NDArray[np.float64], otherwise: ArrayLike) -> NDArray[np.float64]:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), otherwise)

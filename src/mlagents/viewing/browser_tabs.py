@@ -143,14 +143,14 @@ class PlayersTab:
         self._cast, self._tell = cast, tell
         self._choices: dict[str, Any] = {}
         for behavior, label in cast.chosen.items():
-            choice = gui.add_dropdown(behavior.replace("?team=", " team "), cast.options(behavior), initial_value=label)
+            choice = gui.add_dropdown(_with_team(behavior), cast.options(behavior), initial_value=label)
             choice.on_update(_if_by_people(give, functools.partial(self._choose, behavior)))
             self._choices[behavior] = choice
         self._text: Any = gui.add_markdown("")
 
     def refresh(self) -> None:
         """Show who plays now."""
-        lines = [f"{behavior.partition('?')[0]}: {self._cast.describe(behavior)}" for behavior in self._choices]
+        lines = [f"{_with_team(behavior)}: {self._cast.describe(behavior)}" for behavior in self._choices]
         _set(self._text, "content", "  \n".join(line.replace("_", "\\_") for line in lines))
 
     def _choose(self, behavior: str) -> None:
@@ -268,6 +268,11 @@ class ParametersTab:
     def _reset(self) -> None:
         for name, slider in self._sliders.items():
             slider.value = self._ranges[name].default
+
+
+def _with_team(behavior: str) -> str:
+    """Return a behavior's name and team in words."""
+    return behavior.replace("?team=", " team ")
 
 
 def _step(low: float, high: float) -> float:

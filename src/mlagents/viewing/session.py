@@ -216,13 +216,13 @@ class Session:
         for behavior in self._env.behavior_specs:
             decisions, ends = self._env.get_steps(behavior)
             play = self._plays.setdefault(behavior, _Play())
-            for agent, *rewards in _rewards(ends):
+            for agent, own, group, group_id in _rewards(ends):
                 score = play.scores.pop(agent, None) or Score()
-                score.add(*rewards)
+                score.add(own, group, group_id)
                 play.ended.append(score)
                 self._end(AgentName(behavior, agent), score, ends)
-            for agent, *rewards in _rewards(decisions):
-                play.scores.setdefault(agent, Score()).add(*rewards)
+            for agent, own, group, group_id in _rewards(decisions):
+                play.scores.setdefault(agent, Score()).add(own, group, group_id)
                 play.last_seen[agent] = self._reports
             self._cast.player(behavior).forget(ends.agent_id)
         agents = self.agents

@@ -146,7 +146,7 @@ def test_the_exit_code_says_whether_something_is_wrong(here, monkeypatch, capsys
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "ERROR   folders: models is not a folder\n" in out
-    assert out.splitlines()[-1].startswith("1 errors, ")
+    assert out.splitlines()[-1].startswith("1 error, ")
 
 
 def test_a_rehearsal_names_behaviors_export_and_memory(here):

@@ -193,7 +193,7 @@ def test_players_are_chosen(server, tmp_path):
     show._players._choose(LINE)
     assert show._cast.chosen[LINE] == "the author's rule"
     show._players.refresh()
-    assert "the author's rule" in show._players._text.content
+    assert show._players._text.content == "Line team 0: the author's rule"
 
 
 def test_parameters_are_sliders(server, tmp_path):

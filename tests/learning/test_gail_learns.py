@@ -24,6 +24,7 @@ def walked(tmp_path, kind, settings=ppo_settings, steps=15_000, seed=0, **more):
     return np.mean(greedy_returns(Walk(kind, seed=1), learner.snapshot()))
 
 
+@pytest.mark.slow
 def test_whoever_lives_longer_does_worse_and_is_not_rewarded_for_it(tmp_path):
     """Experts are at the goal in two steps. A reward that pays for every step would have agents wait for ever."""
     assert walked(tmp_path, "discrete") >= 0.95 * OPTIMUM

@@ -239,7 +239,7 @@ def test_checkpoints_with_and_without_the_moments_of_cloning(tmp_path, trainer):
 
 
 @pytest.mark.parametrize(
-    "trainer", ["ppo", *(pytest.param(trainer, marks=pytest.mark.slow) for trainer in ("poca", "sac"))]
+    "trainer", [pytest.param(trainer, marks=pytest.mark.slow) for trainer in ("ppo", "poca", "sac")]
 )
 def test_memory_and_images(tmp_path, trainer):
     spec = behavior(2, observation(1, 20, 20), branches=(3,))
@@ -254,6 +254,7 @@ def test_memory_and_images(tmp_path, trainer):
     assert losses[-1] < losses[0] - 0.01
 
 
+@pytest.mark.slow
 def test_noise_on_observations_blurs_what_is_cloned(tmp_path):
     """The loss of the same weights differs with the noise, and from update to update."""
     path = demo(tmp_path / "a.demo")

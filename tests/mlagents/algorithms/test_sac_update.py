@@ -177,6 +177,7 @@ def test_updates_equal_the_plain_ones(kind):
     assert float(jnp.abs(after.trained.parameters - state.trained.parameters).max()) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_leaves_everything_as_it_was():
     continuous, branches = KINDS["hybrid"]
     transitions, noise = make_transitions(continuous, branches, UPDATES)

@@ -78,6 +78,7 @@ def test_the_target_does_not_learn():
     assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True))
 
 
+@pytest.mark.slow
 def test_images_and_a_normaliser():
     spec = behavior(1, observation(1, 20, 20), branches=(2,))
     rng = np.random.default_rng(0)

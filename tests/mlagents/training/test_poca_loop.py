@@ -58,6 +58,7 @@ def test_a_group_of_two_behaviors_learns_to_win_together():
         assert each.learner.version > 3
 
 
+@pytest.mark.slow
 def test_groups_learn_under_self_play():
     """A pair, which is a group, against one: everybody had better choose 1."""
     self_play = {"save_steps": 200, "team_change": 400, "swap_steps": 100, "window": 3}

@@ -29,6 +29,7 @@ default_settings:
 """
 
 
+@pytest.mark.slow
 def test_cartpole_gets_better_within_20_000_steps():
     behavior = train(
         make_foreign("gym:CartPole-v1", seed=1),

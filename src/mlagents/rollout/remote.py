@@ -7,17 +7,17 @@ handed in, and another begins in its place with new episodes.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mlagents.data.segments import NEWEST, Segment, WeightsId
-from mlagents.rollout.cluster import Cluster, ClusterError, Places, is_loss_of_node, loss, refuse_other_versions
+from mlagents.rollout.cluster import Cluster, ClusterError, Places, loss, refuse_other_versions
 from mlagents.rollout.collected import Assignment, Collected, Sampling, Weights
 from mlagents.rollout.env_pool import never
 from mlagents.rollout.guard import Tolerance
+from mlagents.rollout.lost_samplers import LostSamplers
 from mlagents.rollout.parameters import ParameterValue
 from mlagents.rollout.parcels import unpack
 from mlagents.rollout.quota import Quota
@@ -38,11 +38,6 @@ _LOOK_UP_S = 0.2  # how often a driver that waits looks whether it shall stop
 _IMPORT_S = 120.0  # for an actor to be placed, and to import what it needs
 _SILENCE_S = 20.0  # until it is said that nobody has started
 _CLOSE_S = 8.0
-_MOST_LOSSES = 3
-"""Actors that may be lost in a row, per sampler, while nobody hands anything in."""
-
-_PATIENCE_S = 600.0
-"""For anybody to hand in anything, where somebody has before: what loses samplers then is not how they are started."""
 
 
 class ClusterSampler:
@@ -72,8 +67,8 @@ class ClusterSampler:
         self._assignment = Assignment()
         self._tolerances: dict[str, Tolerance] = defaultdict(Tolerance)
         self._taken: list[Collected] = []
-        self._dropped = self._accepted = self._losses = 0
-        self._heard_s = -math.inf
+        self._dropped = self._accepted = 0
+        self._lost = LostSamplers(settings.num_samplers)
         self._cluster: Cluster | None = _connected(settings)
         self._ray = self._cluster.ray
         self._actor_class = self._ray.remote(**self._cluster.options())(RemoteSampler)
@@ -248,7 +243,7 @@ class ClusterSampler:
             case Hello():
                 self._greet(seat, found)
             case Report():
-                self._losses, self._heard_s = 0, time.monotonic()
+                self._lost.forget()
                 self._unpack(seat, found)
 
     def _greet(self, seat: Seat, hello: Hello) -> None:
@@ -294,12 +289,7 @@ class ClusterSampler:
 
     def _replace(self, seat: Seat, reason: str) -> None:
         """Put a fresh actor in the place of one that was lost, wherever Ray finds room for it."""
-        self._losses += not is_loss_of_node(reason)
-        if self._losses >= _MOST_LOSSES * len(self._seats) and time.monotonic() > self._heard_s + _PATIENCE_S:
-            raise ClusterError(
-                f"Samplers were lost {self._losses} times in a row before any of them handed anything in, the last one,"
-                f" {seat.index}, with: {reason}"
-            )
+        self._lost.add(seat.index, reason)
         _log.warning("Sampler %d is lost, and another starts in its place: %s", seat.index, reason)
         self._ray.kill(seat.actor)  # Ray may have lost but the way to it
         self._place(seat)

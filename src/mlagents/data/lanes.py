@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class _Call(NamedTuple):
+    """What a worker's agents got last: int32 [agents], intp [agents], and the lanes as a set."""
+
+    agent_ids: NDArray[np.int32]
+    lanes: NDArray[np.intp]
+    owned: frozenset[int]
 
 
 class Lanes:
@@ -25,18 +33,20 @@ class Lanes:
         self._lane: dict[tuple[int, int], int] = {}
         self._key: list[tuple[int, int] | None] = []
         self._idle: OrderedDict[int, None] = OrderedDict()
-        self._last: dict[int, tuple[NDArray[np.int32], NDArray[np.intp]]] = {}
+        self._last: dict[int, _Call] = {}
 
     def of(self, worker: int, agent_ids: NDArray[np.int32]) -> NDArray[np.intp]:
         """Return the lanes of deciding agents, intp [agents]; agents not seen before get one.
 
-        The same ids in the same order as in the worker's last call cost one comparison.
+        The same ids in the same order as in the worker's last call cost little more than one comparison.
         """
         last = self._last.get(worker)
-        if last is not None and np.array_equal(last[0], agent_ids) and not self._idle:
-            return last[1]
+        if last is not None and np.array_equal(last.agent_ids, agent_ids):
+            for lane in self._idle.keys() & last.owned:  # who ended and goes on
+                del self._idle[lane]
+            return last.lanes
         lanes = np.fromiter((self._claim((worker, a)) for a in agent_ids.tolist()), np.intp, len(agent_ids))
-        self._last[worker] = (agent_ids.copy(), lanes)
+        self._last[worker] = _Call(agent_ids.copy(), lanes, frozenset(lanes.tolist()))
         return lanes
 
     def ended(self, worker: int, agent_ids: NDArray[np.int32]) -> NDArray[np.intp]:

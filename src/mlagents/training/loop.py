@@ -194,6 +194,8 @@ class TrainingLoop:
 
     def _say_who_is_silent(self) -> None:
         """Warn of behaviors whose agents have asked for no decision for long: the run would wait for them for ever."""
+        if not self._patience.is_due():
+            return
         names = {BehaviorId.parse(full_name).name for full_name in self._sampler.behavior_specs}
         for line in self._patience.observe({name: self._heard[name] for name in names}):
             _log.warning(line)

@@ -9,6 +9,10 @@ FIRST_S = 60.0
 """Seconds of silence after which it is said; then after twice as long, four times, and so on."""
 
 
+LOOK_S = 1.0
+"""Seconds between two looks."""
+
+
 class Patience:
     """Notices behaviors whose agents ask for no decisions.
 
@@ -23,14 +27,19 @@ class Patience:
         self._steps: dict[str, int] = {}
         self._since_s: dict[str, float] = {}
         self._due_s: dict[str, float] = {}
+        self._looked_s = -LOOK_S
+
+    def is_due(self) -> bool:
+        """Return whether `observe` is to be called: the last time was `LOOK_S` ago or more. Cheap, for every round."""
+        return self._clock() >= self._looked_s + LOOK_S
 
     def observe(self, steps: Mapping[str, int]) -> Iterator[str]:
-        """Yield a line for each behavior whose silence is to be said now; cheap, to be called every round.
+        """Yield a line for each behavior whose silence is to be said now.
 
         Args:
           steps: decisions so far of all behaviors that environments have announced, 0 for those without agents.
         """
-        now_s = self._clock()
+        now_s = self._looked_s = self._clock()
         for behavior, step in steps.items():
             if self._steps.get(behavior) != step:
                 self._steps[behavior] = step

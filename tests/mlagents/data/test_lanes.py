@@ -33,6 +33,24 @@ def test_an_agent_that_ends_and_goes_on_keeps_its_lane():
     assert lanes.of(0, ids(3)).tolist() == [2]
 
 
+def test_the_same_agents_get_another_lane_when_theirs_was_taken_meanwhile():
+    lanes = Lanes()
+    lanes.of(0, ids(1, 2))
+    lanes.ended(0, ids(2))
+    assert lanes.of(1, ids(7)).tolist() == [1]
+    assert lanes.of(0, ids(1, 2)).tolist() == [0, 2]
+
+
+def test_whoever_goes_on_leaves_the_idle_lanes_of_others_to_newcomers():
+    lanes = Lanes()
+    lanes.of(0, ids(1, 2))
+    lanes.of(1, ids(1, 2))
+    lanes.ended(1, ids(1))
+    lanes.ended(0, ids(1))
+    assert lanes.of(0, ids(1, 2)).tolist() == [0, 1]
+    assert lanes.of(0, ids(1, 2, 3)).tolist() == [0, 1, 2]
+
+
 def test_lanes_of_ended_agents_are_reused_longest_idle_first():
     lanes = Lanes()
     lanes.of(0, ids(1, 2, 3))

@@ -18,6 +18,17 @@ def test_silence_is_said_after_one_two_four_minutes_and_so_on():
     assert said == sorted(absent + gone)
 
 
+def test_a_second_passes_between_two_looks():
+    now = 100.0
+    patience = Patience(60.0, lambda: now)
+    assert patience.is_due()
+    list(patience.observe({"B": 1}))
+    now = 100.9
+    assert not patience.is_due()
+    now = 101.0
+    assert patience.is_due()
+
+
 def test_those_who_ask_again_are_waited_for_anew():
     now = 0.0
     patience = Patience(60.0, lambda: now)

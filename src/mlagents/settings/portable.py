@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlagents.settings.schema import BehaviorSettings, CurriculumSettings, RaySettings, RunSettings
+from mlagents.settings.schema import (
+    BehavioralCloningSettings,
+    BehaviorSettings,
+    CurriculumSettings,
+    GAILSettings,
+    MemorySettings,
+    RaySettings,
+    RunSettings,
+    SACSettings,
+    SelfPlaySettings,
+    Settings,
+)
 
 _RUN_SECTIONS = ("env_settings", "engine_settings", "checkpoint_settings", "torch_settings")
 _OWN = {
@@ -26,6 +37,14 @@ _OWN = {
     ),
     "checkpoint_settings": ("jsonl", "track", "export_profile", "export_format", "keep_best"),
 }
+_OWN_OF_BEHAVIORS: Mapping[type[Settings], tuple[str, ...]] = {
+    BehavioralCloningSettings: ("demo_pairing", "observation_noise", "weight_decay"),
+    GAILSettings: ("demo_pairing",),
+    MemorySettings: ("burn_in_ratio",),
+    SACSettings: ("demo_replay_ratio",),
+    SelfPlaySettings: ("opponent_sampling", "baselines", "baseline_episodes", "inherit_rating"),
+}
+_TRAINERS = ("ppo", "sac", "poca")
 _OPTIONAL = ("self_play", "behavioral_cloning")
 
 
@@ -38,8 +57,8 @@ def portable(settings: RunSettings) -> tuple[dict[str, Any], list[str]]:
         behaviors |= dict.fromkeys(_measured(settings) - behaviors.keys(), default)
         notes.append(f"default_settings are left out, as {problem}; behaviors without a section are then refused")
     elif default is not None:
-        tree["default_settings"] = _behavior(default)
-    tree["behaviors"] = {name: _behavior(behavior) for name, behavior in behaviors.items()}
+        tree["default_settings"] = _behavior(default, "default_settings", notes)
+    tree["behaviors"] = {name: _behavior(each, f"behaviors.{name}", notes) for name, each in behaviors.items()}
     tree |= _run_sections(settings, notes)
     if settings.environment_parameters:
         tree["environment_parameters"] = {
@@ -74,11 +93,26 @@ def _run_sections(settings: RunSettings, notes: list[str]) -> dict[str, Any]:
     return sections
 
 
-def _behavior(behavior: BehaviorSettings) -> dict[str, Any]:
-    tree: dict[str, Any] = _without_nothing(behavior.model_dump(mode="json"))
-    memory = tree["network_settings"].get("memory", {})
-    if not memory.get("burn_in_ratio", True):
-        del memory["burn_in_ratio"]
+def _behavior(behavior: BehaviorSettings, where: str, notes: list[str]) -> dict[str, Any]:
+    if behavior.trainer_type not in _TRAINERS:
+        notes.append(f"{where}.trainer_type: {behavior.trainer_type} is no trainer of the original, which refuses it")
+    tree: dict[str, Any] = _without_nothing(_section(behavior, where, notes))
+    return tree
+
+
+def _section(section: Settings, where: str, notes: list[str]) -> dict[str, Any]:
+    """Return a section of a behavior, and all below it, without those of our own keys that are at their defaults."""
+    tree = section.model_dump(mode="json")
+    for key, value in section:
+        if isinstance(value, Settings):
+            tree[key] = _section(value, f"{where}.{key}", notes)
+        elif isinstance(value, Mapping):
+            tree[key] = {name: _section(each, f"{where}.{key}.{name}", notes) for name, each in value.items()}
+    for key in _OWN_OF_BEHAVIORS.get(type(section), ()):
+        if getattr(section, key) == type(section).model_fields[key].get_default(call_default_factory=True):
+            del tree[key]
+        else:
+            notes.append(f"{where}.{key} is a key of this toolkit; the original refuses it or knows nothing of it")
     return tree
 
 

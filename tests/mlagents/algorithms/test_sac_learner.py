@@ -11,13 +11,16 @@ from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.settings import BehaviorSettings
+from mlagents_envs.base_env import BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
 from toys.segments import make_segment
 from toys.walk import Walk
 
 SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
 
 
-def make_learner(seed=0, *, signals=None, normalize=False, max_steps=10_000, more_signals=(), **hyperparameters):
+def make_learner(
+    seed=0, *, spec=SPEC, signals=None, normalize=False, max_steps=10_000, more_signals=(), **hyperparameters
+):
     sections = {
         "trainer_type": "sac",
         "max_steps": max_steps,
@@ -27,7 +30,7 @@ def make_learner(seed=0, *, signals=None, normalize=False, max_steps=10_000, mor
     }
     settings = BehaviorSettings.model_validate(sections)
     return SACLearner(
-        "Walk", SPEC, settings, signals or RewardSignals("Walk", SPEC, settings.reward_signals, seed), seed
+        "Walk", spec, settings, signals or RewardSignals("Walk", spec, settings.reward_signals, seed), seed
     )
 
 
@@ -343,3 +346,16 @@ def test_the_replay_buffer_is_as_large_as_set():
     learner = make_learner(buffer_size=50, save_replay_buffer=True)
     feed(learner, 30, 30)
     assert len(tensors(learner)["replay.starts"]) == 50
+
+
+def test_observations_of_size_0_are_learned_from():
+    """A sensor of no numbers alone, in which the updates that fit into a call cannot be counted by its size."""
+    sensor = ObservationSpec((0,), (DimensionProperty.NONE,), ObservationType.DEFAULT, "nothing")
+    learner = make_learner(spec=BehaviorSpec([sensor], SPEC.action_spec), normalize=True)
+    shown = segment(40, np.random.default_rng(0))
+    shown.columns.observations[0] = np.zeros((41, 0), np.float32)
+    learner.extend([shown])
+    name = next(name for name in tensors(learner) if name.endswith("head.mean.bias"))
+    before = tensors(learner)[name].copy()
+    learner.update()
+    assert (tensors(learner)[name] != before).all()

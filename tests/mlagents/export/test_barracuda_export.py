@@ -65,6 +65,8 @@ CASES = {
     "vector between images": (spec_of([(1, 36, 40), (4,), (3, 38, 36)], 2), {"vis_encode_type": "nature_cnn"}),
     "resnet": (spec_of([(3, 15, 17), (2,)], 2), {"vis_encode_type": "resnet"}),
     "match3": (spec_of([(4, 6, 5)], 0, (4,)), {"vis_encode_type": "match3"}),
+    "a vector of size 0 beside an image": (spec_of([(0,), (3, 20, 22)], 2), {"normalize": True}),
+    "a vector of size 0 beside another": (spec_of([(3,), (0,)], 2), {"normalize": True}),
     "fully connected": (spec_of([(2, 3, 4)], 1), {"vis_encode_type": "fully_connected"}),
 }
 
@@ -186,6 +188,7 @@ def with_goal():
             r"either continuous or discrete actions; the behavior has 2 continuous ones and branches \(3,\)",
         ),
         (with_entities(), {}, "cannot observe entities"),
+        (spec_of([(0,)], 2), {}, "needs an observation; all of the behavior have size 0"),
         (with_goal(), {"goal_conditioning_type": "hyper"}, "cannot have goal conditioning by a hypernetwork"),
     ],
 )

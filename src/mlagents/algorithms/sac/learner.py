@@ -78,7 +78,7 @@ class SACLearner:
         self._replay = Replay(spec, hp.buffer_size, steps, policy.memory_size)
         rows = self._sequences * (steps + 1)
         observed = rows * sum(math.prod(o.shape) for o in spec.observation_specs)
-        self._most_updates = min(max(SAMPLE_BYTES // observed, 1), UPDATES_PER_CALL)
+        self._most_updates = min(max(SAMPLE_BYTES // max(observed, 1), 1), UPDATES_PER_CALL)
         self._sample = FlatSegments(spec, -(-self._most_updates * rows // 2), policy.memory_size, squashed=True)
         self._noise_shape = self._most_updates, self._sequences * steps, spec.action_spec.continuous_size
         self._cloning = self._demonstrated = None

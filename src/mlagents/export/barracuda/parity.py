@@ -58,7 +58,7 @@ def _tolerance_of(policy: Policy, output: str, rounding: Rounding) -> float:
 def _feeds(policy: Policy, trial: Trial, memory: dict[str, FloatArray]) -> dict[str, FloatArray]:
     layout, observations = policy.body.layout, trial.observations
     feeds = dict(memory)
-    if layout.vectors:
+    if layout.width:
         feeds["vector_observation"] = np.concatenate([observations[i] for i in layout.vectors], axis=1)
     if trial.allowed is not None:
         feeds["action_masks"] = trial.allowed.astype(np.float32)

@@ -63,6 +63,8 @@ def _check(policy: Policy, spec: BehaviorSpec) -> None:
             " network_settings.goal_conditioning_type to none"
         )
     layout = policy.body.layout
+    if not layout.width and not layout.images:
+        raise ExportError("a .nn model needs an observation; all of the behavior have size 0. Export an .onnx model")
     vectors = [sensor.shape[0] for sensor in spec.observation_specs if len(sensor.shape) == 1]
     images = sum(len(sensor.shape) == 3 for sensor in spec.observation_specs)
     found = layout.width, len(layout.images), _sizes(policy.head)
@@ -81,7 +83,7 @@ def _sizes(head: ActionHead) -> tuple[int, tuple[int, ...]]:
 def _hidden(net: BarracudaNet, policy: Policy, spec: BehaviorSpec) -> str:
     """Add everything up to what the heads read."""
     body, parts = policy.body, []
-    if body.layout.vectors:
+    if body.layout.width:
         x = net.input("vector_observation", body.layout.width)
         parts.append(x if policy.normalizer is None else _normalized(net, x, policy.normalizer))
     for k, (encoder, index) in enumerate(zip(body.encoders, body.layout.images, strict=True)):

@@ -31,7 +31,7 @@ def use_one_thread() -> None:
 
 
 def configure(device: str = "cpu") -> None:
-    """Use one compute thread, the wanted device, and a compilation cache that lasts between runs.
+    """Use one compute thread, compute in the calling thread, on the wanted device, with a lasting compilation cache.
 
     To be called before jax computes anything; a plug-in may have imported it. Variables the user has set stay as they
     are.
@@ -52,12 +52,14 @@ def configure(device: str = "cpu") -> None:
     }
     for name, value in options.items():
         os.environ.setdefault(name.upper(), value)
-    if "jax" in sys.modules:  # it has read the variables already
-        import jax
+    read_already = "jax" in sys.modules
+    import jax
 
-        for name in options:
-            value = os.environ[name.upper()]
-            jax.config.update(name, float(value) if name.endswith("secs") else value)  # type: ignore[no-untyped-call]
+    for name in options if read_already else ():
+        value = os.environ[name.upper()]
+        jax.config.update(name, float(value) if name.endswith("secs") else value)  # type: ignore[no-untyped-call]
+    # in the calling thread: with one compute thread, whoever acts would wait for an update in another one
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # type: ignore[no-untyped-call]
     if device != "cpu":
         _use_gpu(int(device.partition(":")[2] or 0))
 

@@ -13,6 +13,9 @@ from jaxtyping import Bool, Float, Int
 
 from mlagents.arrays import Array
 
+LEAST_STD = 0.1
+"""What advantages are divided by at least when they are not centred, in units of reward."""
+
 
 def gae(
     reward: Float[Array, "rows signals"],
@@ -63,6 +66,15 @@ def masked_standardized(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -
     mean = masked_mean(x, valid)
     std = jnp.sqrt(masked_mean((x - mean) ** 2, valid))
     return jnp.where(valid, (x - mean) / (std + 1e-10), 0.0)
+
+
+def masked_scaled(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -> Float[Array, " rows"]:
+    """Return x / max(std, `LEAST_STD`) with the standard deviation over the valid rows; 0 elsewhere.
+
+    The sign of x stays, and where hardly anything differs nothing is blown up.
+    """
+    std = jnp.sqrt(masked_mean((x - masked_mean(x, valid)) ** 2, valid))
+    return jnp.where(valid, x / jnp.maximum(std, LEAST_STD), 0.0)
 
 
 def linked_gae(

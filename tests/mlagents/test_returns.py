@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlagents.returns import gae, masked_mean, masked_standardized
+from mlagents.returns import gae, masked_mean, masked_scaled, masked_standardized
 
 compiled_gae = jax.jit(gae)
 
@@ -77,3 +77,10 @@ def test_masked_moments_ignore_invalid_rows():
     assert masked_mean(x, valid) == 2.0
     np.testing.assert_allclose(masked_standardized(x, valid), [-1.0, 1.0, 0.0], atol=1e-6)
     assert masked_mean(x, jnp.zeros(3, bool)) == 0.0
+
+
+def test_scaled_advantages_keep_their_sign_and_are_not_blown_up():
+    x, valid = jnp.array([1.0, 3.0, 100.0]), jnp.array([True, True, False])
+    np.testing.assert_allclose(masked_scaled(x, valid), [1.0, 3.0, 0.0], atol=1e-6)  # deviation 1
+    np.testing.assert_allclose(masked_scaled(5 * x, valid), [1.0, 3.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(masked_scaled(0.01 * x, valid), [0.1, 0.3, 0.0], atol=1e-6)  # deviation 0.01: by 0.1

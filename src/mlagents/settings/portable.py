@@ -16,6 +16,8 @@ from mlagents.settings.schema import (
     CurriculumSettings,
     GAILSettings,
     MemorySettings,
+    POCASettings,
+    PPOSettings,
     RaySettings,
     RunSettings,
     SACSettings,
@@ -41,6 +43,8 @@ _OWN_OF_BEHAVIORS: Mapping[type[Settings], tuple[str, ...]] = {
     BehavioralCloningSettings: ("demo_pairing", "observation_noise", "weight_decay"),
     GAILSettings: ("demo_pairing",),
     MemorySettings: ("burn_in_ratio",),
+    POCASettings: ("advantage_normalization", "value_clip"),
+    PPOSettings: ("advantage_normalization", "value_clip"),
     SACSettings: ("demo_replay_ratio",),
     SelfPlaySettings: ("opponent_sampling", "baselines", "baseline_episodes", "inherit_rating"),
 }

@@ -133,7 +133,7 @@ class Behavior:
         """
         if not self.learns or not self.learner.ready():
             return False
-        compiled = self.learner.compile_seconds
+        compiled, version = self.learner.compile_seconds, self.learner.version
         try:
             found = self.learner.update()
         except NonFiniteUpdate as error:
@@ -145,7 +145,7 @@ class Behavior:
         if self.learner.compile_seconds != compiled:
             seconds = self.learner.compile_seconds - compiled
             _log.info("%s: compiled its update in %.1f s; kept for later runs.", self.name, seconds)
-        return True
+        return self.learner.version != version
 
     def take_progress(self) -> Progress:
         """Return the share of training done, and the returns of the episodes finished since the last call."""

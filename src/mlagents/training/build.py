@@ -23,6 +23,7 @@ from mlagents.artifacts.snapshots import Snapshots
 from mlagents.curriculum.schedule import ParameterSchedule
 from mlagents.learning.protocols import Learner
 from mlagents.learning.streams import stream
+from mlagents.learning.threaded import ThreadedLearner
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.rollout.source import EnvironmentSource, UnknownEnvironment
 from mlagents.self_play.league import League, SoloPlay
@@ -83,13 +84,15 @@ LEARNERS: Mapping[str, LearnerFactory] = {"ppo": _ppo, "poca": _poca, "sac": _sa
 
 
 def make_learner(behavior: str, spec: BehaviorSpec, settings: BehaviorSettings, seed: int) -> Learner:
-    """Return a new learner of the trainer that `trainer_type` names, built-in or plug-in.
+    """Return a new learner of the trainer that `trainer_type` names, built-in or plug-in; in a thread if `threaded`.
 
     Raises:
       NetworkError: an observation is of a kind or size that the networks cannot read.
       PluginError: there is no such plug-in, or its learner does not keep the contract of `Learner`.
     """
-    return LEARNERS.get(settings.trainer_type, make_plugin_learner)(behavior, spec, settings, seed)
+    learner = LEARNERS.get(settings.trainer_type, make_plugin_learner)(behavior, spec, settings, seed)
+    plays = settings.trainer_type != "bc"
+    return ThreadedLearner(learner) if settings.threaded and plays else learner
 
 
 def build(
@@ -222,6 +225,8 @@ class _BehaviorMaker:
 
     def __call__(self, name: str, spec: BehaviorSpec) -> Behavior:
         settings = self.coverage.settings_of(name)
+        if self.settings.ray_settings.address is not None:  # there max_staleness says what is played meanwhile
+            settings = settings.model_copy(update={"threaded": False})
         refuse_untrainable(self.settings, name, spec)
         seed, training = self.settings.env_settings.seed, not self.settings.checkpoint_settings.inference
         learner = make_learner(name, spec, settings, seed)

@@ -202,10 +202,11 @@ class Run:
         return list(self.baselines.play(contenders, self.stop))
 
     def _save(self, behaviors: list[Behavior], provisional: bool = False, final: bool = False) -> None:
+        states = {b.name: _state(b) for b in behaviors}  # first: an update that still runs ends here
         models = self._checkpoint_models(behaviors)
         ratings = {} if provisional else self._ratings(models)
         self.checkpoints.save(
-            {b.name: _state(b) for b in behaviors},
+            states,
             {b.name: b.take_mean_return() for b in behaviors},
             {b.name: b.settings.keep_checkpoints for b in behaviors},
             final,
@@ -292,8 +293,8 @@ class Run:
 
 def _state(behavior: Behavior) -> dict[str, Any]:
     """Return what a checkpoint keeps: the learner's state, and what is needed to rebuild the policy."""
-    policy, network = behavior.learner.snapshot(), behavior.settings.network_settings
-    return behavior.learner.state_dict() | {KEY: interface(behavior.spec, network, policy)}
+    state, network = behavior.learner.state_dict(), behavior.settings.network_settings
+    return state | {KEY: interface(behavior.spec, network, behavior.learner.snapshot())}
 
 
 def _exported(behavior: Behavior) -> ExportedPolicy:

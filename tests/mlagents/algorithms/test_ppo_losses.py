@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -40,6 +41,30 @@ def test_columns_are_clipped_one_by_one_and_averaged():
 def test_value_loss_is_the_mean_over_decisions_and_signals():
     # Errors 1, 2, 0, 3: (1 + 4 + 0 + 9) / 4
     assert value_loss(jnp.array([[1.0, 2.0], [3.0, 3.0]]), jnp.array([[2.0, 4.0], [3.0, 6.0]])) == 3.5
+
+
+def clipped(value, old_value, returns):
+    return value_loss(jnp.array([[value]]), jnp.array([[returns]]), None, jnp.array([[old_value]]), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("value", "old_value", "returns", "expected"),
+    [
+        (0.5, 0.0, 1.0, 0.64),  # moved by more than 0.2 towards the return: max(0.25, 0.64)
+        (0.1, 0.0, 1.0, 0.81),  # within 0.2: both are 0.81
+        (-0.5, 0.0, 1.0, 2.25),  # away from the return: max(2.25, 1.44)
+        (2.0, 0.0, 1.0, 1.0),  # beyond it: max(1, 0.64)
+    ],
+)
+def test_clipped_value_loss(value, old_value, returns, expected):
+    assert clipped(value, old_value, returns) == pytest.approx(expected)
+
+
+def test_a_value_that_moved_far_enough_has_no_gradient_when_clipped():
+    gradient = jax.grad(lambda value: clipped(value, 0.0, 1.0))
+    assert gradient(0.5) == 0.0
+    assert gradient(0.1) == pytest.approx(-1.8)
+    assert gradient(-0.5) == pytest.approx(-3.0)
 
 
 def test_total():

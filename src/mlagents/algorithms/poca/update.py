@@ -30,7 +30,7 @@ from mlagents.nn.body import Body, Memory
 from mlagents.nn.group_critic import GroupCritic, Members
 from mlagents.nn.observations import Inputs
 from mlagents.nn.policy import ActionHead
-from mlagents.returns import gae, linked_gae, masked_mean, masked_standardized
+from mlagents.returns import gae, linked_gae, masked_mean
 
 Tree = TypeVar("Tree")
 
@@ -116,7 +116,11 @@ class UpdateStatistics(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows ready for the loss; their observations are `inputs`, and no longer in the columns."""
+    """Rows ready for the loss; their observations are `inputs`, and no longer in the columns.
+
+    Attributes:
+      judged: values and baselines before the update; None where the loss does not ask for them.
+    """
 
     inputs: Inputs
     columns: Columns
@@ -125,6 +129,7 @@ class Batch(NamedTuple):
     advantage: Float[Array, " rows"]
     returns: Float[Array, "rows signals"]
     complete: Bool[Array, " rows"]
+    judged: Float[Array, "rows two_signals"] | None = None
 
 
 def minibatch_loss(
@@ -160,7 +165,9 @@ def minibatch_loss(
     log_prob = actions.log_prob(done.continuous, done.discrete)
     policy = clipped_surrogate_loss(log_prob, done.log_prob, batch.advantage, coefficients.epsilon, valid)
     values, baselines = networks.critic(features, members, batch.mates)
-    value, baseline = value_loss(values, batch.returns, valid), value_loss(baselines, batch.returns, valid)
+    old_values, old_baselines = (None, None) if batch.judged is None else jnp.split(batch.judged, 2, axis=1)
+    value = value_loss(values, batch.returns, valid, old_values, coefficients.epsilon)
+    baseline = value_loss(baselines, batch.returns, valid, old_baselines, coefficients.epsilon)
     entropy = mean_over(actions.entropy(), valid)
     parts = jnp.stack([jnp.abs(policy), value, entropy, baseline])
     return total_loss(policy, value + BASELINE_WEIGHT * baseline, entropy, coefficients.beta), parts
@@ -202,7 +209,7 @@ def prepare(
     """Return the rows as a `Batch`, as members of groups, and the values averaged over decisions.
 
     Values and baselines come from the critic as it stands. The advantage is G - b, or, of who has no mates, G - V;
-    averaged over signals and standardised over the complete decisions.
+    averaged over signals and normalised over the complete decisions.
     """
     columns, critic, step = experience.columns, networks.critic, ~experience.closing
     width, memory = critic.own.weight.shape[1], columns.memory[:, networks.body.memory_size :]
@@ -224,9 +231,10 @@ def prepare(
         columns=columns._replace(observations=[]),
         action=members.action,
         mates=links.mates,
-        advantage=masked_standardized(jnp.mean(advantage, axis=1), links.complete),
+        advantage=recipe.base.normalize(jnp.mean(advantage, axis=1), links.complete),
         returns=over_value + value,
         complete=links.complete,
+        judged=judged if recipe.base.value_clip else None,
     )
     return batch, members, jax.vmap(masked_mean, (1, None))(value, step)
 

@@ -17,13 +17,16 @@ from mlagents.learning.sequences import Sequences, rows_of, take
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs, Observations
-from mlagents.returns import gae, masked_standardized
+from mlagents.returns import gae
 
 CHUNK = 1024
 """Rows evaluated at once before the epochs; the number of chunks follows the rows in use."""
 
 ValuesOf = Callable[[Any, Memory | None], Float[Array, "rows width"]]
 """From rows, and their memory, to numbers; see `Networks.values`."""
+
+Normalize = Callable[[Float[Array, " rows"], Bool[Array, " rows"]], Float[Array, " rows"]]
+"""From advantages and the rows that count to those that the policy learns from."""
 
 Tree = TypeVar("Tree")
 
@@ -44,12 +47,17 @@ class Experience(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows ready for the loss; their observations are `inputs`, and no longer in the columns."""
+    """Rows ready for the loss; their observations are `inputs`, and no longer in the columns.
+
+    Attributes:
+      old_value: before the update; None where the loss does not ask for it.
+    """
 
     inputs: Inputs
     columns: Columns
     advantage: Float[Array, " rows"]
     returns: Float[Array, "rows signals"]
+    old_value: Float[Array, "rows signals"] | None = None
 
 
 def with_seen(normalizer: Normalizer | None, body: Body, experience: Experience) -> Normalizer | None:
@@ -140,11 +148,13 @@ def prepare(
     *,
     steps: int,
     lam: float,
+    normalize: Normalize,
+    value_clip: bool,
 ) -> tuple[Batch, Float[Array, " signals"]]:
     """Return the rows as a `Batch`, and the values averaged over decisions.
 
-    Values come from the critic as it stands, normaliser included. The advantage is the mean over signals,
-    standardised over all decisions.
+    Values come from the critic as it stands, normaliser included. The advantage is the mean over signals, normalised
+    over all decisions.
     """
     columns, closing = experience.columns, experience.closing
     inputs = normalized(columns.observations, networks.body, normalizer)
@@ -156,7 +166,8 @@ def prepare(
     batch = Batch(
         inputs=inputs,
         columns=columns._replace(observations=[]),
-        advantage=masked_standardized(jnp.mean(advantage, axis=1), step),
+        advantage=normalize(jnp.mean(advantage, axis=1), step),
         returns=advantage + value,
+        old_value=value if value_clip else None,
     )
     return batch, jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)

@@ -25,6 +25,7 @@ from mlagents.nn.build import features, make_body, make_policy
 from mlagents.nn.layers import glorot_dense
 from mlagents.nn.policy import Policy
 from mlagents.nn.tensors import named_tensors, with_tensors
+from mlagents.returns import masked_scaled, masked_standardized
 from mlagents.settings import BehaviorSettings, PPOSettings
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -77,7 +78,17 @@ class PPOLearner:
         hp, memory = self._hyperparameters, self._settings.network_settings.memory
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
         cloning = None if self._cloning is None else self._cloning.recipe
-        return Recipe(self._trained.networks_of, max(hp.batch_size // steps, 1), steps, burn_in, hp.lambd, cloning)
+        normalize = {"standardize": masked_standardized, "scale": masked_scaled}[hp.advantage_normalization]
+        return Recipe(
+            self._trained.networks_of,
+            max(hp.batch_size // steps, 1),
+            steps,
+            burn_in,
+            hp.lambd,
+            normalize,
+            hp.value_clip,
+            cloning,
+        )
 
     @property
     def compile_seconds(self) -> float:

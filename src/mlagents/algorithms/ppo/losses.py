@@ -44,14 +44,23 @@ def clipped_surrogate_loss(
 
 
 def value_loss(
-    value: Float[Array, "rows signals"], returns: Float[Array, "rows signals"], valid: Valid = None
+    value: Float[Array, "rows signals"],
+    returns: Float[Array, "rows signals"],
+    valid: Valid = None,
+    old_value: Float[Array, "rows signals"] | None = None,
+    epsilon: Scalar = 0.2,
 ) -> Float[Array, ""]:
     """Return the squared error of the values, averaged over decisions and reward signals.
 
-    Not clipped: the reference takes the larger of this error and that of V_old + clip(V - V_old, -epsilon, epsilon),
-    whose gradient is 0 wherever a value has moved by more than epsilon.
+    With `old_value`, those before the update, it is mean max((R - V)^2, (R - V_clipped)^2), where
+    V_clipped = V_old + clip(V - V_old, -epsilon, epsilon): the form of OpenAI's baselines and of the reference. Its
+    gradient is 0 for a value that has moved by more than epsilon towards the return.
     """
-    return mean_over((returns - value) ** 2, valid)
+    error = (returns - value) ** 2
+    if old_value is not None:
+        clipped = old_value + jnp.clip(value - old_value, -epsilon, epsilon)
+        error = jnp.maximum(error, (returns - clipped) ** 2)
+    return mean_over(error, valid)
 
 
 def total_loss(

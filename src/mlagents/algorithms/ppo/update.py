@@ -13,12 +13,13 @@ from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
 from mlagents.algorithms.descent import Descent, descend_epochs
-from mlagents.algorithms.ppo.estimates import Batch, Experience, prepare, with_seen
+from mlagents.algorithms.ppo.estimates import Batch, Experience, Normalize, prepare, with_seen
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.arrays import Array
 from mlagents.learning.sequences import Sequences, mean_over, take, with_memory
 from mlagents.learning.trained import TrainedState
 from mlagents.nn.body import Memory
+from mlagents.returns import masked_standardized
 
 
 class Coefficients(NamedTuple):
@@ -60,6 +61,8 @@ class Recipe(NamedTuple):
       sequences: in a minibatch. steps: in a sequence, 1 without memory.
       burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
       lam: lambda of the advantage estimation.
+      normalize: from advantages to those that the policy learns from.
+      value_clip: see `value_loss`.
       cloning: None without.
     """
 
@@ -68,6 +71,8 @@ class Recipe(NamedTuple):
     steps: int
     burn_in: float
     lam: float
+    normalize: Normalize = masked_standardized
+    value_clip: bool = False
     cloning: cloning.Recipe | None = None
 
 
@@ -93,7 +98,7 @@ def minibatch_loss(
     actions, values = networks_of(parameters).evaluate(batch.inputs, done.allowed, memory)
     log_prob = actions.log_prob(done.continuous, done.discrete)
     policy = clipped_surrogate_loss(log_prob, done.log_prob, batch.advantage, coefficients.epsilon, valid)
-    value = value_loss(values, batch.returns, valid)
+    value = value_loss(values, batch.returns, valid, batch.old_value, coefficients.epsilon)
     entropy = mean_over(actions.entropy(), valid)
     parts = jnp.stack([jnp.abs(policy), value, entropy])
     return total_loss(policy, value, entropy, coefficients.beta), parts
@@ -151,7 +156,17 @@ def update(
     networks = recipe.networks_of(state.parameters)
     normalizer = with_seen(state.normalizer, networks.body, experience)
     batch, value = prepare(
-        networks, normalizer, experience, used, sequences, count, gamma, steps=recipe.steps, lam=recipe.lam
+        networks,
+        normalizer,
+        experience,
+        used,
+        sequences,
+        count,
+        gamma,
+        steps=recipe.steps,
+        lam=recipe.lam,
+        normalize=recipe.normalize,
+        value_clip=recipe.value_clip,
     )
 
     def step(here: Int[Array, " sequences"], i: Int[Array, ""], descent: Descent) -> Descent:

@@ -143,7 +143,7 @@ class BehaviorSettings(Settings):
     """Trainer steps between two lines of statistics."""
 
     threaded: Switch = False
-    """A hint that experiences may be collected while the update runs; this version takes turns all the same."""
+    """Collect experiences while an update runs, with the policy from before it: faster where a core is idle."""
 
     self_play: SelfPlaySettings | None = None
     """Self-play between teams; null: none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -66,6 +66,12 @@ class _ClippedPolicySettings(HyperparameterSettings):
 
     num_epoch: Count = 3
     """Passes over the buffer in one update."""
+
+    advantage_normalization: Literal["standardize", "scale"] = "standardize"
+    """Of advantages: standardize (mean 0, deviation 1) or scale (divided by their deviation, at least by 0.1)."""
+
+    value_clip: Switch = False
+    """Keep values within epsilon of those before the update: count the larger error of V and of V clipped so."""
 
     @field_validator("beta_schedule", "epsilon_schedule", mode="before")
     @classmethod

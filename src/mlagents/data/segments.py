@@ -13,6 +13,9 @@ from mlagents.data.columns import FIELDS, Columns
 from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.behavior_id import BehaviorId
 
+GROWTH = 8
+"""Times as much room is made when there is too little: what is compiled for a size is compiled anew."""
+
 NEWEST = -1
 """Number of the weights that a behavior's learner has published last, and moves on with every update."""
 
@@ -70,7 +73,7 @@ class FlatSegments:
 
     Args:
       spec: observations and actions.
-      capacity: decisions to make room for; if more come, all arrays grow.
+      capacity: decisions to make room for; if more come, all arrays grow (see `expect`).
       memory_size: of the networks; 0 without memory.
       squashed: the environment got tanh of the continuous actions; otherwise a third of them, clipped.
 
@@ -90,6 +93,7 @@ class FlatSegments:
         self._memory_size = memory_size
         self.used = 0
         self.steps = 0
+        self._most = 0
         self._allocate(capacity)
 
     def _allocate(self, capacity: int) -> None:
@@ -120,12 +124,24 @@ class FlatSegments:
         for before, after in zip(old.values(), self._arrays().values(), strict=True):
             after[: self.used] = before[: self.used]
 
+    def expect(self, most: int) -> None:
+        """Prepare for so many decisions, the most that may ever come: at once, or, if they are far more, as they come."""
+        self._most = max(self._most, most)
+        if self._most <= GROWTH * self.capacity:
+            self.reserve(self._most)
+
+    def _grow(self, least: int) -> None:
+        """Make room for so many decisions and many more: for all that may come, or `GROWTH` times what there was."""
+        wanted = GROWTH * self.capacity
+        near = wanted < self._most <= 2 * wanted
+        self.reserve(max(self._most if near else min(wanted, self._most), 2 * self.capacity, least))
+
     def extend(self, segment: Segment) -> None:
         """Append a copy of the segment and its closing row."""
         start, steps = self.used, len(segment)
         stop = start + steps
         if self.steps + steps > self.capacity:
-            self.reserve(max(2 * self.capacity, self.steps + steps))
+            self._grow(self.steps + steps)
         columns = self.columns
         for position, observation in enumerate(segment.columns.observations):
             columns.write(slice(start, stop + 1), position, observation)

@@ -72,3 +72,26 @@ def test_rows_beyond_a_sampled_sequence_allow_everything():
     assert np.flatnonzero(decides).tolist() == [0, 4, 8, 12]
     assert (out.columns.allowed[: out.used][decides] == [True, False]).all()
     assert out.columns.allowed[: out.used][~decides].all()
+
+
+def capacities(most, arriving):
+    """The capacities of a store for 10 decisions, of which at most so many more are expected, as segments arrive."""
+    store, found = FlatSegments(SPEC, 10), []
+    store.expect(most)
+    for steps in arriving:
+        found.append(store.capacity)
+        store.extend(segment(steps))
+    return [*found, store.capacity], store
+
+
+def test_room_for_what_may_come_is_made_at_once_if_it_is_not_far_more():
+    found, _ = capacities(80, [11, 60])
+    assert found == [80, 80, 80]
+
+
+def test_room_for_far_more_is_made_in_few_steps_when_it_comes():
+    """Eight times as much, then all that may come, since that is less than twice the next step."""
+    found, store = capacities(1000, [10, 1, 69, 1, 900, 20])
+    assert found == [10, 10, 80, 80, 1000, 1000, 2000]
+    assert store.steps == 1001
+    assert (np.diff(np.flatnonzero(store.closing[: store.used])) == [2, 70, 2, 901, 21]).all()

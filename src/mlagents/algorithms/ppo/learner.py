@@ -112,11 +112,14 @@ class PPOLearner:
         return min(self.steps / self._settings.max_steps, 1.0)
 
     def reserve(self, lanes: int) -> None:
-        """Allocate for this many lanes, so that the update keeps its shape however full the buffer is.
+        """Allocate for this many lanes, so that the update seldom changes its shape, however full the buffer is.
 
         At most, every lane hands on a whole horizon at once when the buffer is all but full.
         """
-        self._rows.reserve(self._hyperparameters.buffer_size + lanes * self._settings.time_horizon)
+        size = self._hyperparameters.buffer_size
+        most = size + lanes * self._settings.time_horizon
+        self._rows.reserve(min(2 * size, most))
+        self._rows.expect(most)
 
     def extend(self, segments: Iterable[Segment]) -> None:
         """Add copies of experience."""

@@ -125,7 +125,7 @@ class FlatSegments:
             after[: self.used] = before[: self.used]
 
     def expect(self, most: int) -> None:
-        """Prepare for so many decisions, the most that may ever come: at once, or, if they are far more, as they come."""
+        """Prepare for so many decisions, the most that may ever come; if they are far more than fit, as they come."""
         self._most = max(self._most, most)
         if self._most <= GROWTH * self.capacity:
             self.reserve(self._most)

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mlagents.arrays import Array
 
-LEAST_STD = 0.1
-"""What advantages are divided by at least when they are not centred, in units of reward."""
+LEAST_SHARE = 0.1
+"""Of the largest deviation that advantages have had, by which they are divided at least when they are scaled."""
+
+FADING = 0.99
+"""How much of the largest deviation is left at the next update."""
 
 
 def gae(
@@ -68,13 +72,21 @@ def masked_standardized(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -
     return jnp.where(valid, (x - mean) / (std + 1e-10), 0.0)
 
 
-def masked_scaled(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -> Float[Array, " rows"]:
-    """Return x / max(std, `LEAST_STD`) with the standard deviation over the valid rows; 0 elsewhere.
+def masked_scaled(
+    x: Float[Array, " rows"], valid: Bool[Array, " rows"], largest: Float[Array, ""] | np.float32
+) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
+    """Return x / max(std, `LEAST_SHARE` largest), 0 outside of the valid rows, and the largest deviation from now on.
 
-    The sign of x stays, and where hardly anything differs nothing is blown up.
+    The sign of x stays. Once a task is solved, advantages are nothing but errors of values, small ones: they stay small.
+
+    Args:
+      x: advantages.
+      valid: rows that count.
+      largest: the largest standard deviation so far, which fades by `FADING`; 0 at first.
     """
     std = jnp.sqrt(masked_mean((x - masked_mean(x, valid)) ** 2, valid))
-    return jnp.where(valid, x / jnp.maximum(std, LEAST_STD), 0.0)
+    largest = jnp.maximum(std, FADING * largest)
+    return jnp.where(valid, x / (jnp.maximum(std, LEAST_SHARE * largest) + 1e-10), 0.0), largest
 
 
 def linked_gae(

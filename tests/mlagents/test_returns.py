@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,7 +81,13 @@ def test_masked_moments_ignore_invalid_rows():
 
 
 def test_scaled_advantages_keep_their_sign_and_are_not_blown_up():
+    """A deviation of 1, then of 0.5, then of 0.01, divided by a tenth of the largest before, which has faded twice."""
     x, valid = jnp.array([1.0, 3.0, 100.0]), jnp.array([True, True, False])
-    np.testing.assert_allclose(masked_scaled(x, valid), [1.0, 3.0, 0.0], atol=1e-6)  # deviation 1
-    np.testing.assert_allclose(masked_scaled(5 * x, valid), [1.0, 3.0, 0.0], atol=1e-6)
-    np.testing.assert_allclose(masked_scaled(0.01 * x, valid), [0.1, 0.3, 0.0], atol=1e-6)  # deviation 0.01: by 0.1
+    first, largest = masked_scaled(x, valid, jnp.zeros(()))
+    np.testing.assert_allclose(first, [1.0, 3.0, 0.0], atol=1e-6)
+    second, largest = masked_scaled(0.5 * x, valid, largest)
+    np.testing.assert_allclose(second, [1.0, 3.0, 0.0], atol=1e-6)
+    assert largest == pytest.approx(0.99)
+    third, largest = masked_scaled(0.01 * x, valid, largest)
+    assert largest == pytest.approx(0.99**2)
+    np.testing.assert_allclose(third, np.array([0.01, 0.03, 0.0]) / (0.1 * 0.99**2), atol=1e-6)

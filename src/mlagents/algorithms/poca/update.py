@@ -12,13 +12,21 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
 from mlagents.algorithms.descent import Descent, descend_epochs
 from mlagents.algorithms.ppo import update as ppo
-from mlagents.algorithms.ppo.estimates import Experience, all_values, normalized, row_values, with_seen
+from mlagents.algorithms.ppo.estimates import (
+    Experience,
+    all_values,
+    normalized,
+    normalized_advantage,
+    row_values,
+    with_seen,
+)
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.algorithms.ppo.networks import memories
 from mlagents.algorithms.ppo.update import Coefficients
@@ -101,7 +109,7 @@ class UpdateStatistics(NamedTuple):
       policy_loss: |L_policy|, averaged over minibatches. value_loss: L_value, likewise.
       entropy: of the action distributions, likewise.
       baseline_loss: L_baseline, likewise.
-      value: V_k averaged over decisions, [K].
+      value: V_k averaged over decisions, [K]. deviation: the largest of advantages from now on.
       finite: False when a loss or weight was not finite: then the state is the one before the update.
       cloned: what cloning comes to; None without.
     """
@@ -111,6 +119,7 @@ class UpdateStatistics(NamedTuple):
     entropy: Float[Array, ""]
     baseline_loss: Float[Array, ""]
     value: Float[Array, " signals"]
+    deviation: Float[Array, ""]
     finite: Bool[Array, ""]
     cloned: cloning.Cloned | None = None
 
@@ -204,9 +213,10 @@ def prepare(
     sequences: Sequences,
     count: Int[Array, ""],
     gamma: Float[Array, " signals"],
+    deviation: Float[Array, ""] | np.float32,
     recipe: Recipe,
-) -> tuple[Batch, Members, Float[Array, " signals"]]:
-    """Return the rows as a `Batch`, as members of groups, and the values averaged over decisions.
+) -> tuple[Batch, Members, Float[Array, " signals"], Float[Array, ""]]:
+    """Return the rows as a `Batch` and as members of groups, the mean values, and the largest deviation of advantages.
 
     Values and baselines come from the critic as it stands. The advantage is G - b, or, of who has no mates, G - V;
     averaged over signals and normalised over the complete decisions.
@@ -226,17 +236,18 @@ def prepare(
     over_value = advantages(experience, links, value, gamma, recipe.base.lam, recipe.extrinsic)
     accompanied = jnp.any(links.mates >= 0, axis=1)[:, None]
     advantage = over_value + jnp.where(accompanied, value - baseline, 0.0)
+    learned, deviation = normalized_advantage(advantage, links.complete, deviation, recipe.base.scale)
     batch = Batch(
         inputs=inputs,
         columns=columns._replace(observations=[]),
         action=members.action,
         mates=links.mates,
-        advantage=recipe.base.normalize(jnp.mean(advantage, axis=1), links.complete),
+        advantage=learned,
         returns=over_value + value,
         complete=links.complete,
         judged=judged if recipe.base.value_clip else None,
     )
-    return batch, members, jax.vmap(masked_mean, (1, None))(value, step)
+    return batch, members, jax.vmap(masked_mean, (1, None))(value, step), deviation
 
 
 def descend(
@@ -303,7 +314,10 @@ def update(
     networks = base.networks_of(state.parameters)
     normalizer = with_seen(state.normalizer, networks.body, experience)
     inputs = normalized(experience.columns.observations, networks.body, normalizer)
-    batch, members, value = prepare(networks, inputs, experience, links, used, sequences, count, gamma, recipe)
+    largest = coefficients.deviation
+    batch, members, value, largest = prepare(
+        networks, inputs, experience, links, used, sequences, count, gamma, largest, recipe
+    )
 
     def step(here: Order, i: Int[Array, ""], descent: Descent) -> Descent:
         return descend(descent, batch, members, sequences, here, i * base.sequences, coefficients, recipe)
@@ -312,4 +326,4 @@ def update(
     end = descend_epochs(before, 4, order, count // base.sequences, step)
     kept, finite, cloned = cloning.clone_and_check(state, end.state, end.parts, course, base.cloning)
     policy, critic, entropy, baseline = end.parts
-    return kept, UpdateStatistics(policy, critic, entropy, baseline, value, finite, cloned)
+    return kept, UpdateStatistics(policy, critic, entropy, baseline, value, largest, finite, cloned)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
@@ -17,16 +18,13 @@ from mlagents.learning.sequences import Sequences, rows_of, take
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs, Observations
-from mlagents.returns import gae
+from mlagents.returns import gae, masked_scaled, masked_standardized
 
 CHUNK = 1024
 """Rows evaluated at once before the epochs; the number of chunks follows the rows in use."""
 
 ValuesOf = Callable[[Any, Memory | None], Float[Array, "rows width"]]
 """From rows, and their memory, to numbers; see `Networks.values`."""
-
-Normalize = Callable[[Float[Array, " rows"], Bool[Array, " rows"]], Float[Array, " rows"]]
-"""From advantages and the rows that count to those that the policy learns from."""
 
 Tree = TypeVar("Tree")
 
@@ -137,6 +135,19 @@ def all_values(
     return row_values(values, width, inputs, used)
 
 
+def normalized_advantage(
+    advantage: Float[Array, "rows signals"],
+    valid: Bool[Array, " rows"],
+    largest: Float[Array, ""] | np.float32,
+    scale: bool,
+) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
+    """Return the mean over signals, standardised or scaled over valid rows, and the largest deviation from now on."""
+    mean = jnp.mean(advantage, axis=1)
+    if scale:
+        return masked_scaled(mean, valid, largest)
+    return masked_standardized(mean, valid), jnp.asarray(largest)
+
+
 def prepare(
     networks: Networks,
     normalizer: Normalizer | None,
@@ -145,13 +156,14 @@ def prepare(
     sequences: Sequences,
     count: Int[Array, ""],
     gamma: Float[Array, " signals"],
+    deviation: Float[Array, ""] | np.float32,
     *,
     steps: int,
     lam: float,
-    normalize: Normalize,
+    scale: bool,
     value_clip: bool,
-) -> tuple[Batch, Float[Array, " signals"]]:
-    """Return the rows as a `Batch`, and the values averaged over decisions.
+) -> tuple[Batch, Float[Array, " signals"], Float[Array, ""]]:
+    """Return the rows as a `Batch`, the values averaged over decisions, and the largest deviation of advantages.
 
     Values come from the critic as it stands, normaliser included. The advantage is the mean over signals, normalised
     over all decisions.
@@ -163,11 +175,13 @@ def prepare(
     value = all_values(networks.values, signals, inputs, memory, experience, used, sequences, count, steps)
     advantage = gae(experience.reward, value, experience.terminated, closing, gamma, lam)
     step = ~closing
+    learned, deviation = normalized_advantage(advantage, step, deviation, scale)
     batch = Batch(
         inputs=inputs,
         columns=columns._replace(observations=[]),
-        advantage=normalize(jnp.mean(advantage, axis=1), step),
+        advantage=learned,
         returns=advantage + value,
         old_value=value if value_clip else None,
     )
-    return batch, jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
+    mean_value = jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
+    return batch, mean_value, deviation

@@ -25,7 +25,6 @@ from mlagents.nn.build import features, make_body, make_policy
 from mlagents.nn.layers import glorot_dense
 from mlagents.nn.policy import Policy
 from mlagents.nn.tensors import named_tensors, with_tensors
-from mlagents.returns import masked_scaled, masked_standardized
 from mlagents.settings import BehaviorSettings, PPOSettings
 from mlagents_envs.base_env import BehaviorSpec
 
@@ -43,6 +42,7 @@ class PPOLearner:
         self.behavior = behavior
         self.steps = 0
         self.version = 0
+        self._deviation = 0.0
         self._settings = settings
         self._hyperparameters: Any = settings.hyperparameters
         self._signals = signals
@@ -78,14 +78,13 @@ class PPOLearner:
         hp, memory = self._hyperparameters, self._settings.network_settings.memory
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
         cloning = None if self._cloning is None else self._cloning.recipe
-        normalize = {"standardize": masked_standardized, "scale": masked_scaled}[hp.advantage_normalization]
         return Recipe(
             self._trained.networks_of,
             max(hp.batch_size // steps, 1),
             steps,
             burn_in,
             hp.lambd,
-            normalize,
+            hp.advantage_normalization == "scale",
             hp.value_clip,
             cloning,
         )
@@ -162,6 +161,7 @@ class PPOLearner:
                 f" (now {coefficients.learning_rate:.3g})."
             )
         self.version += 1
+        self._deviation = float(losses.deviation)
         return self._told(losses, coefficients) | learned
 
     def _told(self, losses: Any, coefficients: Coefficients) -> dict[str, float]:
@@ -186,6 +186,7 @@ class PPOLearner:
             np.float32(scheduled(hp.learning_rate_schedule, hp.learning_rate, 1e-10, progress)),
             np.float32(scheduled(hp.epsilon_schedule, hp.epsilon, 0.1, progress)),
             np.float32(scheduled(hp.beta_schedule, hp.beta, 1e-5, progress)),
+            np.float32(self._deviation),
         )
 
     def _arguments(self, rewards: NDArray[np.float32], coefficients: Coefficients) -> tuple[Any, ...]:
@@ -225,6 +226,7 @@ class PPOLearner:
             "tensors": named_tensors(self._trees()),
             "steps": self.steps,
             "version": self.version,
+            "deviation": self._deviation,
             "rng": self._rng.bit_generator.state,
         }
         return state | ({"experience": self._rows.state_dict()} if experience else {})
@@ -243,6 +245,7 @@ class PPOLearner:
         self._trained.load_state_dict(trees)
         self.steps = state["steps"]
         self.version = state["version"]
+        self._deviation = state.get("deviation", 0.0)
         self._rng.bit_generator.state = state["rng"]
         self._rows.clear()
         if "experience" in state:

@@ -13,21 +13,25 @@ from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
 from mlagents.algorithms.descent import Descent, descend_epochs
-from mlagents.algorithms.ppo.estimates import Batch, Experience, Normalize, prepare, with_seen
+from mlagents.algorithms.ppo.estimates import Batch, Experience, prepare, with_seen
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.arrays import Array
 from mlagents.learning.sequences import Sequences, mean_over, take, with_memory
 from mlagents.learning.trained import TrainedState
 from mlagents.nn.body import Memory
-from mlagents.returns import masked_standardized
 
 
 class Coefficients(NamedTuple):
-    """Numbers that may change from update to update; all float32 []."""
+    """Numbers that may change from update to update; all float32 [].
+
+    Attributes:
+      deviation: the largest that advantages have had (see `masked_scaled`).
+    """
 
     learning_rate: Float[Array, ""] | np.float32
     epsilon: Float[Array, ""] | np.float32
     beta: Float[Array, ""] | np.float32
+    deviation: Float[Array, ""] | np.float32 = np.float32(0.0)
 
 
 class UpdateStatistics(NamedTuple):
@@ -36,7 +40,7 @@ class UpdateStatistics(NamedTuple):
     Attributes:
       policy_loss: |L_policy|, averaged over minibatches. value_loss: L_value, likewise.
       entropy: of the action distributions, likewise.
-      value: V_k averaged over decisions, [K].
+      value: V_k averaged over decisions, [K]. deviation: the largest of advantages from now on.
       finite: False when a loss or weight was not finite: then the state is the one before the update.
       cloned: what cloning comes to; None without.
     """
@@ -45,6 +49,7 @@ class UpdateStatistics(NamedTuple):
     value_loss: Float[Array, ""]
     entropy: Float[Array, ""]
     value: Float[Array, " signals"]
+    deviation: Float[Array, ""]
     finite: Bool[Array, ""]
     cloned: cloning.Cloned | None = None
 
@@ -61,7 +66,7 @@ class Recipe(NamedTuple):
       sequences: in a minibatch. steps: in a sequence, 1 without memory.
       burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
       lam: lambda of the advantage estimation.
-      normalize: from advantages to those that the policy learns from.
+      scale: advantages are only scaled, not standardised.
       value_clip: see `value_loss`.
       cloning: None without.
     """
@@ -71,7 +76,7 @@ class Recipe(NamedTuple):
     steps: int
     burn_in: float
     lam: float
-    normalize: Normalize = masked_standardized
+    scale: bool = False
     value_clip: bool = False
     cloning: cloning.Recipe | None = None
 
@@ -155,7 +160,7 @@ def update(
     """
     networks = recipe.networks_of(state.parameters)
     normalizer = with_seen(state.normalizer, networks.body, experience)
-    batch, value = prepare(
+    batch, value, deviation = prepare(
         networks,
         normalizer,
         experience,
@@ -163,9 +168,10 @@ def update(
         sequences,
         count,
         gamma,
+        coefficients.deviation,
         steps=recipe.steps,
         lam=recipe.lam,
-        normalize=recipe.normalize,
+        scale=recipe.scale,
         value_clip=recipe.value_clip,
     )
 
@@ -176,4 +182,4 @@ def update(
     before = TrainedState(state.parameters, state.adam, normalizer)
     end = descend_epochs(before, 3, order, count // recipe.sequences, step)
     kept, finite, cloned = cloning.clone_and_check(state, end.state, end.parts, course, recipe.cloning)
-    return kept, UpdateStatistics(end.parts[0], end.parts[1], end.parts[2], value, finite, cloned)
+    return kept, UpdateStatistics(end.parts[0], end.parts[1], end.parts[2], value, deviation, finite, cloned)

@@ -77,7 +77,7 @@ def masked_scaled(
 ) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
     """Return x / max(std, `LEAST_SHARE` largest), 0 outside of the valid rows, and the largest deviation from now on.
 
-    The sign of x stays. Once a task is solved, advantages are nothing but errors of values, small ones: they stay small.
+    The sign of x stays. Once a task is solved, advantages are small errors of values and nothing else: they stay small.
 
     Args:
       x: advantages.

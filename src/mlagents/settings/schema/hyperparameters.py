@@ -68,7 +68,7 @@ class _ClippedPolicySettings(HyperparameterSettings):
     """Passes over the buffer in one update."""
 
     advantage_normalization: Literal["standardize", "scale"] = "standardize"
-    """standardize advantages (mean 0, deviation 1) or only scale them, by a tenth of their largest deviation at least."""
+    """Of advantages: standardize (mean 0, deviation 1), or only scale, by a tenth of the largest deviation at least."""
 
     value_clip: Switch = False
     """Keep values within epsilon of those before the update: count the larger error of V and of V clipped so."""

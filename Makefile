@@ -5,7 +5,7 @@ BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
 PROCESSES ?= 2  # that run tests; three were no faster on two cores
 
-.PHONY: demo test test-slow check format bench docs clean
+.PHONY: demo test test-slow check format bench bench-smoke docs clean
 
 demo: $(BASE)
 	$(BIN)/mlagents-learn config/ppo/3DBall.yaml --env=3DBall --run-id=demo --force --results-dir=results
@@ -28,6 +28,9 @@ format: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python benchmarks/run.py
+
+bench-smoke: $(DEV)
+	$(BIN)/python benchmarks/run.py --quick
 
 docs: $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

@@ -27,6 +27,7 @@ QUIET = (
     "--enable-unsafe-swiftshader",
     "--use-angle=swiftshader",
     "--window-size=1100,750",
+    "--force-device-scale-factor=0.5",  # the scene is drawn by the processor
 )
 PROGRAMS = {
     name: f"import sys; from mlagents.cli.{module} import main; sys.exit(main())"
@@ -111,7 +112,11 @@ class Page:
         """Choose from a list."""
         self.field(label).click()
         path = f"//*[@role='option'][normalize-space(.)={option!r}]"
-        wait_for(lambda: self.driver.find_elements("xpath", path), f"option {option!r}")[0].click()
+
+        def shown():
+            return [each for each in self.driver.find_elements("xpath", path) if each.is_displayed()]
+
+        wait_for(shown, f"option {option!r}")[0].click()
 
     def slide(self, label, *keys):
         """Move a slider by keys."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
@@ -161,12 +162,12 @@ def test_models_are_chosen_for_each_team_and_a_person_plays_against_one(chromium
     wait_for(lambda: "Tennis, agent 0 played by you" in page.text(), "person who plays")
     page.click("Players")
     assert "Tennis team 1: the model that comes with it" in page.text()
-    runs = "action 0\n+1.00"  # to the net
-    assert runs not in page.text()
+    runs = r"action 0[^\n]*\n(\+0\.50)"  # what D means: to the net
+    assert page.number(runs) is None
     ActionChains(chromium).key_down("d").perform()
-    wait_for(lambda: runs in page.text(), "racket that runs")
+    wait_for(lambda: page.number(runs) == 0.5, "racket that runs")
     ActionChains(chromium).key_up("d").perform()
-    wait_for(lambda: runs not in page.text(), "racket that stands")
+    wait_for(lambda: page.number(runs) is None, "racket that stands")
 
 
 def test_the_scene_moves_with_an_agent_that_is_followed(chromium, view):
@@ -176,32 +177,54 @@ def test_the_scene_moves_with_an_agent_that_is_followed(chromium, view):
     page.click("Pause")
     page.click("Reset")
     wait_for(lambda: page.decision() == 0, "reset")
-    far = page.still_scene()
+    far = len(blue(page.still_scene()))
     page.tick("follow it")
-    near = page.still_scene()
-    assert blue(near)[0] > 2.0 * blue(far)[0], "the camera has not come near"
-    page.step(12)
-    followed = page.still_scene()
+    anchor = blue(page.still_scene())
+    assert len(anchor) > 2 * far, "the camera has not come near"
+    page.step(3)
+    followed = blue(page.still_scene())
     page.tick("follow it")
-    left = page.still_scene()
-    agent, goal = (np.linalg.norm(find(followed)[1] - find(near)[1]) for find in (blue, green))
-    assert agent < 8.0
-    assert goal > 3.0 * max(agent, 4.0)
-    assert np.linalg.norm(blue(left)[1] - blue(near)[1]) > 15.0
+    left = blue(page.still_scene())
+    # The agent has turned, and the block may hide some of it; it had run on by metres.
+    assert np.linalg.norm(followed.mean(axis=0) - anchor.mean(axis=0)) < 8.0
+    assert np.linalg.norm(left.mean(axis=0) - followed.mean(axis=0)) > 16.0
 
 
 def blue(scene):
-    """How many pixels the agent has, and their middle."""
+    """Where the agent is in the picture: row and column of each of its pixels."""
     red, green, blue = np.moveaxis(scene, 2, 0)
-    return _found((blue > red + 60.0) & (blue > 1.3 * green))
+    return np.argwhere((blue > red + 60.0) & (blue > 1.3 * green))
 
 
-def green(scene):
-    """The same of the goal."""
-    red, green, blue = np.moveaxis(scene, 2, 0)
-    return _found((green > red + 30.0) & (green > blue + 30.0))
+LIVE = """
+behaviors:
+  Basic:
+    trainer_type: ppo
+    hyperparameters: {batch_size: 32, buffer_size: 256}
+    network_settings: {hidden_units: 20, num_layers: 1}
+    max_steps: 100000000
+    time_horizon: 3
+    summary_freq: 1000
+    checkpoint_interval: 2000
+"""
 
 
-def _found(mask):
-    assert mask.any()
-    return int(mask.sum()), np.argwhere(mask).mean(axis=0)
+def test_a_run_is_followed_while_it_trains(chromium, start, view, tmp_path):
+    (tmp_path / "live.yaml").write_text(LIVE)
+    address, training = start("mlagents-learn", "live.yaml", "--env=Basic", "--run-id=live", "--view")
+    step = r"Basic, agent 0 played by run live, step ([\d,]+)"
+
+    def follow(page):
+        first = wait_for(lambda: page.number(step), "checkpoint of the run")
+        return wait_for(lambda: (newer := page.number(step)) and newer > first and newer, "newer checkpoint")
+
+    seen = follow(Page(chromium, address))  # the page beside the run
+    later, _ = view("Basic", "--model", "live")
+    page = Page(chromium, later)  # another one, that follows the same run from outside
+    assert follow(page) > seen
+    training.send_signal(signal.SIGINT)
+    assert training.wait(60) == 0
+    status = json.loads((tmp_path / "models" / "live" / "training_status.json").read_text())
+    last = status["Basic"]["final_checkpoint"]["steps"]
+    wait_for(lambda: page.number(step) == last, f"last checkpoint, {last}")
+    assert not [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]

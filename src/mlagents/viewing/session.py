@@ -170,6 +170,13 @@ class Session:
         """Whether a decision was taken, of whomever."""
         return self._reports > self._resets
 
+    @property
+    def moment_of_episode(self) -> Moment | None:
+        """`moment` if it belongs to the episode that goes on; an agent that begins anew has observed nothing yet."""
+        score = None if self.chosen is None else self.score(self.chosen)
+        moment = self.moment
+        return moment if moment is not None and score is not None and score.decisions == moment.number else None
+
     def choose(self, agent: AgentName) -> None:
         """Look at an agent."""
         if agent != self.chosen:

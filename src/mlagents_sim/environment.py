@@ -176,7 +176,9 @@ class SimEnvironment(SteppedEnv):
             raise UnityEnvironmentException("This environment is no place in space; look at its `picture`.")
         low, high = bounds_of(bodies)
         center, view = 0.5 * (low + high), self._world.view or View()
-        return Viewpoint(view.place(center, 0.5 * (high - low), aspect).position, center, view.fov_deg)
+        pose = view.place(center, 0.5 * (high - low), aspect)
+        ahead = float((center - pose.position) @ pose.forward)
+        return Viewpoint(pose.position, pose.position + ahead * pose.forward, view.fov_deg)
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:

@@ -55,7 +55,10 @@ class View:
     fov_deg: float = 30.0
 
     def place(self, center: NDArray[np.float64], half_size: NDArray[np.float64], aspect: float) -> Pose:
-        """Return the nearest place from which a box is wholly in view.
+        """Return the nearest place from which a box is wholly in view, as far from above as from below.
+
+        A point at (x, y, z) to the right, up and ahead of the middle is in view of a camera that stands d behind it and
+        u higher if |y - u| <= slope * (z + d). All points are, for the smallest d, at the mean u of what both ends ask.
 
         Args:
           center: float64 [3], of the box.
@@ -68,10 +71,12 @@ class View:
         up = np.cross(forward, right)
         corners = half_size * np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
         slope = np.tan(np.radians(self.fov_deg) / 2.0) / _MARGIN
-        needed = (
-            np.maximum(np.abs(corners @ up) / slope, np.abs(corners @ right) / (slope * aspect)) - corners @ forward
-        )
-        return Pose(center - needed.max() * forward, forward, up)
+        position, distance = center, 0.0
+        for axis, rise in ((up, slope), (right, slope * aspect)):
+            lowest, highest = corners @ axis + rise * (corners @ forward), corners @ axis - rise * (corners @ forward)
+            position = position + 0.5 * (highest.max() + lowest.min()) * axis
+            distance = max(distance, float(highest.max() - lowest.min()) / (2.0 * rise))
+        return Pose(position - distance * forward, forward, up)
 
 
 def bounds_of(bodies: Bodies) -> Bounds:

@@ -25,8 +25,10 @@ def test_a_box_is_in_view_and_fills_it(half_size, pitch: float, yaw: float, aspe
     assert depth.min() > 0.0
     reach = depth * np.tan(np.radians(20.0))
     right = np.cross(pose.up, pose.forward)
-    filled = max(np.abs(corners @ pose.up / reach).max(), np.abs(corners @ right / (reach * aspect)).max())
-    assert filled == pytest.approx(1 / 1.08)
+    rows, columns = corners @ pose.up / reach, corners @ right / (reach * aspect)
+    assert max(np.abs(rows).max(), np.abs(columns).max()) == pytest.approx(1 / 1.08)
+    # Where it is narrowest there is as much room on one side as on the other, so that no nearer place would do.
+    assert max(np.ptp(rows), np.ptp(columns)) == pytest.approx(2 / 1.08)
     np.testing.assert_allclose(np.dot(pose.forward, pose.up), 0.0, atol=1e-12)
     assert pose.forward[1] == pytest.approx(-np.sin(np.radians(pitch)))
 

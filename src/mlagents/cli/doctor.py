@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext, redirect_stdout
@@ -16,6 +17,7 @@ from mlagents.cli.values import whole_number
 from mlagents.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlagents.preflight.autotune import Trial
     from mlagents.preflight.findings import Check, Finding
     from mlagents.settings import RunSettings
 
@@ -31,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--env", metavar="ENV", help="environment, as for mlagents-learn (default: that of CONFIG)")
     parser.add_argument("--num-envs", type=whole_number(1), metavar="N", help="environment processes")
     parser.add_argument("--num-areas", type=whole_number(1), metavar="N", help="areas in each environment")
-    parser.add_argument("--seconds", type=parse_number, default=10.0, metavar="S", help="to be measured (default: 10)")
+    parser.add_argument("--seconds", type=_seconds, default=10.0, metavar="S", help="to be measured (default: 10)")
     parser.add_argument("--no-speed", action="store_true", help="do not train to measure speed")
     parser.add_argument(
         "--autotune",
@@ -49,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what is found, and return 1 if something is wrong, else 0.
 
     Raises:
-      UsageError: a rehearsal is wanted without an environment.
+      UsageError: a rehearsal is wanted without an environment, or an answer that cannot be measured or written.
       SettingsError: every fault of the configuration.
     """
     from mlagents.preflight.findings import is_wrong
 
-    if arguments.autotune is not None and arguments.config is None and arguments.env is None:
-        raise UsageError("--autotune needs a configuration and an environment: mlagents doctor CONFIG --env ENV")
+    if arguments.autotune is not None:
+        _check_autotune(arguments)
     found: list[Finding] = []
     with redirect_stdout(sys.stderr) if arguments.json else nullcontext():  # warnings of the log are no JSON
         for finding in _findings(arguments):
@@ -69,6 +71,33 @@ def run(arguments: argparse.Namespace) -> int:
         counts = {level: sum(f.level == level for f in found) for level in ("error", "warning")}
         print(", ".join(f"{counts[kind]} {kind}{'' if counts[kind] == 1 else 's'}" for kind in ("error", "warning")))
     return int(wrong)
+
+
+def _seconds(text: str) -> float:
+    """Return seconds above 0, for argparse's `type`."""
+    if (seconds := parse_number(text)) <= 0.0:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, got {text!r}")
+    return seconds
+
+
+def _check_autotune(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for what would be known only after minutes of measuring."""
+    if arguments.config is None and arguments.env is None:
+        raise UsageError("--autotune needs a configuration and an environment: mlagents doctor CONFIG --env ENV")
+    if arguments.no_speed:
+        raise UsageError("--autotune measures speed, and --no-speed forbids that; leave one of them out")
+    target = _target(arguments)
+    if arguments.config is not None and target.resolve() == arguments.config.resolve():
+        raise UsageError(f"--autotune={target} is the configuration itself; name another file for the tuned copy")
+    if not os.access(target.parent, os.W_OK) or target.is_dir():
+        what = "it is a folder" if target.is_dir() else f"nothing can be written into the folder {target.parent}"
+        raise UsageError(f"--autotune={target}: {what}; name another file for the tuned copy")
+
+
+def _target(arguments: argparse.Namespace) -> Path:
+    """Return where the tuned copy goes."""
+    config: Path | None = arguments.config
+    return Path(arguments.autotune or f"{config.stem if config else 'run'}.tuned.yaml")
 
 
 def _print(finding: Finding) -> None:
@@ -164,7 +193,7 @@ def _speed(settings: RunSettings, seconds: float) -> Iterator[Finding]:
 def _autotune(settings: RunSettings, arguments: argparse.Namespace) -> Iterator[Finding]:
     from mlagents.preflight.autotune import Choice, fastest, tune, write_tuned
     from mlagents.preflight.findings import Finding, Level
-    from mlagents.preflight.machine import usable_cores
+    from mlagents.preflight.machine import cores, usable_cores
     from mlagents.preflight.measure import measure
 
     env = settings.env_settings
@@ -177,15 +206,23 @@ def _autotune(settings: RunSettings, arguments: argparse.Namespace) -> Iterator[
         lambda choice: measure(settings, seconds, threads=choice.threads, changes=choice.flags()),
     ):
         trials.append(trial)
-        speed = trial.problem or f"{trial.steps_per_second:,.0f} steps per second"
-        yield Finding("autotune", Level.NOTE, f"{trial.choice}: {speed}")
-    best = fastest(trials)
-    config: Path | None = arguments.config
-    target = Path(arguments.autotune or f"{config.stem if config else 'run'}.tuned.yaml")
-    write_tuned(config, settings, best, target)
-    gain = best.steps_per_second / trials[0].steps_per_second if trials[0].steps_per_second else 1.0
-    text = f"fastest: {best.choice}, {gain:.2f} times as fast as configured; written to {target}"
+        yield Finding("autotune", Level.NOTE, str(trial))
+    best, target = fastest(trials), _target(arguments)
+    if best.problem:
+        yield Finding("autotune", Level.ERROR, "nothing could be measured, so nothing was written", "Mend this first.")
+        return
+    write_tuned(arguments.config, settings, best, target)
+    yield from (finding for finding in cores() if finding.level is Level.WARNING)
+    text = f"fastest: {best.choice}, {_gain(best, trials[0])}; written to {target}"
     yield Finding("autotune", Level.OK, text, _how_to_start(best.choice.threads, target, settings))
+
+
+def _gain(best: Trial, configured: Trial) -> str:
+    if best is configured:
+        return "as configured: nothing else that was tried is faster by more than noise"
+    if configured.problem or configured.has_learned != best.has_learned:
+        return "which cannot be compared with what is configured, see above"
+    return f"{best.steps_per_second / configured.steps_per_second:.2f} times as fast as configured"
 
 
 def _how_to_start(threads: int, target: Path, settings: RunSettings) -> str:

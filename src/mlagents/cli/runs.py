@@ -120,7 +120,9 @@ def _compare(arguments: argparse.Namespace) -> int:
         columns, [(r.run_id, b.name, str(b.step), *_results(b)) for r in records for b in r.behaviors] or [("",) * 7]
     )
     print()
-    if table:
+    if len({layout.run for layout in layouts}) == 1 and not arguments.all:
+        print("one run: nothing to compare it with; name another, or see all of its settings with --all")
+    elif table:
         print_table(("setting", *(layout.run_id for layout in layouts)), [(k, *v) for k, v in table.items()])
     else:
         print("all settings are the same")
@@ -154,11 +156,13 @@ def _curves(layouts: Sequence[Layout], behavior: str | None, tag: str) -> list[t
     from mlagents.runs.curves import behaviors_of, read_curves
 
     found = [(layout.run_id, read_curves(layout, name)) for layout in layouts for name in behaviors_of(layout)]
+    there = ", ".join(sorted({curves.behavior for _, curves in found})) or "none"
     shown = [(run, curves) for run, curves in found if behavior in (None, curves.behavior)]
+    if found and not shown:
+        raise UsageError(f"--behavior={behavior}: there is no such behavior in these runs; there are {there}")
     drawn = [(run, curves) for run, curves in shown if tag in curves.values]
     if not drawn:
         tags = sorted({tag for _, curves in shown for tag in curves.values})
-        there = ", ".join(sorted({curves.behavior for _, curves in found})) or "none"
         raise UsageError(f"nothing to draw of {tag!r}; behaviors: {there}; tags: {', '.join(tags) or 'none yet'}")
     several = len({curves.behavior for _, curves in drawn}) > 1
     return [(f"{run} {curves.behavior}" if several else run, curves) for run, curves in drawn]

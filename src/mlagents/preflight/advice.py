@@ -19,7 +19,7 @@ def advise(found: Measurement, settings: RunSettings, cores: float) -> Iterator[
       cores: that may be used.
     """
     if found.updates:
-        rate = f"{found.steps_per_second:,.0f} steps per second, {found.updates} updates in {found.seconds:.1f} s"
+        rate = f"{found.steps_per_second:,.0f} steps per second, {_updates(found.updates)} in {found.seconds:.1f} s"
         yield Finding("speed", Level.OK, rate)
     else:
         text = f"no update within {found.seconds:.0f} s of measuring: its speed is without learning"
@@ -33,6 +33,10 @@ def advise(found: Measurement, settings: RunSettings, cores: float) -> Iterator[
     shares = found.shares
     if shares.bound_by is not None:
         yield Finding("bound by", Level.OK, str(shares).removeprefix("Bound by: "), _faster(found, settings, cores))
+
+
+def _updates(number: int) -> str:
+    return f"{number} update" if number == 1 else f"{number} updates"
 
 
 def _faster(found: Measurement, settings: RunSettings, cores: float) -> str:

@@ -43,11 +43,31 @@ class Choice:
 
 @dataclass(frozen=True)
 class Trial:
-    """A choice and what it came to; `problem` says why there is no speed."""
+    """A choice and what it came to.
+
+    Attributes:
+      choice: what was tried.
+      steps_per_second: 0 if there is none.
+      problem: why there is no speed.
+      has_learned: whether an update came while it was measured; otherwise the speed is without learning.
+    """
 
     choice: Choice
     steps_per_second: float
     problem: str = ""
+    has_learned: bool = True
+
+    def beats(self, other: Trial) -> bool:
+        """Return whether it is faster by more than noise. A speed without learning is none beside one with it."""
+        if self.has_learned != other.has_learned and not other.problem:
+            return self.has_learned and not self.problem
+        return self.steps_per_second >= WORTH * other.steps_per_second and not self.problem
+
+    def __str__(self) -> str:
+        if self.problem:
+            return f"{self.choice}: {self.problem}"
+        without = "" if self.has_learned else ", without learning: no update came meanwhile"
+        return f"{self.choice}: {self.steps_per_second:,.0f} steps per second{without}"
 
 
 Measure = Callable[[Choice], Measurement]
@@ -75,7 +95,7 @@ def tune(start: Choice, usual_areas: int | None, cores: float, measure: Measure)
         while value <= limit:
             trial = _try(replace(best.choice, **{field: value}), measure)
             yield trial
-            if trial.steps_per_second < WORTH * best.steps_per_second:
+            if not trial.beats(best):
                 break
             best, value = trial, 2 * value
 
@@ -84,14 +104,15 @@ def fastest(trials: list[Trial]) -> Trial:
     """Return the first trial of those of which none is faster by more than noise."""
     best = trials[0]
     for trial in trials[1:]:
-        if trial.steps_per_second >= WORTH * best.steps_per_second:
+        if trial.beats(best):
             best = trial
     return best
 
 
 def _try(choice: Choice, measure: Measure) -> Trial:
     try:
-        return Trial(choice, measure(choice).steps_per_second)
+        found = measure(choice)
+        return Trial(choice, found.steps_per_second, has_learned=found.updates > 0)
     except MeasurementError as error:
         return Trial(choice, 0.0, str(error))
 
@@ -121,7 +142,7 @@ def write_tuned(config: Path | None, settings: RunSettings, trial: Trial, target
         section[key] = value
     text = io.StringIO()
     threads = "" if trial.choice.threads == 1 else f"; start it with NPROC={trial.choice.threads}"
-    text.write(f"# Tuned: {trial.choice}: {trial.steps_per_second:.0f} steps per second{threads}\n")
+    text.write(f"# Tuned: {trial}{threads}\n")
     yaml.dump(tree, text)
     write_atomically(target, text.getvalue().encode())
     load_run_settings(target, {"env_path": settings.env_settings.env_path}, check_files=False)

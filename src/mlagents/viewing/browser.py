@@ -212,7 +212,7 @@ class Show:
         if not self._frames.is_due():
             return
         self._scene.show()
-        chosen, moment = self.session.chosen, self.session.moment
+        chosen, moment = self.session.chosen, self.session.moment_of_episode
         rays: dict[int, NDArray[np.float32]] = {}
         if moment is not None and chosen is not None and self._watch.shows_rays.value:
             rays = {place: moment.obs[place] for place in self._fans(chosen.behavior)}

@@ -83,7 +83,12 @@ def read_rays(fan: RayFan, values: NDArray[np.float32]) -> list[tuple[str | None
 
 
 def action_html(
-    spec: ActionSpec, action: ActionTuple, why: Explanation | None, meanings: Mapping[tuple[int, int], str]
+    spec: ActionSpec,
+    action: ActionTuple,
+    why: Explanation | None,
+    meanings: Mapping[tuple[int, int], str],
+    *,
+    by_person: bool = False,
 ) -> str:
     """Return what an agent does and how likely that was.
 
@@ -92,6 +97,7 @@ def action_html(
       action: a row.
       why: what its player thinks; None if that is not known.
       meanings: what choices mean, by branch and choice.
+      by_person: whether a person acts, so that `why` is what the player would do instead.
     """
     parts = []
     for number in range(spec.continuous_size):
@@ -113,7 +119,10 @@ def action_html(
             parts.append(_bar(mark + label, 0.0, chance or 0.0, _CHANCE, text, "11em"))
     if why is not None and why.samples:
         parts.append(f"<span style='opacity:0.6'>from {why.samples} samples of the model</span>")
-    if why is None:
+    if by_person:
+        told = "" if why is None else "; beside it stands what the player would do instead"
+        parts.append(f"<span style='opacity:0.6'>you act{told}</span>")
+    elif why is None:
         parts.append("<span style='opacity:0.6'>this player does not tell how likely its actions are</span>")
     return f"<div style='{_BLOCK}'>{''.join(parts)}</div>"
 

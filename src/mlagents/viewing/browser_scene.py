@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlagents.viewing.browser_camera import Cameras, move_camera
 from mlagents.viewing.browser_html import read_rays
-from mlagents.viewing.browser_shapes import Instances, instances_of, prototype, to_page
+from mlagents.viewing.browser_shapes import Instances, instances_of, linear_bytes, prototype, to_page
 from mlagents.viewing.session import AgentName
 from mlagents_envs.spectating import RayFan, Spectacle
 
@@ -319,7 +319,7 @@ def ray_lines(
     share = np.array([1.0 if tag is None else fraction for tag, fraction in seen])
     ends = start + share[:, np.newaxis] * (fan.path @ rotation.T)
     points = np.stack((np.broadcast_to(start, ends.shape), ends), axis=1)
-    colors = np.array([_color(fan.tags, tag) for tag, _ in seen], np.uint8)
+    colors = linear_bytes(np.array([_color(fan.tags, tag) for tag, _ in seen]) / 255.0)
     return to_page(points).astype(np.float32), np.repeat(colors[:, np.newaxis], 2, axis=1)
 
 

@@ -53,6 +53,16 @@ def to_page(vectors: NDArray[Any]) -> NDArray[Any]:
     return vectors[..., _SWAP]
 
 
+def linear_bytes(color: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return colours [..., 3] from 0 to 1 as the page takes those of meshes and lines: as amounts of light, 0 to 255.
+
+    Colours of environments are meant as screens show them, which is sRGB (IEC 61966-2-1).
+    """
+    light = np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
+    found: NDArray[np.uint8] = np.rint(255.0 * light).astype(np.uint8)
+    return found
+
+
 def rotations_to_page(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rotations [n, 3, 3] of an environment as those of the page, which turn swapped axes."""
     return rotation[:, _SWAP][:, :, _SWAP]
@@ -89,7 +99,7 @@ def instances_of(bodies: Bodies) -> dict[str, Instances]:
         to_page(bodies.center).astype(np.float32),
         quaternions(rotations_to_page(turned)),
         to_page(bodies.half_size).astype(np.float32),
-        np.rint(255.0 * np.asarray(bodies.color)).astype(np.uint8),
+        linear_bytes(np.asarray(bodies.color)),
     )
     capsules = everything.rows(shape == CAPSULE)
     balls = everything.rows(shape == SPHERE)

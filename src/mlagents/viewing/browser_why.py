@@ -156,14 +156,19 @@ class WhyPanel:
         self._chance.add({f"branch {branch}": float(each[choice]) for branch, (each, choice) in chances})
 
     def refresh(self) -> None:
-        """Show what was taken in."""
+        """Show what was taken in; nothing after a reset, and of another agent, until it has decided."""
+        if self._session.moment is None and self._shown is not None:
+            self._moment = self._shown = None
+            self._action.content = self._observation.content = ""
         moment, agent = self._moment, self._agent
         if moment is None or moment is self._shown or agent is None or agent.behavior not in self._session.specs:
             return
         self._shown = moment
         spec: BehaviorSpec = self._session.specs[agent.behavior]
         meanings = self._meanings.get(agent.behavior, {})
-        self._action.content = action_html(spec.action_spec, moment.action, moment.explanation, meanings)
+        self._action.content = action_html(
+            spec.action_spec, moment.action, moment.explanation, meanings, by_person=moment.by_person
+        )
         fans: Mapping[int, RayFan] = self._fans(agent.behavior)
         self._observation.content = observations_html(spec.observation_specs, moment.obs, fans, self._largest)
         for plot in self._plots:

@@ -62,8 +62,9 @@ class Moment(NamedTuple):
       number: of the decision in its episode, from 1.
       obs: what it observed, one array per observation.
       action: what it does, a row.
-      explanation: why; None where that cannot be told.
+      explanation: why, or what its player would have done instead of a person; None where that cannot be told.
       score: earned until now.
+      by_person: whether a person acts.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Moment(NamedTuple):
     action: ActionTuple
     explanation: Explanation | None
     score: Score
+    by_person: bool = False
 
 
 @dataclass
@@ -168,6 +170,13 @@ class Session:
         """Whether a decision was taken, of whomever."""
         return self._reports > self._resets
 
+    @property
+    def moment_of_episode(self) -> Moment | None:
+        """`moment` if it belongs to the episode that goes on; an agent that begins anew has observed nothing yet."""
+        score = None if self.chosen is None else self.score(self.chosen)
+        moment = self.moment
+        return moment if moment is not None and score is not None and score.decisions == moment.number else None
+
     def choose(self, agent: AgentName) -> None:
         """Look at an agent."""
         if agent != self.chosen:
@@ -256,7 +265,7 @@ class Session:
             row = steps.agent_id_to_index[self.chosen.agent_id]
             taken = ActionTuple(action.continuous[row : row + 1], action.discrete[row : row + 1])
             obs = [column[row].copy() for column in steps.obs]
-            self.moment = Moment(score.decisions, obs, taken, why, replace(score))
+            self.moment = Moment(score.decisions, obs, taken, why, replace(score), self.chosen == self.taken)
 
     def _explain(self, behavior: str, steps: DecisionSteps, player: Model) -> Explanation | None:
         chosen = self.chosen

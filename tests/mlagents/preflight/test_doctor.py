@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,24 @@ def test_tuning_doubles_what_is_worth_it_and_survives_a_failure():
     assert fastest([Trial(Choice(), 100.0), Trial(Choice(2), 103.0)]).choice == Choice()  # noise
 
 
+def test_a_speed_without_learning_is_none_beside_one_with_it():
+    """More areas may fill the seconds that are measured before the buffer is full: that is no gain."""
+
+    def measure(choice):
+        updates = {4: 2, 8: 0}[choice.num_areas or 4]
+        return Measurement(100.0 if updates else 900.0, 1, updates, 1, 1, 1, 1, 1, 1, 1)
+
+    trials = list(tune(Choice(), usual_areas=4, cores=1.0, measure=measure))
+    assert [str(trial) for trial in trials] == [
+        "num_envs 1, threads 1: 100 steps per second",
+        "num_envs 1, num_areas 8, threads 1: 900 steps per second, without learning: no update came meanwhile",
+    ]
+    assert fastest(trials) == trials[0]
+    assert fastest([Trial(Choice(), 0.0, "out of memory"), trials[1]]) == trials[1]
+    assert fastest([trials[1], trials[0]]) == trials[0]
+    assert fastest([trials[0], Trial(Choice(2), 0.0, "out of memory")]) == trials[0]
+
+
 def test_the_tuned_copy_keeps_comments_and_is_valid(here):
     settings = load_run_settings(Path("run.yaml"), {"env_path": "Basic"})
     write_tuned(Path("run.yaml"), settings, Trial(Choice(2, 8, 3), 240.0), Path("tuned.yaml"))
@@ -318,6 +337,36 @@ def test_autotune_writes_what_it_has_measured(here, monkeypatch, capsys):
     tuned = load_run_settings(Path("run.tuned.yaml"), {"env_path": "Basic"})
     assert f"num_envs {tuned.env_settings.num_envs}" in out
     assert tuned.behaviors == load_run_settings(Path("run.yaml")).behaviors
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--autotune", "run.yaml"], "--autotune=run.yaml is the configuration itself"),
+        (["--autotune", "no/such.yaml"], "nothing can be written into the folder no;"),
+        (["--autotune", "."], "--autotune=.: it is a folder"),
+        (["--autotune", "--no-speed"], "leave one of them out"),
+        (["--seconds=-3"], "expected seconds above 0, got '-3'"),
+    ],
+)
+def test_what_cannot_be_measured_or_written_is_told_before_minutes_have_passed(here, capsys, flags, words):
+    with suppress(SystemExit):  # of argparse
+        assert main(["doctor", "run.yaml", "--env", "Basic", *flags]) == 2
+    assert words in capsys.readouterr().err
+    assert Path("run.yaml").read_text() == CONFIG
+
+
+def test_autotune_writes_nothing_where_nothing_could_be_measured(here, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise MeasurementError("out of memory")
+
+    monkeypatch.setattr("mlagents.preflight.measure.measure", fail)
+    monkeypatch.setattr(machine, "_OPENGL", "print('drawn')")
+    assert main(["doctor", "run.yaml", "--env", "Basic", "--autotune"]) == 1
+    out = capsys.readouterr().out
+    assert "note    autotune: num_envs 1, threads 1: out of memory" in out
+    assert "ERROR   autotune: nothing could be measured, so nothing was written" in out
+    assert sorted(path.name for path in here.iterdir()) == ["run.yaml"]
 
 
 def test_autotune_without_an_environment_is_refused(here, capsys):

@@ -151,6 +151,18 @@ def test_compare_shows_results_and_the_settings_that_differ(here, capsys):
     assert "behaviors.Ball.hyperparameters.learning_rate\t0.0003\t0.001" in lines
 
 
+def test_one_run_alone_is_not_called_the_same(here, capsys):
+    write_run("slow", [1.0, 2.0])
+    write_run("twin", [1.0, 2.0])
+    for names in (["slow"], ["slow", "slow"]):
+        assert main(["runs", "compare", *names]) == 0
+        assert capsys.readouterr().out.splitlines()[-1].startswith("one run: nothing to compare it with")
+    assert main(["runs", "compare", "slow", "twin"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "all settings are the same"
+    assert main(["runs", "compare", "slow", "--all"]) == 0
+    assert "behaviors.Ball.max_steps\t400" in capsys.readouterr().out.splitlines()
+
+
 def test_settings_that_one_run_lacks_differ():
     first = {"a": {"b": [1, 2], "c": [{"d": True}]}, "checkpoint_settings": {"run_id": "x"}}
     second = {"a": {"b": [1, 2]}, "checkpoint_settings": {"run_id": "y"}}
@@ -178,6 +190,9 @@ def test_plot_says_what_there_is_to_draw(layout, capsys):
     assert main(["runs", "plot", "first", "--tag", "Losses/Policy Loss"]) == 2
     error = capsys.readouterr().err
     assert f"behaviors: Ball; tags: {REWARD}, {LENGTH}, {ELO}" in error
+    assert main(["runs", "plot", "first", "--behavior", "Cube"]) == 2
+    error = capsys.readouterr().err
+    assert error == "error: --behavior=Cube: there is no such behavior in these runs; there are Ball\n"
     assert main(["runs", "plot", "first", "-o", "curves.gif"]) == 2
 
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import os
-import re
-import shutil
+import json
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from mlagents_envs.demonstrations import load_demonstration
+from toys.browser import CHROMIUM, DRIVER, Page, changed, wait_for
 
 pytest.importorskip("viser")
-webdriver = pytest.importorskip("selenium.webdriver")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
+ActionChains = pytest.importorskip("selenium.webdriver").ActionChains
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,110 +22,12 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs Chromium and its driver"),
 ]
 
-PROGRAM = "import sys; from mlagents.cli.main import main; sys.exit(main())"
-PATIENCE_S = 240.0
-QUIET = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-unsafe-swiftshader",
-    "--use-angle=swiftshader",
-    "--window-size=1200,800",
-)
-
-
-def wait_for(find, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := find()):
-        assert time.monotonic() < deadline, f"no {what} after {PATIENCE_S:g} s"
-        time.sleep(0.1)
-    return found
-
-
-class Page:
-    """The page in Chromium."""
-
-    def __init__(self, driver, address):
-        self.driver = driver
-        driver.get(address)
-
-    def text(self):
-        return self.driver.find_element("tag name", "body").text
-
-    def click(self, label):
-        path = f"//*[self::button or @role='tab'][normalize-space(.)={label!r}]"
-        wait_for(lambda: self.driver.find_elements("xpath", path), label)[0].click()
-
-    def scene(self):
-        """What is between the panels, in the middle of the window."""
-        picture = Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
-        width, height = picture.size
-        return np.asarray(picture.crop((int(0.3 * width), int(0.25 * height), int(0.7 * width), height)), np.float64)
-
-    def still_scene(self):
-        """Wait until nothing moves."""
-        last = self.scene()
-
-        def same():
-            nonlocal last
-            time.sleep(1.0)
-            before, last = last, self.scene()
-            return np.abs(last - before).max() < 8.0
-
-        wait_for(same, "scene that stands still")
-        return last
-
-    def hold(self, key, seconds):
-        webdriver.ActionChains(self.driver).key_down(key).pause(seconds).key_up(key).perform()
-
-    def number(self, pattern):
-        found = re.search(pattern, self.text())
-        return None if found is None else int(found[1])
-
-
-@pytest.fixture
-def chromium(tmp_path):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (*QUIET, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(PATIENCE_S)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def view(tmp_path):
-    """Start `mlagents view` with these arguments, in a folder of its own, and return its address."""
-    processes = []
-
-    def start(*arguments):
-        command = [sys.executable, "-c", PROGRAM, "view", *arguments, "--port", "0", "--no-browser"]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
-        processes.append(process)
-        line = process.stderr.readline()
-        assert " is shown at http://127.0.0.1:" in line, line + process.stderr.read()
-        return re.search(r"http\S+", line)[0], process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
 
 def test_a_person_looks_takes_over_and_teaches(chromium, view, tmp_path):
     address, process = view("PushBlock", "--model", "random", "--record", "taught.demo")
     page = Page(chromium, address)
     wait_for(lambda: "PushBlock, agent 0" in page.text(), "agent")
-    wait_for(lambda: (page.number(r"decision (\d+)") or 0) >= 3, "decision")
+    wait_for(lambda: page.decision() >= 3, "decision")
     assert "StackingSensor_size3_OffsetRayPerceptionSensor" in page.text().replace("\n", "")
     assert "run ahead" in page.text()
 
@@ -141,11 +36,11 @@ def test_a_person_looks_takes_over_and_teaches(chromium, view, tmp_path):
     wait_for(lambda: "keys held" in page.text(), "field of keys")
     before = page.still_scene()
     page.click("Record")
-    page.hold("w", 3.0)
+    page.hold(ActionChains, "w", 3.0)
     recorded = r"taught\.demo ●\s+\d+\s+(\d+)"  # behind the number of episodes
     wait_for(lambda: (page.number(recorded) or 0) >= 3, "recorded decision")
     after = page.still_scene()
-    assert (np.abs(after - before).max(axis=2) > 30.0).mean() > 1e-4, "the agent has not moved"
+    assert changed(before, after) > 1e-4, "the agent has not moved"
 
     first = page.number(recorded)
     wait_for(lambda: page.number(recorded) > first, "growing recording")
@@ -165,16 +60,171 @@ def test_a_person_looks_takes_over_and_teaches(chromium, view, tmp_path):
 def test_time_is_stopped_and_goes_on_step_by_step(chromium, view):
     address, _ = view("3DBall", "--num-areas", "2")
     page = Page(chromium, address)
-    wait_for(lambda: (page.number(r"decision (\d+)") or 0) >= 3, "decision")
+    wait_for(lambda: page.decision() >= 3, "decision")
     page.click("Pause")
     wait_for(lambda: "Go on" in page.text(), "pause")
     time.sleep(1.0)
-    stopped = page.number(r"decision (\d+)")
+    stopped = page.decision()
     time.sleep(1.0)
-    assert page.number(r"decision (\d+)") == stopped
+    assert page.decision() == stopped
     page.click("Step")
-    wait_for(lambda: page.number(r"decision (\d+)") == stopped + 1, "single step")
+    wait_for(lambda: page.decision() == stopped + 1, "single step")
     page.click("Reset")
-    wait_for(lambda: page.number(r"decision (\d+)") == 0, "reset")
+    wait_for(lambda: page.decision() == 0, "reset")
     page.click("World")
     wait_for(lambda: "gravity" in page.text(), "parameters")
+
+
+def test_speed_is_chosen(chromium, view):
+    address, _ = view("3DBall")
+    page = Page(chromium, address)
+    wait_for(lambda: page.decision() >= 3, "decision")
+    page.pick("speed", "0.1 x")  # a decision in 1.0 s
+    time.sleep(1.0)
+    first, began = page.decision(), time.monotonic()
+    wait_for(lambda: page.decision() >= first + 2, "slow decision")
+    assert time.monotonic() - began > 0.9  # two decisions are at least one whole second apart
+    page.pick("speed", "as fast as it goes")
+    page.tick("most likely actions")
+    most = first
+
+    def most_in_a_second():
+        nonlocal most
+        before = page.decision()
+        time.sleep(1.0)
+        most = max(most, page.decision() - before)
+        return most > 20  # 10 would be real time
+
+    wait_for(most_in_a_second, "decisions faster than in real time")
+
+
+def test_a_parameter_is_changed_by_its_slider_and_set_back(chromium, view):
+    address, _ = view("3DBall")
+    page = Page(chromium, address)
+    wait_for(lambda: page.decision() >= 1, "decision")
+    page.click("Pause")
+
+    def anew():
+        page.click("Watch")
+        page.click("Reset")
+        wait_for(lambda: page.decision() == 0, "reset")
+        return page.still_scene()
+
+    before = grey(anew())
+    page.click("World")
+    assert page.field("scale", "[role=slider]").get_attribute("aria-valuenow") == "1"
+    page.slide("scale", "\ue010")  # End: a ball of 5 m instead of 1
+    wait_for(lambda: page.field("scale", "[role=slider]").get_attribute("aria-valuenow") == "5", "slider at its end")
+    large = grey(anew())
+    page.click("World")
+    page.click("Defaults")
+    wait_for(lambda: page.field("scale", "[role=slider]").get_attribute("aria-valuenow") == "1", "slider set back")
+    small = grey(anew())
+    assert before < 0.01
+    assert large > 0.05
+    assert small < 0.01
+
+
+def grey(scene):
+    """The share of pixels that are grey, as the ball is and nothing else."""
+    return float(((np.ptp(scene, axis=2) < 12.0) & (scene.mean(axis=2) > 60.0)).mean())
+
+
+def test_models_are_chosen_for_each_team_and_a_person_plays_against_one(chromium, view):
+    address, _ = view("Tennis", "--model", "random")
+    page = Page(chromium, address)
+    wait_for(lambda: page.decision() >= 1, "decision")
+    assert "Tennis, agent 0 played by random actions" in page.text()
+    page.pick("speed", "as fast as it goes")
+    page.click("Players")
+    page.pick("Tennis team 0", "the model that comes with it")
+    told = "Tennis team 0: the model that comes with it\nTennis team 1: random actions"
+    wait_for(lambda: told in page.text(), "players of both teams")
+    page.click("Watch")
+    mean = r"mean reward (-?[\d.]+)"
+    wait_for(lambda: (page.number(mean) or 0.0) > 0.5, "wins of the model")
+    page.pick("agent", "Tennis (team 1), agent 1")
+    wait_for(lambda: "Tennis (team 1), agent 1 played by random actions" in page.text(), "the other team")
+    assert page.number(mean) < 0.0
+
+    page.click("Players")
+    page.pick("Tennis team 0", "random actions")
+    page.pick("Tennis team 1", "the model that comes with it")
+    page.click("Watch")
+    wait_for(lambda: (page.number(mean) or 0.0) > 0.5, "wins of the model on the other side")
+
+    page.pick("agent", "Tennis, agent 0")
+    page.pick("speed", "1 x")
+    page.click("Teach")
+    page.click("Take over")
+    wait_for(lambda: "keys held" in page.text(), "field of keys")
+    page.click("Watch")
+    wait_for(lambda: "Tennis, agent 0 played by you" in page.text(), "person who plays")
+    page.click("Players")
+    assert "Tennis team 1: the model that comes with it" in page.text()
+    runs = r"action 0[^\n]*\n(\+0\.50)"  # what D means: to the net
+    assert page.number(runs) is None
+    ActionChains(chromium).key_down("d").perform()
+    wait_for(lambda: page.number(runs) == 0.5, "racket that runs")
+    ActionChains(chromium).key_up("d").perform()
+    wait_for(lambda: page.number(runs) is None, "racket that stands")
+
+
+def test_the_scene_moves_with_an_agent_that_is_followed(chromium, view):
+    address, _ = view("PushBlock", "--deterministic")
+    page = Page(chromium, address)
+    wait_for(lambda: page.decision() >= 1, "decision")
+    page.click("Pause")
+    page.click("Reset")
+    wait_for(lambda: page.decision() == 0, "reset")
+    far = len(blue(page.still_scene()))
+    page.tick("follow it")
+    anchor = blue(page.still_scene())
+    assert len(anchor) > 2 * far, "the camera has not come near"
+    page.step(3)
+    followed = blue(page.still_scene())
+    page.tick("follow it")
+    left = blue(page.still_scene())
+    # The agent has turned, and the block may hide some of it; it had run on by metres, perhaps out of the picture.
+    assert np.linalg.norm(followed.mean(axis=0) - anchor.mean(axis=0)) < 8.0
+    assert not len(left) or np.linalg.norm(left.mean(axis=0) - followed.mean(axis=0)) > 16.0
+
+
+def blue(scene):
+    """Where the agent is in the picture: row and column of each of its pixels."""
+    red, green, blue = np.moveaxis(scene, 2, 0)
+    return np.argwhere((blue > red + 60.0) & (blue > 1.3 * green))
+
+
+LIVE = """
+behaviors:
+  Basic:
+    trainer_type: ppo
+    hyperparameters: {batch_size: 32, buffer_size: 256}
+    network_settings: {hidden_units: 20, num_layers: 1}
+    max_steps: 100000000
+    time_horizon: 3
+    summary_freq: 1000
+    checkpoint_interval: 2000
+"""
+
+
+def test_a_run_is_followed_while_it_trains(chromium, start, view, tmp_path):
+    (tmp_path / "live.yaml").write_text(LIVE)
+    address, training = start("mlagents-learn", "live.yaml", "--env=Basic", "--run-id=live", "--view")
+    step = r"Basic, agent 0 played by run live, step ([\d,]+)"
+
+    def follow(page):
+        first = wait_for(lambda: page.number(step), "checkpoint of the run")
+        return wait_for(lambda: (newer := page.number(step)) and newer > first and newer, "newer checkpoint")
+
+    seen = follow(Page(chromium, address))  # the page beside the run
+    later, _ = view("Basic", "--model", "live")
+    page = Page(chromium, later)  # another one, that follows the same run from outside
+    assert follow(page) > seen
+    training.send_signal(signal.SIGINT)
+    assert training.wait(60) == 0
+    status = json.loads((tmp_path / "models" / "live" / "training_status.json").read_text())
+    last = status["Basic"]["final_checkpoint"]["steps"]
+    wait_for(lambda: page.number(step) == last, f"last checkpoint, {last}")
+    assert not [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]

@@ -151,6 +151,26 @@ def test_the_page_says_why_an_agent_does_what(server, tmp_path):
     assert len(show._why._reward._rows) == 0  # another agent's begin anew
 
 
+def test_nothing_is_said_of_decisions_that_a_reset_has_undone(server, tmp_path):
+    show = show_of(server, tmp_path)
+    run_for(show, 5)
+    show._why.refresh()
+    assert "cell, goal" in show._why._observation.content
+    show.session.reset()
+    show._why.refresh()
+    assert show._why._observation.content == show._why._action.content == ""
+    show.session.step()
+    show._why.listen()
+    show._why.refresh()
+    assert "cell, goal" in show._why._observation.content
+    assert "you act" not in show._why._action.content
+    show.session.take_over(AgentName(LINE, 0))
+    show.session.step()
+    show._why.listen()
+    show._why.refresh()
+    assert "you act; beside it stands what the player would do instead" in show._why._action.content
+
+
 def test_the_plot_of_rewards_shows_what_the_end_of_an_episode_pays(server, tmp_path):
     show = show_of(server, tmp_path)
     show.session.take_over(AgentName(LINE, 0))

@@ -215,6 +215,7 @@ def test_actions_are_shown_with_their_chances():
     assert "samples" not in text
     assert "from 64 samples" in action_html(ActionSpec(1, (2,)), action, why._replace(samples=64), {})
     assert "does not tell" in action_html(ActionSpec(1, (2,)), action, None, {})
+    assert ">you act<" in action_html(ActionSpec(1, (2,)), action, None, {}, by_person=True)
 
 
 def test_recordings_are_listed():

@@ -80,6 +80,21 @@ def test_the_moment_is_what_the_chosen_agent_saw_when_it_decided(tmp_path):
     assert moment.explanation.samples == 64
 
 
+def test_what_was_seen_in_an_episode_that_has_ended_is_not_of_the_one_that_begins(tmp_path):
+    _, session = session_of(tmp_path)
+    session.take_over(FIRST)
+    session.hands.hold(["right"])
+    for _ in range(2):
+        session.step()
+    assert session.moment_of_episode is session.moment is not None
+    session.step()  # the third step to the right is the goal
+    assert session.last_end is not None
+    assert session.moment is not None
+    assert session.moment_of_episode is None
+    session.step()
+    assert session.moment_of_episode is session.moment is not None
+
+
 def test_who_is_taken_over_goes_where_keys_say_and_the_other_does_not(tmp_path):
     env, session = session_of(tmp_path, choice=0)
     session.take_over(SECOND)

@@ -49,5 +49,5 @@ class TrackioTracker:
         self._run.log(dict(values), step=step)
 
     def finish(self) -> None:
-        """Wait until all is written."""
-        self._run.finish()
+        """Wait until all is written; by the library's own function, which otherwise does it again at exit."""
+        self._trackio.finish()

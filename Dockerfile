@@ -10,7 +10,7 @@ ARG EXTRAS=
 ARG CUDA=
 
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends libegl1 libgl1-mesa-dri \
+ && apt-get install --yes --no-install-recommends libegl1 libopengl0 libgl1-mesa-dri \
  && rm -rf /var/lib/apt/lists/*
 
 COPY pyproject.toml constraints.txt README.md LICENSE /usr/src/mlagents/

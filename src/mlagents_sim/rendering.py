@@ -37,8 +37,8 @@ _SUN_DISTANCE: Final = 2.0  # in radii of the scene
 _HAIR: Final = 5e-4
 _MOST_SOLIDS: Final = 10_000  # more are left out
 _HOW_TO_INSTALL: Final = (
-    "On Debian and Ubuntu `apt-get install libegl1 libgl1-mesa-dri` brings a software renderer that needs no graphics"
-    " card (or `apt-get install libosmesa6`, and set MUJOCO_GL=osmesa); on Fedora `dnf install mesa-libEGL"
+    "On Debian and Ubuntu `apt-get install libegl1 libopengl0 libgl1-mesa-dri` brings a software renderer that needs"
+    " no graphics card (or `apt-get install libosmesa6`, and set MUJOCO_GL=osmesa); on Fedora `dnf install mesa-libEGL"
     " mesa-dri-drivers`."
 )
 
@@ -90,9 +90,10 @@ class Renderer:
         model = bodies.model if isinstance(bodies, Scene) else mujoco.MjSpec().compile()
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         model.vis.quality.offsamples = 0
-        model.vis.quality.shadowsize = 0 if shadows is None else 1024
+        model.vis.quality.shadowsize = 0 if shadows is None else 2048
         if shadows is not None:
-            model.vis.map.shadowclip = shadows[1] / model.stat.extent
+            # Towards the edge of the clipped box MuJoCo's shadow maps speckle what the sun shines on.
+            model.vis.map.shadowclip = 2.0 * shadows[1] / model.stat.extent
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         _contexts[id(self._context)] = self._context
         weakref.finalize(self, _forget, self._gl, id(self._context)).atexit = False

@@ -93,6 +93,18 @@ def test_a_wall_on_the_edge_of_a_floor_is_seen_whole(opengl) -> None:
         assert not red[:, green.any(axis=0)].any()
 
 
+def test_the_sun_does_not_speckle_a_wall_far_away(opengl) -> None:
+    floor = visual_geoms.make_boxes([(0.0, 0.0, 0.0)], (10.0, 0.5, 25.0), (1.0, 0.0, 0.0))
+    wall = visual_geoms.make_boxes([(0.0, 2.5, 24.5)], (10.0, 2.0, 0.5), (0.0, 1.0, 0.0))
+    bodies = visual_geoms.join(floor, wall)
+    picture = Spectator(bodies, View(pitch_deg=28.0, yaw_deg=-15.0), 320, 240).picture(bodies).astype(int)
+    green = picture[..., 1] - picture[..., 0] > 60
+    inside = green[2:-2, 2:-2] & green[4:, 2:-2] & green[:-4, 2:-2] & green[2:-2, 4:] & green[2:-2, :-4]
+    shades = picture[2:-2, 2:-2, 1][inside]
+    assert len(shades) > 1000
+    assert len(np.unique(shades)) == 1
+
+
 def add_things(spec, prefix, origin) -> None:
     """A floor without end, a red box of 2 m, and one that is out of play."""
     kinds = mujoco.mjtGeom

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 from PIL import Image
+from selenium.common.exceptions import TimeoutException
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -135,9 +136,15 @@ class Page:
 
     def scene(self):
         """What is between the panels, in the middle of the window, float64 [height, width, 3]."""
-        picture = Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
+        picture = Image.open(io.BytesIO(wait_for(self._screenshot, "picture of the page"))).convert("RGB")
         width, height = picture.size
         return np.asarray(picture.crop((int(0.3 * width), int(0.25 * height), int(0.7 * width), height)), np.float64)
+
+    def _screenshot(self):
+        try:
+            return self.driver.get_screenshot_as_png()
+        except TimeoutException:  # after ten seconds, which a busy machine may need to draw once
+            return None
 
     def still_scene(self):
         """Wait until nothing moves."""

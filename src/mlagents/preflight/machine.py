@@ -114,7 +114,10 @@ def opengl() -> Iterator[Finding]:
         return
     reason = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
     text = f"no pictures, videos or cameras here: {reason.partition('RenderingError: ')[2] or reason}"
-    advice = "On a server: apt-get install libegl1 libgl1-mesa-dri. Training needs it only where agents have cameras."
+    advice = (
+        "On a server: apt-get install libegl1 libopengl0 libgl1-mesa-dri. Training needs it only where agents have"
+        " cameras."
+    )
     yield Finding("OpenGL", Level.WARNING, text, advice)
 
 

@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from toys.browser import start_browser, start_program
-
 
 @pytest.fixture
 def chromium(tmp_path):
     webdriver = pytest.importorskip("selenium.webdriver")
+    from toys.browser import start_browser
+
     driver = start_browser(webdriver, tmp_path / "profile")
     yield driver
     driver.quit()
@@ -21,6 +21,8 @@ def chromium(tmp_path):
 @pytest.fixture
 def start(tmp_path):
     """Start a program that says where its page is; returns the address and the process."""
+    from toys.browser import start_program
+
     processes, readers = [], []
 
     def begin(name, *arguments):

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from mlagents_envs.demonstrations import load_demonstration
-from toys.browser import CHROMIUM, DRIVER, Page, changed, wait_for
 
 pytest.importorskip("viser")
 ActionChains = pytest.importorskip("selenium.webdriver").ActionChains
+browser = pytest.importorskip("toys.browser")
+Page, changed, wait_for = browser.Page, browser.changed, browser.wait_for
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs Chromium and its driver"),
+    pytest.mark.skipif(browser.CHROMIUM is None or browser.DRIVER is None, reason="needs Chromium and its driver"),
 ]
 
 

@@ -99,7 +99,7 @@ def test_slopes_of_up_to_1_cost_nothing_and_one_of_3_costs_4(scale, expected):
 
 
 def test_a_score_that_begins_with_the_wrong_sign_turns_round():
-    """Experts are at 1, the policy at -1, and the score says the opposite. A penalty on slopes below 1 would hold it."""
+    """Experts are at 1, the policy at -1, the score says the opposite. A penalty on slopes below 1 would hold it."""
     expert, policy, share = alike(4, 1.0), alike(4, -1.0), np.float32([0.1, 0.4, 0.6, 0.9])
     of = lambda w: loss(linear(jnp.stack([w, 0.0])), expert, policy, share, None, np.float32(0.0))[0]  # noqa: E731
     gradient, slope = jax.jit(jax.grad(of)), jnp.float32(-1.0)
@@ -120,7 +120,8 @@ def test_the_adversarial_loss_by_hand():
     assert float(parts.adversarial) == pytest.approx(expected, rel=1e-5)
     assert float(parts.policy) == pytest.approx(d_policy.mean(), rel=1e-5)
     assert float(parts.expert) == pytest.approx(d_expert.mean(), rel=1e-5)
-    penalty = gradient_penalty(network, expert, policy, np.full(4, 0.5, np.float32), None)
+    first = [jax.tree.map(lambda x: x[:2], part) for part in (expert, policy)]
+    penalty = gradient_penalty(network, *first, np.full(2, 0.5, np.float32), None)
     assert float(parts.penalty) == pytest.approx(10.0 * float(penalty), rel=1e-5)
     assert float(total) == pytest.approx(expected + 10.0 * float(penalty), rel=1e-5)
 

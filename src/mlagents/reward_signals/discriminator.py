@@ -215,9 +215,9 @@ def loss(
     score_p, latent_p = scores(discriminator, policy, of_policy)
     adversarial = jnp.mean(jax.nn.softplus(-score_e)) + jnp.mean(jax.nn.softplus(score_p))
     half = slice((len(share) + 1) // 2)
-    ends = jax.tree.map(lambda x: x[half], (expert, policy))
+    near, far = (jax.tree.map(lambda x: x[half], part) for part in (expert, policy))
     points = None if of_points is None else of_points[half]
-    penalty = PENALTY * gradient_penalty(discriminator, *ends, share[half], points)
+    penalty = PENALTY * gradient_penalty(discriminator, near, far, share[half], points)
     passed: Array = jnp.zeros(())
     total: Array = adversarial + penalty
     if discriminator.bottleneck is not None and latent_e is not None and latent_p is not None:

@@ -200,8 +200,6 @@ def loss(
 ) -> tuple[Float[Array, ""], Parts]:
     """Return the loss of a minibatch, and its parts.
 
-    The gradient penalty, half of the cost, is taken between the first half of the rows, which are in random order.
-
     Args:
       discriminator: its networks.
       expert: rows.
@@ -214,10 +212,7 @@ def loss(
     score_e, latent_e = scores(discriminator, expert, of_expert)
     score_p, latent_p = scores(discriminator, policy, of_policy)
     adversarial = jnp.mean(jax.nn.softplus(-score_e)) + jnp.mean(jax.nn.softplus(score_p))
-    half = slice((len(share) + 1) // 2)
-    near, far = (jax.tree.map(lambda x: x[half], part) for part in (expert, policy))
-    points = None if of_points is None else of_points[half]
-    penalty = PENALTY * gradient_penalty(discriminator, near, far, share[half], points)
+    penalty = PENALTY * gradient_penalty(discriminator, expert, policy, share, of_points)
     passed: Array = jnp.zeros(())
     total: Array = adversarial + penalty
     if discriminator.bottleneck is not None and latent_e is not None and latent_p is not None:

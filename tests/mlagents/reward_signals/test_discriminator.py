@@ -120,8 +120,7 @@ def test_the_adversarial_loss_by_hand():
     assert float(parts.adversarial) == pytest.approx(expected, rel=1e-5)
     assert float(parts.policy) == pytest.approx(d_policy.mean(), rel=1e-5)
     assert float(parts.expert) == pytest.approx(d_expert.mean(), rel=1e-5)
-    first = [jax.tree.map(lambda x: x[:2], part) for part in (expert, policy)]
-    penalty = gradient_penalty(network, *first, np.full(2, 0.5, np.float32), None)
+    penalty = gradient_penalty(network, expert, policy, np.full(4, 0.5, np.float32), None)
     assert float(parts.penalty) == pytest.approx(10.0 * float(penalty), rel=1e-5)
     assert float(total) == pytest.approx(expected + 10.0 * float(penalty), rel=1e-5)
 

@@ -35,16 +35,16 @@ DEMONSTRATION = ROOT / "demos" / "ExpertPush.demo"
 MOST_RATIO, LEAST_RATIO = 1.6, 4.0
 
 
-def forms() -> dict[str, BehaviorSettings]:
-    """Return the settings with imitation, without, and with either half of it."""
+def forms(halves: bool = True) -> dict[str, BehaviorSettings]:
+    """Return the settings without imitation, with it, and with either half of it."""
     imitating = load_run_settings(ROOT / "config" / "imitation" / f"{NAME}.yaml").behavior(NAME)
     extrinsic = {"reward_signals": {"extrinsic": imitating.reward_signals["extrinsic"]}}
-    return {
-        "without": imitating.model_copy(update=extrinsic | {"behavioral_cloning": None}),
+    without = imitating.model_copy(update=extrinsic | {"behavioral_cloning": None})
+    either = {
         "cloning": imitating.model_copy(update=extrinsic),
         "GAIL": imitating.model_copy(update={"behavioral_cloning": None}),
-        "GAIL and cloning": imitating,
     }
+    return {"without": without, "GAIL and cloning": imitating} | (either if halves else {})
 
 
 def update_ms(learner: Learner, spec: BehaviorSpec, steps: int) -> float:
@@ -69,7 +69,7 @@ def update_ms(learner: Learner, spec: BehaviorSpec, steps: int) -> float:
 
 def eager_ms(seconds: float) -> float:
     """Return the CPU milliseconds of the gradient steps of an update in eager PyTorch."""
-    settings, demonstration = forms()["GAIL and cloning"], load_demonstration(DEMONSTRATION)
+    settings, demonstration = forms(halves=False)["GAIL and cloning"], load_demonstration(DEMONSTRATION)
     hp, gail = settings.hyperparameters, settings.reward_signals["gail"]
     if not isinstance(gail, GAILSettings):
         raise TypeError("the signal gail has other settings")
@@ -92,9 +92,9 @@ def main() -> None:
     quick = measure.arguments(__doc__).quick
     rounds, turns, seconds = (4, 1, 0.5) if quick else (15, 3, 3.0)
     os.chdir(ROOT)  # the configuration names demonstrations from there
-    spec = load_demonstration(DEMONSTRATION).spec
-    learners = {form: make_learner(NAME, spec, settings, 0) for form, settings in forms().items()}
-    steps = forms()["without"].hyperparameters.buffer_size
+    spec, compared = load_demonstration(DEMONSTRATION).spec, forms(halves=not quick)
+    learners = {form: make_learner(NAME, spec, settings, 0) for form, settings in compared.items()}
+    steps = compared["without"].hyperparameters.buffer_size
     times: dict[str, list[float]] = {form: [] for form in learners}
     for number in range(rounds + 2):
         for form, learner in learners.items():

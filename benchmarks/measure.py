@@ -39,10 +39,12 @@ class Figure:
     at_most: float | None = None
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """Parse what every benchmark takes: `--quick`."""
+def arguments(description: str | None, **flags: str) -> argparse.Namespace:
+    """Parse what every benchmark takes, `--quick`, and flags of its own, which are given with their help."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a smoke run of seconds; its figures mean little")
+    for name, meaning in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=meaning)
     return parser.parse_args()
 
 

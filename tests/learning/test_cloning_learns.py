@@ -76,16 +76,20 @@ class Unrewarded(Walk):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("settings", [ppo_settings, sac_settings], ids=["ppo", "sac"])
 @pytest.mark.parametrize("kind", ["continuous", "discrete", "hybrid", "branches"])
-def test_cloning_alone_teaches_ppo_and_sac(tmp_path, kind, settings):
-    """Without rewards; SAC's squashed actions reach 1 only in the limit, so it may take a step more."""
-    cloning = {"demo_path": str(walk_demo(tmp_path, kind)), "samples_per_update": 640}
+def test_cloning_alone_teaches_ppo_and_sac(tmp_path, kind, settings, seed):
+    """Without rewards. Who is nearly there is there: clones come close to full actions, SAC's squashed ones only in the
+    limit, and no expert has shown what to do just short of the goal.
+    """
+    cloning, steps = {"demo_path": str(walk_demo(tmp_path, kind)), "samples_per_update": 640}, 8_000
     if settings is sac_settings:
         cloning |= {"samples_per_update": 64, "num_epoch": 1}
-    learner = train(Unrewarded(kind), settings(8_000, behavioral_cloning=cloning)).learner
-    returns = greedy_returns(Walk(kind, seed=1), learner.snapshot())
-    assert np.mean(returns) >= 0.8 * OPTIMUM
+        steps = 5_000
+    learner = train(Unrewarded(kind), settings(steps, behavioral_cloning=cloning), seed=seed).learner
+    returns = greedy_returns(Walk(kind, seed=1, tolerance=0.15), learner.snapshot())
+    assert np.mean(returns) >= 0.9 * OPTIMUM
 
 
 @pytest.mark.slow

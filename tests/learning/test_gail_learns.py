@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mlagents_envs.base_env import ActionTuple
 from toys.experts import record, walk_rule
+from toys.guess import Guess, cue
 from toys.ledge import LIMIT, Ledge, keep_to_the_middle
 from toys.training import greedy_returns, ppo_settings, sac_settings, train
 from toys.walk import OPTIMUM, Walk
@@ -57,3 +59,16 @@ def test_walk_is_solved_with_vail(tmp_path, kind):
 @pytest.mark.slow
 def test_walk_is_solved_with_sac(tmp_path):
     assert walked(tmp_path, "discrete", sac_settings, 8_000) >= 0.9 * OPTIMUM
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_was_shown_long_ago_is_remembered(tmp_path, seed):
+    """A sign, then nothing for three decisions, then an answer: the discriminator sees only whether it was right."""
+    expert = Guess(cue(), agents=4, delay=3, seed=9, verdict=True)
+    rule = lambda decision: ActionTuple(None, expert._right[:, None].astype(np.int32))  # noqa: E731
+    path = record(expert, rule, tmp_path / "guess.demo", 250)
+    network = {"hidden_units": 32, "num_layers": 1, "memory": {"sequence_length": 8, "memory_size": 16}}
+    settings = ppo_settings(10_000, reward_signals=gail(path), network_settings=network)
+    policy = train(Guess(cue(), delay=3, verdict=True), settings, seed=seed).learner.snapshot()
+    assert np.mean(greedy_returns(Guess(cue(), delay=3, seed=1, verdict=True), policy)) >= 0.95

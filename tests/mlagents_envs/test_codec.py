@@ -417,8 +417,8 @@ def test_not_finite_numbers_name_agent_and_place(value):
     spec = BehaviorSpec([VECTOR], ActionSpec(1, ()))
     decoder = StepsDecoder(spec, [False])
     for info, place in (
-        (one_agent([1.0, value, 2.0]), "observation 0 'vector' of agent 3"),
-        (one_agent([1.0, 2.0, 3.0]), "reward of agent 3"),
+        (one_agent([1.0, value, 2.0]), rf"observation 0 'vector' of agent 3 is NaN or infinite: {value} at \[1\]\. "),
+        (one_agent([1.0, 2.0, 3.0]), rf"reward of agent 3 is NaN or infinite: {value}\. "),
     ):
         if place.startswith("reward"):
             info.reward = value

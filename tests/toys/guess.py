@@ -103,13 +103,14 @@ def cue() -> Question:
 class Guess(BaseEnv):
     """Every agent is shown a question, then nothing for `delay` decisions; its action in the last one is its answer.
 
-    The right one gives 1, any other 0, and the episode ends. `latest` are the rewards of the latest 500 answers.
+    The right one gives 1, any other 0, and the episode ends; with a `verdict` only one decision later, before which
+    everything seen is 2 if the answer was right, and -2 if not. `latest` are the rewards of the latest 500 answers.
     """
 
     behavior_specs = None
 
-    def __init__(self, question: Question, agents: int = 16, delay: int = 0, seed: int = 0):
-        self._question, self._agents, self._delay = question, agents, delay
+    def __init__(self, question: Question, agents: int = 16, delay: int = 0, seed: int = 0, verdict: bool = False):
+        self._question, self._agents, self._delay, self._verdict = question, agents, delay, verdict
         self._rng = np.random.default_rng(seed)
         self.latest = deque(maxlen=500)
         self.spec = behavior(*question.specs, branches=(question.choices,))
@@ -125,6 +126,9 @@ class Guess(BaseEnv):
         self._actions = None
 
     def _seen(self):
+        if self._clock > self._delay:
+            sign = 2.0 * self._answered - 1.0
+            return [np.full_like(o, 2.0) * sign.reshape(-1, *[1] * (o.ndim - 1)) for o in self._shown]
         return [o.copy() if self._clock == 0 else np.zeros_like(o) for o in self._shown]
 
     def step(self):
@@ -133,7 +137,12 @@ class Guess(BaseEnv):
         if self._clock < self._delay:
             self._clock += 1
             return
-        reward = (self._actions.discrete[:, 0] == self._right).astype(np.float32)
+        if self._clock == self._delay:
+            self._answered = (self._actions.discrete[:, 0] == self._right).astype(np.float32)
+            if self._verdict:
+                self._clock += 1
+                return
+        reward = self._answered
         self.latest.extend(reward.tolist())
         self._clock = -1
         self._terminal = TerminalSteps(self._seen(), reward, np.zeros(self._agents, np.bool_), ids)

@@ -36,11 +36,11 @@ class Walk(BaseEnv):
 
     A move is at most 0.5 long; moves beyond a goal are forbidden where actions can be masked. Arriving gives +1 and
     ends the episode; every other step costs 0.1 times the share of lines whose goal is not reached, and after 20
-    steps the episode is interrupted.
+    steps the episode is interrupted. Who is nearer than `tolerance` has arrived.
     """
 
-    def __init__(self, kind: str = "continuous", agents: int = 8, seed: int = 0):
-        self._kind, self._agents = kind, agents
+    def __init__(self, kind: str = "continuous", agents: int = 8, seed: int = 0, tolerance: float = 1e-3):
+        self._kind, self._agents, self._tolerance = kind, agents, tolerance
         self._rng = np.random.default_rng(seed)
         action = SPECS[kind]
         self._lines = action.continuous_size + action.discrete_size
@@ -89,7 +89,7 @@ class Walk(BaseEnv):
         moves = np.concatenate([np.clip(actions.continuous, -1, 1), MOVES[actions.discrete]], axis=1)
         self._position = np.clip(self._position + STEP * moves, -1.0, 1.0)
         self._clock += 1
-        there = np.abs(self._position - self._goal) < 1e-3
+        there = np.abs(self._position - self._goal) < self._tolerance
         arrived = there.all(axis=1)
         cut = ~arrived & (self._clock >= LIMIT)
         reward = np.where(arrived, 1.0, -TIME_PENALTY * (1.0 - there.mean(axis=1))).astype(np.float32)

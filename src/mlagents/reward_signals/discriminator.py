@@ -1,7 +1,8 @@
 """The discriminator of GAIL: does a decision look like one of the demonstrations? Networks and losses.
 
 Generative adversarial imitation, Ho & Ermon 2016 (arXiv:1606.03476); its variational bottleneck, Peng et al. 2018
-(arXiv:1810.00821); the gradient penalty, Gulrajani et al. 2017 (arXiv:1704.00028).
+(arXiv:1810.00821); the gradient penalty, Gulrajani et al. 2017 (arXiv:1704.00028), one-sided as in Petzka et al. 2018
+(arXiv:1709.08894).
 """
 
 from __future__ import annotations
@@ -149,11 +150,12 @@ def gradient_penalty(
     share: Float[Array, " rows"],
     noise: Float[Array, "rows z"] | None,
 ) -> Float[Array, ""]:
-    """Return the mean of (||g|| - 1)^2, arXiv:1704.00028 eq. 3.
+    """Return the mean of max(0, ||g|| - 1)^2, arXiv:1709.08894 eq. 8.
 
     g is the gradient of the score with respect to all that is judged, at points between the decisions of expert and
     policy. It is the score's, log D - log(1 - D), because the score is the reward: D itself has a slope of 1 only
-    where the score's is 4 or more.
+    where the score's is 4 or more. Slopes below 1 cost nothing, unlike in arXiv:1704.00028 eq. 3: a score that begins
+    with the wrong sign has to pass 0 to turn round, which would cost more than it gains.
 
     Args:
       discriminator: its networks.
@@ -172,7 +174,7 @@ def gradient_penalty(
 
     gradient = jax.grad(total)(jax.tree.map(between, expert, policy))
     squares = sum(jnp.sum(part.reshape(len(share), -1) ** 2, axis=1) for part in jax.tree.leaves(gradient))
-    return jnp.mean((jnp.sqrt(squares + SLOPE_EPSILON) - 1.0) ** 2)
+    return jnp.mean(jnp.maximum(jnp.sqrt(squares + SLOPE_EPSILON) - 1.0, 0.0) ** 2)
 
 
 def information(

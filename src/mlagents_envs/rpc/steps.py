@@ -307,9 +307,10 @@ def _check_finite(batches: Sequence[_Agents], spec: BehaviorSpec) -> None:
             finite = np.isfinite(values)
             if b"\0" in finite.tobytes():  # .all() takes twice as long
                 name = ("reward", "group reward")[number] if number < 0 else _named(number, spec)
-                row = int(np.argwhere(~finite)[0, 0])
+                row, *place = np.argwhere(~finite)[0].tolist()
+                where = f" at {place}" if place else ""
                 raise UnityNotFiniteException(
-                    f"The {name} of agent {agents.agent_id[row]} is NaN or infinite: {values[row]}. "
+                    f"The {name} of agent {agents.agent_id[row]} is NaN or infinite: {values[row, *place]}{where}. "
                     "Look at what computes it in the environment."
                 )
 

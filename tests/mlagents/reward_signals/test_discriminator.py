@@ -40,11 +40,15 @@ def leaves(judged):
     return [np.array(leaf, np.float64) for leaf in jax.tree.leaves(judged)]
 
 
-@pytest.mark.parametrize("use_vail", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_the_gradient_penalty_is_that_of_finite_differences_over_all_inputs(use_vail):
-    """Vector, image, entities and action; points between expert and policy, a share of the way for each row."""
+@pytest.mark.parametrize(("use_vail", "steeper"), [pytest.param(False, 2.5, marks=pytest.mark.slow), (True, 6.0)])
+def test_the_gradient_penalty_is_that_of_finite_differences_over_all_inputs(use_vail, steeper):
+    """Vector, image, entities and action; points between expert and policy, a share of the way for each row.
+
+    The untrained score is made steeper, so that slopes are on both sides of 1.
+    """
     rng = np.random.default_rng(1)
     network, (expert, policy) = make(use_vail=use_vail), (draw(rng, 3) for _ in range(2))
+    network = network._replace(score=Dense(np.float32(steeper) * network.score.weight, network.score.bias))
     share = np.float32([0.0, 0.25, 0.9])
     noise = rng.normal(size=(3, 128)).astype(np.float32) if use_vail else None
     score = jax.jit(lambda judged: scores(network, judged, noise)[0])
@@ -66,24 +70,42 @@ def test_the_gradient_penalty_is_that_of_finite_differences_over_all_inputs(use_
                 points[number][(slice(None), *index)] += sign * step
                 moved.append(at(points))
             squares += ((moved[0] - moved[1]) / (2 * step)) ** 2
-    expected = np.mean((np.sqrt(squares) - 1.0) ** 2)
+    assert squares.min() < 1.0 < squares.max()
+    expected = np.mean(np.maximum(np.sqrt(squares) - 1.0, 0.0) ** 2)
     np.testing.assert_allclose(gradient_penalty(network, expert, policy, share, noise), expected, rtol=5e-3)
 
 
-def test_a_slope_of_1_costs_nothing_and_one_of_3_costs_4():
-    """With a linear score w x + v a, |g|^2 = w^2 + v^2: (0.6, 0.8) is 1 long, three times that 3 long."""
-    spec = behavior(1, continuous=1)
-    network = make(spec)
-    points = Judged(Inputs(np.zeros((5, 1), np.float32), (), ()), np.zeros((5, 1), np.float32))
-    share = np.full(5, 0.5, np.float32)
+def linear(weights):
+    """A score that is a linear function of an observation and an action."""
 
     def through(inputs, memory, action):
         return jnp.concatenate([inputs.vector, action], axis=1), None
 
-    for scale, expected in ((1.0, 0.0), (3.0, 4.0)):
-        slope = Dense(np.float32([[0.6 * scale, 0.8 * scale]]), np.zeros(1, np.float32))
-        linear = network._replace(body=through, score=slope)
-        assert float(gradient_penalty(linear, points, points, share, None)) == pytest.approx(expected, abs=1e-5)
+    score = Dense(jnp.asarray(weights, jnp.float32)[None], np.zeros(1, np.float32))
+    return make(behavior(1, continuous=1))._replace(body=through, score=score)
+
+
+def alike(rows, value):
+    """Decisions with this observation, and 0 for an action."""
+    return Judged(Inputs(np.full((rows, 1), value, np.float32), (), ()), np.zeros((rows, 1), np.float32))
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(0.5, 0.0), (1.0, 0.0), (3.0, 4.0)])
+def test_slopes_of_up_to_1_cost_nothing_and_one_of_3_costs_4(scale, expected):
+    """With a linear score w x + v a, |g|^2 = w^2 + v^2: (0.6, 0.8) is 1 long, three times that 3 long."""
+    network, points = linear([0.6 * scale, 0.8 * scale]), alike(5, 0.0)
+    share = np.full(5, 0.5, np.float32)
+    assert float(gradient_penalty(network, points, points, share, None)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_score_that_begins_with_the_wrong_sign_turns_round():
+    """Experts are at 1, the policy at -1, the score says the opposite. A penalty on slopes below 1 would hold it."""
+    expert, policy, share = alike(4, 1.0), alike(4, -1.0), np.float32([0.1, 0.4, 0.6, 0.9])
+    of = lambda w: loss(linear(jnp.stack([w, 0.0])), expert, policy, share, None, np.float32(0.0))[0]  # noqa: E731
+    gradient, slope = jax.jit(jax.grad(of)), jnp.float32(-1.0)
+    for _ in range(100):
+        slope -= 0.05 * gradient(slope)
+    assert 1.0 < float(slope) < 1.1  # where the penalty's 20 (w - 1) balances the gain of 2 (1 - D) at D = 0.73
 
 
 def test_the_adversarial_loss_by_hand():

@@ -122,7 +122,7 @@ def test_a_parameter_is_changed_by_its_slider_and_set_back(chromium, view):
     wait_for(lambda: page.field("scale", "[role=slider]").get_attribute("aria-valuenow") == "1", "slider set back")
     small = grey(anew())
     assert before < 0.01
-    assert large > 0.05
+    assert large > 0.02  # of what is in the picture
     assert small < 0.01
 
 

@@ -334,6 +334,8 @@ def _context_class() -> Any:
     os.environ.setdefault("LP_NUM_THREADS", "0")
     if sys.platform.startswith("linux") and not os.environ.get("MUJOCO_GL"):
         if _is_there("libEGL.so.1"):
+            if not (_is_there("libOpenGL.so.0") or _is_there("libGL.so.1")):
+                raise RenderingError("there is libEGL.so.1, but neither libOpenGL.so.0 nor libGL.so.1")
             from mujoco.egl import GLContext
         elif _is_there("libOSMesa.so.8"):
             from mujoco.osmesa import GLContext

@@ -198,11 +198,18 @@ def test_a_world_without_bodies_says_so() -> None:
         World([], 1, EnvironmentParameters("Nothing", {})).picture(10, 10)
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ((), r"neither libEGL.so.1 nor libOSMesa.so.8.*apt-get install libegl1"),
+        (("libEGL.so.1",), r"libEGL.so.1, but neither libOpenGL.so.0 nor libGL.so.1.*libopengl0"),
+    ],
+)
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...], said: str) -> None:
     monkeypatch.setattr(rendering.sys, "platform", "linux")
     monkeypatch.delenv("MUJOCO_GL", raising=False)
-    monkeypatch.setattr(rendering, "_is_there", lambda library: False)
-    with pytest.raises(RenderingError, match=r"neither libEGL.so.1 nor libOSMesa.so.8.*apt-get install libegl1"):
+    monkeypatch.setattr(rendering, "_is_there", lambda library: library in there)
+    with pytest.raises(RenderingError, match=said):
         rendering._gl_context.__wrapped__()  # whatever there may be already
 
 

@@ -159,7 +159,7 @@ class RunLock:
         elif owner.is_running(renewed_lately=age_s < 3 * RENEW_EVERY_S):
             raise RunInUse(
                 f"The run in {self._path.parent} is in use by {owner}. Stop it (kill {owner.pid}) or wait for its end,"
-                " or choose another --run-id."
+                " or take another run id."
             )
 
     def _refuse_elsewhere(self, owner: _Owner, age_s: float) -> None:
@@ -167,7 +167,7 @@ class RunLock:
             raise RunInUse(
                 f"The run in {self._path.parent} is in use by {owner}, which gave a sign of life {max(age_s, 0):.0f} s"
                 f" ago. Stop it there; if it is gone, wait {(STALE_AFTER_S - age_s) / 60:.0f} minutes, or delete"
-                f" {self._path}. Or choose another --run-id."
+                f" {self._path}. Or take another run id."
             )
 
     def _create(self, path: Path) -> bool:

@@ -118,13 +118,17 @@ def action_html(
             text = "" if chance is None else f"{100.0 * chance:.0f} %"
             parts.append(_bar(mark + label, 0.0, chance or 0.0, _CHANCE, text, "11em"))
     if why is not None and why.samples:
-        parts.append(f"<span style='opacity:0.6'>from {why.samples} samples of the model</span>")
+        parts.append(_remark(f"from {why.samples} samples of the model"))
     if by_person:
         told = "" if why is None else "; beside it stands what the player would do instead"
-        parts.append(f"<span style='opacity:0.6'>you act{told}</span>")
+        parts.append(_remark(f"you act{told}"))
     elif why is None:
-        parts.append("<span style='opacity:0.6'>this player does not tell how likely its actions are</span>")
+        parts.append(_remark("this player does not tell how likely its actions are"))
     return f"<div style='{_BLOCK}'>{''.join(parts)}</div>"
+
+
+def _remark(text: str) -> str:
+    return f"<div style='opacity:0.6'>{text}</div>"
 
 
 def recordings_markdown(recordings: Sequence[RecordedFile], is_recording: bool) -> str:

@@ -168,7 +168,7 @@ def test_nothing_is_said_of_decisions_that_a_reset_has_undone(server, tmp_path):
     show.session.step()
     show._why.listen()
     show._why.refresh()
-    assert "you act; beside it stands what the player would do instead" in show._why._action.content
+    assert ">you act; beside it stands what the player would do instead</div>" in show._why._action.content
 
 
 def test_the_plot_of_rewards_shows_what_the_end_of_an_episode_pays(server, tmp_path):

@@ -1,38 +1,39 @@
 """How good players are: ratings with uncertainty on Elo's scale, and scores of matches.
 
-Glicko (Glickman, *Parameter estimation in large dynamic paired comparison experiments*, Applied Statistics 48, 1999),
-one game at a time. It is Elo with a K that follows from how well a player is known: large at first, small after many
-games. Weights that learn change all the time, so their deviation never falls below `LEARNER_DEVIATION`, which makes
-their K about 14 against a well-known opponent of equal strength; snapshots never change, and their deviation falls
-to `LEAST_DEVIATION`.
+Ratings are openskill's, by the full-pair Bradley-Terry model of Weng & Lin, *A Bayesian approximation method for online
+ranking*, JMLR 12, 2011 (algorithm 1), a game at a time: Elo with a K that follows from how well both sides are known.
+Weights that learn change all the time, so their deviation never falls below `LEARNER_DEVIATION`, which makes their K
+about 14 against a well-known opponent of equal strength; snapshots never change, and their deviation falls to
+`LEAST_DEVIATION`.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from openskill.models import BradleyTerryFull
 
 FIRST_DEVIATION = 350.0
 """Of a player of whom nothing is known."""
 LEARNER_DEVIATION = 50.0
 LEAST_DEVIATION = 20.0
-_Q = math.log(10.0) / 400.0
+SCALE = 400.0 / math.log(10.0)
+"""Between players who are well known, a difference of 400 is odds of 10 to 1."""
 
 
 class Rating(NamedTuple):
     """How good a player is, as far as is known.
 
     Attributes:
-      elo: expected strength; a difference of 400 is odds of 10 to 1.
+      elo: expected strength.
       deviation: standard deviation of the belief.
     """
 
     elo: float
     deviation: float = FIRST_DEVIATION
-
-    def expected(self, opponent: Rating) -> float:
-        """Return the expected score of a game against an opponent, 1 for a win, 0.5 for a draw."""
-        return 1.0 / (1.0 + math.exp(-_Q * _discount(opponent.deviation) * (self.elo - opponent.elo)))
 
     def after(self, opponent: Rating, score: float, least_deviation: float = LEAST_DEVIATION) -> Rating:
         """Return the rating after a game.
@@ -42,16 +43,17 @@ class Rating(NamedTuple):
           score: 1 for a win, 0.5 for a draw, 0 for a loss.
           least_deviation: lowest standard deviation of the new belief.
         """
-        discount, expected = _discount(opponent.deviation), self.expected(opponent)
-        information = _Q**2 * discount**2 * expected * (1.0 - expected)
-        variance = 1.0 / (1.0 / self.deviation**2 + information)
-        elo = self.elo + _Q * variance * discount * (score - expected)
-        return Rating(elo, max(math.sqrt(variance), least_deviation))
+        model = _model()
+        teams = [[model.rating(mu=each.elo, sigma=each.deviation)] for each in (self, opponent)]
+        (own,), _ = model.rate(teams, ranks=[1.0 - score, score])  # the lower rank wins
+        return Rating(own.mu, max(own.sigma, least_deviation))
 
 
-def _discount(deviation: float) -> float:
-    """Return by how much less a game says because the opponent is not well known (Glickman's g)."""
-    return 1.0 / math.sqrt(1.0 + 3.0 * (_Q * deviation / math.pi) ** 2)
+@functools.cache
+def _model() -> BradleyTerryFull:
+    from openskill.models import BradleyTerryFull  # not above: only self-play needs it
+
+    return BradleyTerryFull(beta=SCALE / math.sqrt(2.0), tau=0.0, gamma=lambda *_: 1.0)
 
 
 class Score(NamedTuple):

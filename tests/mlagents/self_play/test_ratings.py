@@ -9,22 +9,28 @@ from mlagents.self_play.ratings import LEARNER_DEVIATION, Rating, Score
 from mlagents.self_play.standings import Standings
 
 
-def test_the_example_of_glickman():
-    """The worked example of "The Glicko system": a player of 1500 +- 200 meets three others."""
-    player = Rating(1500, 200)
-    opponents = [(Rating(1400, 30), 0.639), (Rating(1550, 100), 0.432), (Rating(1700, 300), 0.303)]
-    for opponent, expected in opponents:
-        assert player.expected(opponent) == pytest.approx(expected, abs=0.001)
-
-
 def test_one_game_by_hand():
-    """q = ln 10 / 400 = 0.0057565, g = 0.99550, E = 0.63948, d^2 = 1 / (q^2 g^2 E (1 - E)) = 132086.
+    """s = 400 / ln 10 = 173.72; c^2 = s^2 + 200^2 + 30^2 = 71078, c = 266.60; p = 1 / (1 + e^(-100 / c)) = 0.59270.
 
-    So the variance is 1 / (1 / 40000 + 1 / d^2) = 30703, and the rating grows by q g (1 - E) 30703 = 63.43.
+    So the rating grows by 200^2 / c (1 - p) = 61.11, and the variance is 40000 (1 - 200^2 / c^2 p (1 - p)) = 34566.
     """
     won = Rating(1500, 200).after(Rating(1400, 30), 1.0)
-    assert won.elo == pytest.approx(1563.43, abs=0.05)
-    assert won.deviation == pytest.approx(175.22, abs=0.05)
+    assert won.elo == pytest.approx(1561.11, abs=0.02)
+    assert won.deviation == pytest.approx(185.92, abs=0.02)
+
+
+def test_a_loss_and_a_draw_by_hand():
+    """As above: a loss takes 200^2 / c p = 88.93; a draw 200^2 / c (p - 0.5) = 13.91."""
+    before, opponent = Rating(1500, 200), Rating(1400, 30)
+    assert before.after(opponent, 0.0).elo == pytest.approx(1500 - 88.93, abs=0.02)
+    assert before.after(opponent, 0.5).elo == pytest.approx(1500 - 13.91, abs=0.02)
+
+
+def test_a_deviation_does_not_fall_below_the_least():
+    """50^2 / sqrt(s^2 + 50^2 + 20^2) / 2 is the gain of a win against an equal that is well known: K is 13.8."""
+    learner = Rating(1200, LEARNER_DEVIATION).after(Rating(1200, 20), 1.0, LEARNER_DEVIATION)
+    assert learner.deviation == LEARNER_DEVIATION
+    assert 2 * (learner.elo - 1200) == pytest.approx(13.8, abs=0.1)
 
 
 def test_a_draw_of_equals_says_nothing_about_strength_and_something_about_certainty():

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from mlagents.arrays import Array
 
+Scalar = float | np.float32 | Float[Array, ""]
 LEAST_SHARE = 0.1
 """Of the largest deviation that advantages have had, by which they are divided at least when they are scaled."""
 
@@ -73,7 +74,7 @@ def masked_standardized(x: Float[Array, " rows"], valid: Bool[Array, " rows"]) -
 
 
 def masked_scaled(
-    x: Float[Array, " rows"], valid: Bool[Array, " rows"], largest: Float[Array, ""] | np.float32
+    x: Float[Array, " rows"], valid: Bool[Array, " rows"], largest: Scalar
 ) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
     """Return x / max(std, `LEAST_SHARE` largest), 0 outside of the valid rows, and the largest deviation from now on.
 

@@ -61,3 +61,18 @@ def make_segment(
     """Return a segment of these arrays; `groups` as for `make_columns`."""
     columns = make_columns(observations, memory, continuous, discrete, log_prob, allowed, reward, **groups)
     return Segment(columns, behavior, worker, WeightsId(behavior.name), version, terminated, truncated)
+
+
+def make_walk_segment(steps, rng, reward=None):
+    """Return a segment of `Walk("hybrid")` with random numbers, and this reward for all decisions if there is one."""
+    return make_segment(
+        (rng.normal(size=(steps + 1, 4)).astype(np.float32),),
+        np.zeros((steps, 0), np.float32),
+        rng.normal(size=(steps, 1)).astype(np.float32),
+        rng.integers(0, 3, (steps, 1), np.int32),
+        np.full((steps, 2), -1.2, np.float32),
+        np.ones((steps, 3), bool),
+        rng.normal(size=steps).astype(np.float32) if reward is None else np.full(steps, reward, np.float32),
+        False,
+        False,
+    )

@@ -10,7 +10,7 @@ from mlagents.algorithms.ppo.learner import PPOLearner
 from mlagents.learning.protocols import NonFiniteUpdate
 from mlagents.nn.tensors import TensorMismatch
 from mlagents.reward_signals.stack import RewardSignals
-from toys.segments import make_segment
+from toys.segments import make_walk_segment as segment
 from toys.training import make_loop, ppo_settings
 from toys.walk import Walk
 
@@ -20,20 +20,6 @@ SPEC = Walk("hybrid").behavior_specs["Walk?team=0"]
 def make_learner(seed=0, **changes):
     settings = ppo_settings(10_000, **changes)
     return PPOLearner("Walk", SPEC, settings, RewardSignals("Walk", SPEC, settings.reward_signals, seed), seed)
-
-
-def segment(steps, rng, reward=None):
-    return make_segment(
-        (rng.normal(size=(steps + 1, 4)).astype(np.float32),),
-        np.zeros((steps, 0), np.float32),
-        rng.normal(size=(steps, 1)).astype(np.float32),
-        rng.integers(0, 3, (steps, 1), np.int32),
-        np.full((steps, 2), -1.2, np.float32),
-        np.ones((steps, 3), bool),
-        rng.normal(size=steps).astype(np.float32) if reward is None else reward,
-        False,
-        False,
-    )
 
 
 def fill(learner, seed=0):

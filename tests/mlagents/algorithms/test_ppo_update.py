@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from mlagents.algorithms.ppo.estimates import Experience
+from mlagents.algorithms.ppo.estimates import Estimation, Experience
 from mlagents.algorithms.ppo.networks import Networks
 from mlagents.algorithms.ppo.update import Coefficients, Recipe, update
 from mlagents.learning.sequences import Sequences
@@ -24,7 +24,7 @@ from mlagents.settings import NetworkSettings
 from mlagents_envs.base_env import ActionSpec, BehaviorSpec, DimensionProperty, ObservationSpec, ObservationType
 from toys.segments import make_columns
 
-COEFFICIENTS = Coefficients(np.float32(1e-2), np.float32(0.2), np.float32(0.05))
+COEFFICIENTS = Coefficients(np.float32(1e-2), np.float32(0.2), np.float32(0.05), np.float32(30.0))
 GAMMA, LAM, BATCH = np.float32([0.9, 0.8]), 0.7, 4
 BRANCHES = (2, 3)
 
@@ -37,8 +37,8 @@ def make_networks():
     return Networks(policy.body, policy.head, make_body(rng, [observation], settings), glorot_dense(rng, 8, 2))
 
 
-def recipe(networks_of):
-    return Recipe(networks_of, BATCH, steps=1, burn_in=0.0, lam=LAM)
+def recipe(networks_of, **how):
+    return Recipe(networks_of, BATCH, steps=1, burn_in=0.0, estimation=Estimation(LAM, **how))
 
 
 def decisions_as_sequences(decisions, capacity):
@@ -92,7 +92,7 @@ def in_rows(segments, capacity):
     return experience, start, decisions
 
 
-def plain_update(networks, normalizer, segments, orders):
+def plain_update(networks, normalizer, segments, orders, scale=False, value_clip=False):
     """PPO from the paper's pseudo-code, for the same minibatches."""
     every = np.concatenate([s["obs"][:-1] for s in segments])
     normalizer = normalizer.updated(jnp.array(every), jnp.ones(len(every), bool))
@@ -111,13 +111,18 @@ def plain_update(networks, normalizer, segments, orders):
             advantage = s["advantage"][t]
             rows.append((x[t], s["continuous"][t], s["discrete"][t], old[t], advantage.mean(), advantage + value[t]))
     x, continuous, discrete, old, gain, returns = (jnp.stack([jnp.asarray(r[i]) for r in rows]) for i in range(6))
-    gain = (gain - gain.mean()) / (gain.std() + 1e-10)
+    gain = gain / max(gain.std(), 0.1 * 0.99 * 30.0) if scale else (gain - gain.mean()) / (gain.std() + 1e-10)
+    before = returns - jnp.stack([s["advantage"][t] for s in segments for t in range(len(s["reward"]))])
 
     def loss(networks, pick):
         actions, values = networks.evaluate(Inputs(x[pick], (), ()), None, None)
         ratio = jnp.exp(actions.log_prob(continuous[pick], discrete[pick]) - old[pick])
         surrogate = jnp.minimum(ratio * gain[pick, None], jnp.clip(ratio, 0.8, 1.2) * gain[pick, None])
-        value = jnp.mean((values - returns[pick]) ** 2)
+        value = (values - returns[pick]) ** 2
+        if value_clip:
+            kept = jnp.clip(values, before[pick] - 0.2, before[pick] + 0.2)
+            value = jnp.maximum(value, (kept - returns[pick]) ** 2)
+        value = jnp.mean(value)
         return -surrogate.mean() + 0.5 * value - COEFFICIENTS.beta * actions.entropy().mean()
 
     gradient = jax.jit(jax.grad(loss))
@@ -131,20 +136,23 @@ def plain_update(networks, normalizer, segments, orders):
     return networks, normalizer
 
 
-@pytest.mark.parametrize("capacity", [20, pytest.param(3000, marks=pytest.mark.slow)])
-def test_update_equals_the_plain_one(capacity):
+@pytest.mark.parametrize(
+    ("capacity", "how"),
+    [(20, {}), (20, {"scale": True, "value_clip": True}), pytest.param(3000, {}, marks=pytest.mark.slow)],
+)
+def test_update_equals_the_plain_one(capacity, how):
     rng = np.random.default_rng(0)
     segments = make_segments(rng, [(4, True), (1, False), (5, False), (2, True)])
     networks, normalizer = make_networks(), Normalizer.initial(3)
     experience, used, decisions = in_rows(segments, capacity)
     orders = [rng.permutation(len(decisions)) for _ in range(2)]
-    expected, expected_normalizer = plain_update(networks, normalizer, segments, orders)
+    expected, expected_normalizer = plain_update(networks, normalizer, segments, orders, **how)
 
     parameters, networks_of = flattened(networks)
     order = np.zeros((2, capacity), np.int32)
     for epoch, picks in zip(order, orders, strict=True):
         epoch[: len(picks)] = picks
-    compiled = jax.jit(functools.partial(update, recipe=recipe(networks_of)))
+    compiled = jax.jit(functools.partial(update, recipe=recipe(networks_of, **how)))
     state, statistics = compiled(
         TrainedState(parameters, at_rest(parameters), normalizer),
         experience,
@@ -156,6 +164,7 @@ def test_update_equals_the_plain_one(capacity):
         GAMMA,
     )
     assert statistics.finite
+    assert float(statistics.deviation) == pytest.approx(0.99 * 30.0 if how else 30.0)
     np.testing.assert_allclose(state.parameters, flattened(expected)[0], atol=2e-4)
     np.testing.assert_allclose(state.normalizer.m2, expected_normalizer.m2, rtol=1e-5)
     assert float(jnp.abs(state.parameters - parameters).max()) > 1e-3

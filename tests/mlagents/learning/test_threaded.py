@@ -11,7 +11,7 @@ from mlagents.learning.threaded import ThreadedLearner
 from mlagents.reward_signals.stack import RewardSignals
 from mlagents.settings import BehaviorSettings
 from mlagents.training.build import make_learner
-from toys.segments import make_segment
+from toys.segments import make_walk_segment
 from toys.training import greedy_returns, make_loop, ppo_settings, sac_settings
 from toys.walk import OPTIMUM, Walk
 
@@ -25,18 +25,7 @@ def new_ppo():
 
 
 def segment(seed, reward=None):
-    rng, steps = np.random.default_rng(seed), 60
-    return make_segment(
-        (rng.normal(size=(steps + 1, 4)).astype(np.float32),),
-        np.zeros((steps, 0), np.float32),
-        rng.normal(size=(steps, 1)).astype(np.float32),
-        rng.integers(0, 3, (steps, 1), np.int32),
-        np.full((steps, 2), -1.2, np.float32),
-        np.ones((steps, 3), bool),
-        rng.normal(size=steps).astype(np.float32) if reward is None else np.full(steps, reward, np.float32),
-        False,
-        False,
-    )
+    return make_walk_segment(60, np.random.default_rng(seed), reward)
 
 
 def buffers():

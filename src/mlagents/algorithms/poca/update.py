@@ -12,21 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
 from mlagents.algorithms.descent import Descent, descend_epochs
 from mlagents.algorithms.ppo import update as ppo
-from mlagents.algorithms.ppo.estimates import (
-    Experience,
-    all_values,
-    normalized,
-    normalized_advantage,
-    row_values,
-    with_seen,
-)
+from mlagents.algorithms.ppo.estimates import Experience, all_values, normalized, row_values, with_seen
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.algorithms.ppo.networks import memories
 from mlagents.algorithms.ppo.update import Coefficients
@@ -38,7 +30,7 @@ from mlagents.nn.body import Body, Memory
 from mlagents.nn.group_critic import GroupCritic, Members
 from mlagents.nn.observations import Inputs
 from mlagents.nn.policy import ActionHead
-from mlagents.returns import gae, linked_gae, masked_mean
+from mlagents.returns import Scalar, gae, linked_gae, masked_mean
 
 Tree = TypeVar("Tree")
 
@@ -119,7 +111,7 @@ class UpdateStatistics(NamedTuple):
     entropy: Float[Array, ""]
     baseline_loss: Float[Array, ""]
     value: Float[Array, " signals"]
-    deviation: Float[Array, ""]
+    deviation: Scalar
     finite: Bool[Array, ""]
     cloned: cloning.Cloned | None = None
 
@@ -213,9 +205,9 @@ def prepare(
     sequences: Sequences,
     count: Int[Array, ""],
     gamma: Float[Array, " signals"],
-    deviation: Float[Array, ""] | np.float32,
+    deviation: Scalar,
     recipe: Recipe,
-) -> tuple[Batch, Members, Float[Array, " signals"], Float[Array, ""]]:
+) -> tuple[Batch, Members, Float[Array, " signals"], Scalar]:
     """Return the rows as a `Batch` and as members of groups, the mean values, and the largest deviation of advantages.
 
     Values and baselines come from the critic as it stands. The advantage is G - b, or, of who has no mates, G - V;
@@ -223,7 +215,7 @@ def prepare(
     """
     columns, critic, step = experience.columns, networks.critic, ~experience.closing
     width, memory = critic.own.weight.shape[1], columns.memory[:, networks.body.memory_size :]
-    steps = recipe.base.steps
+    steps, estimation = recipe.base.steps, recipe.base.estimation
     features = all_values(critic.features, width, inputs, memory, experience, used, sequences, count, steps)
     members = Members(features, critic.action_vector(columns.continuous, columns.discrete))
 
@@ -233,10 +225,10 @@ def prepare(
     signals = critic.value.bias.size
     judged = row_values(judge, 2 * signals, (features, jnp.asarray(links.mates)), used)
     value, baseline = judged[:, :signals], judged[:, signals:]
-    over_value = advantages(experience, links, value, gamma, recipe.base.lam, recipe.extrinsic)
+    over_value = advantages(experience, links, value, gamma, estimation.lam, recipe.extrinsic)
     accompanied = jnp.any(links.mates >= 0, axis=1)[:, None]
     advantage = over_value + jnp.where(accompanied, value - baseline, 0.0)
-    learned, deviation = normalized_advantage(advantage, links.complete, deviation, recipe.base.scale)
+    learned, deviation = estimation.normalized(advantage, links.complete, deviation)
     batch = Batch(
         inputs=inputs,
         columns=columns._replace(observations=[]),
@@ -245,7 +237,7 @@ def prepare(
         advantage=learned,
         returns=over_value + value,
         complete=links.complete,
-        judged=judged if recipe.base.value_clip else None,
+        judged=judged if estimation.value_clip else None,
     )
     return batch, members, jax.vmap(masked_mean, (1, None))(value, step), deviation
 
@@ -314,7 +306,7 @@ def update(
     networks = base.networks_of(state.parameters)
     normalizer = with_seen(state.normalizer, networks.body, experience)
     inputs = normalized(experience.columns.observations, networks.body, normalizer)
-    largest = coefficients.deviation
+    largest: Scalar = coefficients.deviation
     batch, members, value, largest = prepare(
         networks, inputs, experience, links, used, sequences, count, gamma, largest, recipe
     )

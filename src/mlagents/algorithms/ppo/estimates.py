@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float, Int
 
@@ -18,7 +17,7 @@ from mlagents.learning.sequences import Sequences, rows_of, take
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.normalizer import Normalizer
 from mlagents.nn.observations import Inputs, Observations
-from mlagents.returns import gae, masked_scaled, masked_standardized
+from mlagents.returns import Scalar, gae, masked_scaled, masked_standardized
 
 CHUNK = 1024
 """Rows evaluated at once before the epochs; the number of chunks follows the rows in use."""
@@ -42,6 +41,27 @@ class Experience(NamedTuple):
     reward: Float[Array, "rows signals"]
     terminated: Bool[Array, "rows signals"]
     closing: Bool[Array, " rows"]
+
+
+class Estimation(NamedTuple):
+    """How experience is judged.
+
+    Attributes:
+      lam: lambda of the advantage estimation.
+      scale: advantages are only scaled, not standardised.
+      value_clip: the loss asks for the values before the update (see `value_loss`).
+    """
+
+    lam: float
+    scale: bool = False
+    value_clip: bool = False
+
+    def normalized(
+        self, advantage: Float[Array, "rows signals"], valid: Bool[Array, " rows"], largest: Scalar
+    ) -> tuple[Float[Array, " rows"], Scalar]:
+        """Return the mean over signals, normalised over valid rows, and the largest deviation from now on."""
+        mean = jnp.mean(advantage, axis=1)
+        return masked_scaled(mean, valid, largest) if self.scale else (masked_standardized(mean, valid), largest)
 
 
 class Batch(NamedTuple):
@@ -135,19 +155,6 @@ def all_values(
     return row_values(values, width, inputs, used)
 
 
-def normalized_advantage(
-    advantage: Float[Array, "rows signals"],
-    valid: Bool[Array, " rows"],
-    largest: Float[Array, ""] | np.float32,
-    scale: bool,
-) -> tuple[Float[Array, " rows"], Float[Array, ""]]:
-    """Return the mean over signals, standardised or scaled over valid rows, and the largest deviation from now on."""
-    mean = jnp.mean(advantage, axis=1)
-    if scale:
-        return masked_scaled(mean, valid, largest)
-    return masked_standardized(mean, valid), jnp.asarray(largest)
-
-
 def prepare(
     networks: Networks,
     normalizer: Normalizer | None,
@@ -156,13 +163,10 @@ def prepare(
     sequences: Sequences,
     count: Int[Array, ""],
     gamma: Float[Array, " signals"],
-    deviation: Float[Array, ""] | np.float32,
-    *,
+    deviation: Scalar,
     steps: int,
-    lam: float,
-    scale: bool,
-    value_clip: bool,
-) -> tuple[Batch, Float[Array, " signals"], Float[Array, ""]]:
+    estimation: Estimation,
+) -> tuple[Batch, Float[Array, " signals"], Scalar]:
     """Return the rows as a `Batch`, the values averaged over decisions, and the largest deviation of advantages.
 
     Values come from the critic as it stands, normaliser included. The advantage is the mean over signals, normalised
@@ -173,15 +177,15 @@ def prepare(
     signals = networks.value.bias.size
     memory: Array = columns.memory
     value = all_values(networks.values, signals, inputs, memory, experience, used, sequences, count, steps)
-    advantage = gae(experience.reward, value, experience.terminated, closing, gamma, lam)
+    advantage = gae(experience.reward, value, experience.terminated, closing, gamma, estimation.lam)
     step = ~closing
-    learned, deviation = normalized_advantage(advantage, step, deviation, scale)
+    learned, deviation = estimation.normalized(advantage, step, deviation)
     batch = Batch(
         inputs=inputs,
         columns=columns._replace(observations=[]),
         advantage=learned,
         returns=advantage + value,
-        old_value=value if value_clip else None,
+        old_value=value if estimation.value_clip else None,
     )
     mean_value = jnp.sum(jnp.where(step[:, None], value, 0.0), axis=0) / jnp.maximum(jnp.sum(step), 1)
     return batch, mean_value, deviation

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents.algorithms.cloning import LOSS_TAG, POLICY, PREFIX, Cloning, Course, with_or_without
-from mlagents.algorithms.ppo.estimates import Experience
+from mlagents.algorithms.ppo.estimates import Estimation, Experience
 from mlagents.algorithms.ppo.networks import Networks
 from mlagents.algorithms.ppo.update import Coefficients, Recipe, update
 from mlagents.data.segments import FlatSegments, Segment
@@ -78,16 +78,9 @@ class PPOLearner:
         hp, memory = self._hyperparameters, self._settings.network_settings.memory
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
         cloning = None if self._cloning is None else self._cloning.recipe
-        return Recipe(
-            self._trained.networks_of,
-            max(hp.batch_size // steps, 1),
-            steps,
-            burn_in,
-            hp.lambd,
-            hp.advantage_normalization == "scale",
-            hp.value_clip,
-            cloning,
-        )
+        estimation = Estimation(hp.lambd, hp.advantage_normalization == "scale", hp.value_clip)
+        sequences = max(hp.batch_size // steps, 1)
+        return Recipe(self._trained.networks_of, sequences, steps, burn_in, estimation, cloning)
 
     @property
     def compile_seconds(self) -> float:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float
 
 from mlagents.arrays import Array
 from mlagents.learning.sequences import Valid, mean_over
+from mlagents.returns import Scalar
 
 MAX_RATIO = 10.0
 LOG_MAX_RATIO = math.log(MAX_RATIO)
-
-Scalar = float | np.float32 | Float[Array, ""]
 
 
 def clipped_surrogate_loss(

@@ -13,12 +13,13 @@ from jaxtyping import Bool, Float, Int
 
 from mlagents.algorithms import cloning
 from mlagents.algorithms.descent import Descent, descend_epochs
-from mlagents.algorithms.ppo.estimates import Batch, Experience, prepare, with_seen
+from mlagents.algorithms.ppo.estimates import Batch, Estimation, Experience, prepare, with_seen
 from mlagents.algorithms.ppo.losses import clipped_surrogate_loss, total_loss, value_loss
 from mlagents.arrays import Array
 from mlagents.learning.sequences import Sequences, mean_over, take, with_memory
 from mlagents.learning.trained import TrainedState
 from mlagents.nn.body import Memory
+from mlagents.returns import Scalar
 
 
 class Coefficients(NamedTuple):
@@ -31,7 +32,7 @@ class Coefficients(NamedTuple):
     learning_rate: Float[Array, ""] | np.float32
     epsilon: Float[Array, ""] | np.float32
     beta: Float[Array, ""] | np.float32
-    deviation: Float[Array, ""] | np.float32 = np.float32(0.0)
+    deviation: Scalar = 0.0
 
 
 class UpdateStatistics(NamedTuple):
@@ -49,7 +50,7 @@ class UpdateStatistics(NamedTuple):
     value_loss: Float[Array, ""]
     entropy: Float[Array, ""]
     value: Float[Array, " signals"]
-    deviation: Float[Array, ""]
+    deviation: Scalar
     finite: Bool[Array, ""]
     cloned: cloning.Cloned | None = None
 
@@ -65,9 +66,7 @@ class Recipe(NamedTuple):
       networks_of: from the parameter vector to the networks.
       sequences: in a minibatch. steps: in a sequence, 1 without memory.
       burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
-      lam: lambda of the advantage estimation.
-      scale: advantages are only scaled, not standardised.
-      value_clip: see `value_loss`.
+      estimation: how experience is judged before.
       cloning: None without.
     """
 
@@ -75,9 +74,7 @@ class Recipe(NamedTuple):
     sequences: int
     steps: int
     burn_in: float
-    lam: float
-    scale: bool = False
-    value_clip: bool = False
+    estimation: Estimation
     cloning: cloning.Recipe | None = None
 
 
@@ -160,19 +157,9 @@ def update(
     """
     networks = recipe.networks_of(state.parameters)
     normalizer = with_seen(state.normalizer, networks.body, experience)
-    batch, value, deviation = prepare(
-        networks,
-        normalizer,
-        experience,
-        used,
-        sequences,
-        count,
-        gamma,
-        coefficients.deviation,
-        steps=recipe.steps,
-        lam=recipe.lam,
-        scale=recipe.scale,
-        value_clip=recipe.value_clip,
+    steps, estimation, largest = recipe.steps, recipe.estimation, coefficients.deviation
+    batch, value, largest = prepare(
+        networks, normalizer, experience, used, sequences, count, gamma, largest, steps, estimation
     )
 
     def step(here: Int[Array, " sequences"], i: Int[Array, ""], descent: Descent) -> Descent:
@@ -182,4 +169,4 @@ def update(
     before = TrainedState(state.parameters, state.adam, normalizer)
     end = descend_epochs(before, 3, order, count // recipe.sequences, step)
     kept, finite, cloned = cloning.clone_and_check(state, end.state, end.parts, course, recipe.cloning)
-    return kept, UpdateStatistics(end.parts[0], end.parts[1], end.parts[2], value, deviation, finite, cloned)
+    return kept, UpdateStatistics(end.parts[0], end.parts[1], end.parts[2], value, largest, finite, cloned)

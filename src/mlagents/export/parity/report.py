@@ -52,11 +52,8 @@ class ParityReport:
 
 
 def tolerance(usual: float, rounding: float) -> float:
-    """Return the error that is allowed: the usual one, or where rounding alone makes more, eight times that, to 1e-3.
-
-    `rounding` is that of one draw; another order of additions has met five times as much.
-    """
-    return max(usual, min(8 * rounding, _MOST_TOLERANCE))
+    """Return the error that is allowed: the usual one, or where rounding alone makes more, four times that, to 1e-3."""
+    return max(usual, min(4 * rounding, _MOST_TOLERANCE))
 
 
 class Comparison:

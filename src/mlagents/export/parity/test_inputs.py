@@ -22,6 +22,9 @@ ROWS_WITH_IMAGES = 16
 STEPS = 4
 """Of policies with memory, one after the other."""
 
+DRAWS = 4
+"""Of weights rounded otherwise: one alone says little where there are few numbers to compare."""
+
 _IMPOSSIBLE = -1e7
 """Log-probabilities below are those of masked actions."""
 
@@ -68,7 +71,7 @@ def random_memory(rng: np.random.Generator, policy: Policy, trial: Trial) -> Flo
 
 
 class Rounding(NamedTuple):
-    """By how much the policy itself differs, at most, when its weights are rounded otherwise.
+    """By how much the policy itself differs, at most, when its weights are rounded otherwise, in `DRAWS` ways.
 
     Where it is much, because numbers inside are large, two right computations of it differ by as much.
     """
@@ -83,11 +86,13 @@ def references(
     rng: np.random.Generator, policy: Policy, trials: list[Trial], memory: FloatArray
 ) -> Iterator[tuple[Expected, Rounding]]:
     """Yield what the policy would do in one trial after the other, beginning with this memory."""
-    other, others_memory = _rounded_otherwise(rng, policy), memory
+    others = [_rounded_otherwise(rng, policy) for _ in range(DRAWS)]
+    memories = [memory] * DRAWS
     for trial in trials:
-        wanted, near = expected(policy, trial, memory), expected(other, trial, others_memory)
-        yield wanted, _rounding(wanted, near)
-        memory, others_memory = wanted.memory, near.memory
+        wanted = expected(policy, trial, memory)
+        near = [expected(other, trial, own) for other, own in zip(others, memories, strict=True)]
+        yield wanted, Rounding(*map(max, *(_rounding(wanted, each) for each in near)))
+        memory, memories = wanted.memory, [each.memory for each in near]
 
 
 def _rounded_otherwise(rng: np.random.Generator, policy: Policy) -> Policy:

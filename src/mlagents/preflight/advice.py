@@ -49,5 +49,15 @@ def _faster(found: Measurement, settings: RunSettings, cores: float) -> str:
     if found.shares.bound_by == ACTING:
         return "More --num-areas: agents decide together, at little more cost than one; smaller networks act faster."
     idle = cores - num_envs
+    beside = (
+        "threaded: true (what is learned from comes in meanwhile), " if idle >= 1 and not _threaded(settings) else ""
+    )
     threads = f"NPROC={int(idle)} OMP_NUM_THREADS={int(idle)} (more threads) or " if idle >= 2 else ""
-    return f"{threads}fewer num_epoch, a larger batch_size, smaller networks; --device gpu where there are images."
+    return (
+        f"{beside}{threads}fewer num_epoch, a larger batch_size, smaller networks; --device gpu where there are images."
+    )
+
+
+def _threaded(settings: RunSettings) -> bool:
+    sections = [*settings.behaviors.values(), *filter(None, (settings.default_settings,))]
+    return any(section.threaded for section in sections)

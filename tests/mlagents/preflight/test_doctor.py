@@ -244,6 +244,15 @@ def test_advice_follows_what_a_run_is_bound_by(shares, words):
     assert "1,000 steps per second, 4 updates in 4.0 s" in found[0].text
 
 
+@pytest.mark.parametrize(
+    ("section", "cores", "said"), [("{}", 2.0, True), ("{}", 1.0, False), ("{threaded: true}", 2.0, False)]
+)
+def test_learning_beside_collecting_is_advised_where_a_core_is_idle(section, cores, said):
+    settings = parse_run_settings(f"default_settings: {section}\nenv_settings: {{env_path: Basic}}")
+    found = list(advise(measurement(learning=3.0, environment=1.0), settings, cores))
+    assert ("threaded: true" in the(found, "bound by", Level.OK).advice) == said
+
+
 def test_a_run_without_an_update_is_said():
     settings = parse_run_settings("default_settings: {}\nenv_settings: {env_path: Basic}")
     first = next(iter(advise(measurement(updates=0), settings, cores=4.0)))

@@ -134,10 +134,11 @@ def test_a_player_that_cannot_start_is_one_message(folder):
 
 
 def test_silence_has_its_diagnosis(folder):
-    with start(folder, "--timeout-wait=1", scenario="silent") as process:
+    (folder / "Player.x86_64").write_text("#!/bin/sh\necho the player says hello\nexec sleep 600\n")
+    with start(folder, "--timeout-wait=3") as process:
         output = finish(process)
     assert process.returncode == 1
-    assert "error: The environment did not connect within 1 seconds." in output
+    assert "error: The environment did not connect within 3 seconds." in output
     assert "the player says hello" in output
 
 

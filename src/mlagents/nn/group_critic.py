@@ -137,7 +137,7 @@ def make_group_critic(
     """Return a critic with initial weights for the behavior and number of reward signals.
 
     The last of `num_layers` hidden layers is the one that reads what the attention found; if there is only one, the
-    body has one, too. Keys have a quarter of `hidden_units`, contents half of it.
+    body has one, too. Keys and contents have a quarter of `hidden_units`: contents of a half cost a third more.
 
     Raises:
       NetworkError: an observation is of a kind or size that the network cannot read.
@@ -145,16 +145,16 @@ def make_group_critic(
     layers, hidden = max(settings.num_layers - 1, 1), settings.hidden_units
     body = make_body(rng, spec.observation_specs, settings.model_copy(update={"num_layers": layers}))
     wide, action = features(settings), _action_size(spec.action_spec)
-    keys, contents = (HEADS * max(hidden // (share * HEADS), 1) for share in (4, 2))
+    seen = HEADS * max(hidden // (4 * HEADS), 1)
     return GroupCritic(
         body,
-        query=scaled_normal_dense(rng, wide, keys),
-        key=scaled_normal_dense(rng, wide, keys),
-        content=scaled_normal_dense(rng, wide, contents),
-        acting_key=scaled_normal_dense(rng, action, keys),
-        acting_content=scaled_normal_dense(rng, action, contents),
+        query=scaled_normal_dense(rng, wide, seen),
+        key=scaled_normal_dense(rng, wide, seen),
+        content=scaled_normal_dense(rng, wide, seen),
+        acting_key=scaled_normal_dense(rng, action, seen),
+        acting_content=scaled_normal_dense(rng, action, seen),
         own=scaled_normal_dense(rng, wide, hidden),
-        found=scaled_normal_dense(rng, contents, hidden),
+        found=scaled_normal_dense(rng, seen, hidden),
         number=scaled_normal_dense(rng, 1, hidden),
         value=glorot_dense(rng, hidden, signals),
         baseline=glorot_dense(rng, hidden, signals),

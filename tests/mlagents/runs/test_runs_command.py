@@ -6,7 +6,6 @@ import csv
 import json
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -245,8 +244,7 @@ def test_archive_packs_and_tar_brings_the_run_back(layout):
     packed.unlink()
     assert main(["runs", "archive", "first"]) == 0
     assert files(Path.cwd()) == [str(packed)]
-    with tarfile.open(packed) as found:
-        found.extractall(Path.cwd(), filter="data")
+    subprocess.run(["tar", "xzf", packed], check=True)
     packed.unlink()
     assert {file: (Path.cwd() / file).read_bytes() for file in files(Path.cwd())} == before
     assert main(["runs", "list"]) == 0

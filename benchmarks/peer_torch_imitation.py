@@ -53,10 +53,11 @@ def gail(discriminator: nn.Module, expert: torch.Tensor, policy: torch.Tensor) -
 
     def step() -> None:
         loss = softplus(-discriminator(expert)).mean() + softplus(discriminator(policy)).mean()
-        share = torch.rand(len(expert), 1)
-        between = (share * expert + (1.0 - share) * policy).requires_grad_()
+        points = len(expert) // 2
+        share = torch.rand(points, 1)
+        between = (share * expert[:points] + (1.0 - share) * policy[:points]).requires_grad_()
         (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
-        loss = loss + PENALTY * ((slope.square().sum(1) + 1e-7).sqrt() - 1.0).square().mean()
+        loss = loss + PENALTY * ((slope.square().sum(1) + 1e-7).sqrt() - 1.0).relu().square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

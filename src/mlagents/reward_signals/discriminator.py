@@ -194,7 +194,7 @@ def loss(
     discriminator: Discriminator,
     expert: Judged,
     policy: Judged,
-    share: Float[Array, " rows"],
+    share: Float[Array, " points"],
     noise: Float[Array, "3 rows z"] | None,
     beta: Float[Array, ""] | np.float32,
 ) -> tuple[Float[Array, ""], Parts]:
@@ -204,7 +204,7 @@ def loss(
       discriminator: its networks.
       expert: rows.
       policy: as many rows.
-      share: of the points for the gradient penalty.
+      share: of the points for the gradient penalty, which lie between as many of the first rows.
       noise: of the bottleneck: for expert, policy, and the points between; None without.
       beta: price of information that passes the bottleneck.
     """
@@ -212,6 +212,7 @@ def loss(
     score_e, latent_e = scores(discriminator, expert, of_expert)
     score_p, latent_p = scores(discriminator, policy, of_policy)
     adversarial = jnp.mean(jax.nn.softplus(-score_e)) + jnp.mean(jax.nn.softplus(score_p))
+    expert, policy, of_points = jax.tree.map(lambda rows: rows[: len(share)], (expert, policy, of_points))
     penalty = PENALTY * gradient_penalty(discriminator, expert, policy, share, of_points)
     passed: Array = jnp.zeros(())
     total: Array = adversarial + penalty

@@ -54,6 +54,9 @@ from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
 
+POINTS_EVERY = 2
+"""Rows of a minibatch for one point at which the gradient penalty is taken, which costs more than all the rest."""
+
 
 class GAILState(eqx.Module):
     """What learning changes.
@@ -137,7 +140,7 @@ def learn(
         )
         for_share, for_noise = jax.random.split(jax.random.fold_in(key, i))
         rows = order.shape[1]
-        share = jax.random.uniform(for_share, (rows,))
+        share = jax.random.uniform(for_share, (-(-rows // POINTS_EVERY),))
         noise = jax.random.normal(for_noise, (3, rows, LATENT)) if has_bottleneck else None
         return loss(discriminator, expert, policy, share, noise, beta)
 

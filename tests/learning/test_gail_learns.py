@@ -66,7 +66,7 @@ def test_walk_is_solved_with_sac(tmp_path, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_images_are_judged_with_what_was_done(tmp_path, seed):
-    """Who does as experts do earns noise: more of an entropy bonus, and advantages no larger than the noise, hold it."""
+    """Who does as experts do earns noise: an entropy bonus, and advantages no larger than the noise, hold it."""
     expert = Guess(pixels(20), agents=4, seed=9)
     path = record(
         expert, lambda _: ActionTuple(None, expert._right[:, None].astype(np.int32)), tmp_path / "d.demo", 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlagents.artifacts.state_file import read_state
+from mlagents.cli.learn import main
 
 CONFIG = """\
 behaviors:
@@ -76,10 +78,26 @@ def newest_step(folder):
 def assert_told(result, *words):
     """The run failed with one clear message and no traceback."""
     assert result.returncode not in (0, -signal.SIGSEGV)
-    text = result.stderr
-    assert "Traceback" not in text + result.stdout, text
+    assert_said(result.stderr, result.stdout, words)
+
+
+def assert_said(error, output, words):
+    assert "Traceback" not in error + output, error
     for word in words:
-        assert word in text, text
+        assert word in error, error
+
+
+@pytest.fixture
+def refused(folder, monkeypatch, capsys):
+    """The same for a run that is refused before it starts, in this process."""
+
+    def check(words, *argv):
+        monkeypatch.chdir(folder)
+        assert main(argv or command()[len(LEARN) :]) == 1
+        said = capsys.readouterr()
+        assert_said(said.err, said.out, words)
+
+    return check
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +108,12 @@ def finished(tmp_path_factory):
     result = learn(folder)
     assert result.returncode == 0, result.stdout + result.stderr
     return folder, result
+
+
+@pytest.fixture
+def trained(finished, folder):
+    """A folder with a copy of it."""
+    return shutil.copytree(finished[0], folder, dirs_exist_ok=True)
 
 
 def test_artifacts_of_2020(finished):
@@ -132,15 +156,14 @@ def test_the_modern_layout(folder):
     assert not (folder / "models").exists()
 
 
-def test_an_existing_run_is_refused_with_the_choices(finished):
-    folder, _ = finished
-    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    assert_told(learn(folder), "'r' is taken", "--resume", "--force", "--run-id")
-    assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+def test_an_existing_run_is_refused_with_the_choices(trained, refused):
+    before = {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
+    refused(["'r' is taken", "--resume", "--force", "--run-id"])
+    assert before == {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
 
 
-def test_resuming_a_missing_run_is_refused(folder):
-    assert_told(learn(folder, "--resume"), "no run 'r'")
+def test_resuming_a_missing_run_is_refused(folder, refused):
+    refused(["no run 'r'"], *command("--resume")[len(LEARN) :])
     assert not (folder / "models").exists()
 
 
@@ -196,28 +219,25 @@ def test_resuming_what_has_no_checkpoint_starts_it(folder):
     assert 500 <= newest_step(folder) < 1000
 
 
-def test_force_starts_anew(finished, folder):
-    learn(folder)
-    result = learn(folder, "--force")
+def test_force_starts_anew(trained):
+    result = learn(trained, "--force")
     assert result.returncode == 0, result.stderr
     assert "resuming" not in result.stdout
 
 
-def test_initialize_from_another_run(folder):
-    assert learn(folder).returncode == 0
+def test_initialize_from_another_run(trained):
     flags = [flag if flag != "--run-id=r" else "--run-id=s" for flag in command("--initialize-from=r")]
-    result = learn(folder, argv=flags)
+    result = learn(trained, argv=flags)
     assert result.returncode == 0, result.stderr
     assert "weights from run r; steps start at 0" in result.stdout
     missing = [flag if flag != "--run-id=r" else "--run-id=t" for flag in command("--initialize-from=nobody")]
-    assert_told(learn(folder, argv=missing), "--initialize-from=nobody", "does not exist")
+    assert_told(learn(trained, argv=missing), "--initialize-from=nobody", "does not exist")
 
 
-def test_inference_plays_and_changes_nothing(folder):
-    assert learn(folder).returncode == 0
-    before = {p: p.read_bytes() for p in (folder / "models").rglob("*") if p.is_file()}
+def test_inference_plays_and_changes_nothing(trained):
+    before = {p: p.read_bytes() for p in (trained / "models").rglob("*") if p.is_file()}
     process = subprocess.Popen(
-        command("--resume", "--inference"), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command("--resume", "--inference"), cwd=trained, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     lines = []
     for line in process.stdout:
@@ -228,7 +248,7 @@ def test_inference_plays_and_changes_nothing(folder):
     process.communicate(timeout=20)
     assert process.returncode == 0
     assert any("Not Training." in line for line in lines)
-    assert before == {p: p.read_bytes() for p in (folder / "models").rglob("*") if p.is_file()}
+    assert before == {p: p.read_bytes() for p in (trained / "models").rglob("*") if p.is_file()}
 
 
 def test_several_environment_processes(folder):
@@ -237,12 +257,10 @@ def test_several_environment_processes(folder):
     assert newest_step(folder) > 2000
 
 
-def test_same_seed_same_weights(folder):
-    for run in ("r", "s"):
-        argv = [flag if flag != "--run-id=r" else f"--run-id={run}" for flag in command()]
-        assert learn(folder, argv=argv).returncode == 0
-    name = f"Basic-{newest_step(folder)}.safetensors"
-    one, other = (read_state(folder / "models" / run / "Basic" / name) for run in ("r", "s"))
+def test_same_seed_same_weights(finished, folder):
+    assert learn(folder).returncode == 0
+    name = f"models/r/Basic/Basic-{newest_step(folder)}.safetensors"
+    one, other = (read_state(run / name) for run in (finished[0], folder))
     tensors, others = one.pop("tensors"), other.pop("tensors")
     assert tensors.keys() == others.keys()
     for tensor in tensors:
@@ -261,35 +279,33 @@ def test_same_seed_same_weights(folder):
         ("", ["basic.yaml"]),
     ],
 )
-def test_faults_in_the_configuration(folder, text, words):
+def test_faults_in_the_configuration(folder, refused, text, words):
     (folder / "basic.yaml").write_text(text % {"max_steps": 100, "interval": 100} if "%(" in text else text)
-    assert_told(learn(folder), *words)
+    refused(words)
     assert not (folder / "models").exists()
 
 
-def test_a_missing_configuration(folder):
-    assert_told(learn(folder, argv=[*LEARN, "basik.yaml", "--env=Basic"]), "basik.yaml", "basic.yaml")
+def test_a_missing_configuration(refused):
+    refused(["basik.yaml", "basic.yaml"], "basik.yaml", "--env=Basic")
 
 
-def test_an_unknown_environment(folder):
-    assert_told(learn(folder, argv=[*LEARN, "basic.yaml", "--env=Basik"]), "Basik", "did you mean Basic?")
+def test_an_unknown_environment(refused):
+    refused(["Basik", "did you mean Basic?"], "basic.yaml", "--env=Basik")
 
 
-def test_a_damaged_checkpoint(folder):
-    assert learn(folder).returncode == 0
-    path = folder / f"models/r/Basic/Basic-{newest_step(folder)}.safetensors"
+def test_a_damaged_checkpoint(trained):
+    path = trained / f"models/r/Basic/Basic-{newest_step(trained)}.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    assert_told(learn(folder, "--resume"), path.name, "damaged", "remove it to continue from step")
+    assert_told(learn(trained, "--resume"), path.name, "damaged", "remove it to continue from step")
     path.unlink()
-    assert learn(folder, "--resume").returncode == 0
+    assert learn(trained, "--resume").returncode == 0
 
 
-def test_another_network_on_resume(folder):
-    assert learn(folder).returncode == 0
-    (folder / "basic.yaml").write_text(
+def test_another_network_on_resume(trained):
+    (trained / "basic.yaml").write_text(
         (CONFIG % {"max_steps": 4000, "interval": 1000}).replace("hidden_units: 20", "hidden_units: 24")
     )
-    assert_told(learn(folder, "--resume"), "saved [20, 20], this network has [24, 20]")
+    assert_told(learn(trained, "--resume"), "saved [20, 20], this network has [24, 20]")
 
 
 def test_a_folder_that_cannot_be_written(folder):
@@ -298,16 +314,15 @@ def test_a_folder_that_cannot_be_written(folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of file sizes are POSIX")
-def test_a_full_disk_while_saving_keeps_the_earlier_checkpoint(folder):
-    assert learn(folder).returncode == 0
-    saved = newest_step(folder)
-    write_config(folder, max_steps=10**8)
+def test_a_full_disk_while_saving_keeps_the_earlier_checkpoint(trained):
+    saved = newest_step(trained)
+    write_config(trained, max_steps=10**8)
 
     limited = ["bash", "-c", f"ulimit -f 8; exec {shlex.join(command('--resume'))}"]  # 8 KiB a file
-    assert_told(learn(folder, argv=limited), "Basic-", "File too large")
-    assert newest_step(folder) == saved
-    write_config(folder, max_steps=saved + 300)
-    assert learn(folder, "--resume").returncode == 0
+    assert_told(learn(trained, argv=limited), "Basic-", "File too large")
+    assert newest_step(trained) == saved
+    write_config(trained, max_steps=saved + 300)
+    assert learn(trained, "--resume").returncode == 0
 
 
 def test_help_is_instant_because_nothing_heavy_is_imported():

@@ -18,10 +18,10 @@ from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.balls import away_from_box, fall, press
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M
 from mlagents_sim.physics.rules import TIME_STEP_S, turn_x, turn_z
-from mlagents_sim.row_index import RowIndex
+from mlagents_sim.row_index import RowIndex, copy_rows
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
 from mlagents_sim.view import View
 from mlagents_sim.visual_geoms import (
@@ -141,10 +141,14 @@ def _act(areas: Areas, agents: AgentArrays) -> None:
             agents.reward[i] = BALANCE_REWARD
 
 
-@compiled
+@allocating
 def _integrate(areas: Areas) -> None:
     """Advance the physics by 0.02 s."""
-    normal, push = np.empty(3), np.empty(3)
+    _move(areas, np.empty(3), np.empty(3))
+
+
+@compiled
+def _move(areas: Areas, normal: NDArray[np.float64], push: NDArray[np.float64]) -> None:
     for i in range(len(areas.quat)):
         position, velocity, spin, radius = areas.position[i], areas.velocity[i], areas.spin[i], areas.radius[i]
         fall(velocity, spin, areas.gravity[i], ANGULAR_DRAG)
@@ -166,6 +170,17 @@ def _advance(areas: Areas, agents: AgentArrays, steps: int) -> tuple[int, bool]:
             return step, True
         _integrate(areas)
     return steps, False
+
+
+@compiled
+def _perceive(areas: Areas, observation: NDArray[np.float32]) -> None:
+    """Write quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
+    for i in range(len(areas.quat)):
+        observation[i, 0] = areas.quat[i, 3]
+        observation[i, 1] = areas.quat[i, 1]
+        for axis in range(3):
+            observation[i, 2 + axis] = areas.position[i, axis] - areas.origin[i, axis]
+            observation[i, 5 + axis] = areas.velocity[i, axis]
 
 
 # Agents
@@ -205,6 +220,9 @@ class Ball3DAgents(AgentBatch):
         if isinstance(sensor, StackingSensor):
             self._state_arrays["stack"] = sensor.stack
         self._areas = areas
+        observation = np.empty((len(areas.quat), EASY_SIZE), np.float32)
+        self._seen = observation[:, :HARD_SIZE] if hard else observation
+        self._perceive = _perceive.bind(areas, observation)
         self._rng = rng
         self._parameters = parameters
         self._hard = hard
@@ -228,14 +246,8 @@ class Ball3DAgents(AgentBatch):
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Return quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
-        areas = self._areas
-        quat = areas.quat[rows]
-        observation = np.empty((len(quat), EASY_SIZE))
-        observation[:, 0] = quat[:, 3]
-        observation[:, 1] = quat[:, 1]
-        observation[:, 2:5] = areas.position[rows] - areas.origin[rows]
-        observation[:, 5:8] = areas.velocity[rows]
-        return [observation[:, :HARD_SIZE] if self._hard else observation]
+        self._perceive()
+        return [copy_rows(self._seen, rows)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the platforms, balls and what was perceived."""
@@ -256,6 +268,7 @@ class Ball3DWorld(World):
     ) -> None:
         self.areas = _make_areas(areas)
         super().__init__([self.make_agents(rng, parameters, hard=hard)], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.areas, self.agents[0].arrays)
 
     def make_agents(self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> Ball3DAgents:
         """Return the agents of these areas."""
@@ -283,7 +296,7 @@ class Ball3DWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        return _advance(self.areas, self.agents[0].arrays, steps)
+        return self._advance(steps)
 
 
 # Registration

@@ -300,6 +300,7 @@ class CrawlerWorld(World):
             behavior, self.crawler, self.crawlers, rng, parameters, moving_target=dynamic
         )
         super().__init__([self.crawler_agents], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.crawlers, self.crawler_agents.arrays)
 
     def on_reset(self) -> None:
         """Let the drives be as if nobody had ever acted."""
@@ -321,7 +322,7 @@ class CrawlerWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        done = _advance(self.crawlers, self.crawler_agents.arrays, steps)
+        done = self._advance(steps)
         refill(self.crawlers.targets, self._rng)
         return done
 

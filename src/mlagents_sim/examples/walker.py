@@ -357,6 +357,7 @@ class WalkerWorld(World):
         self.walkers.direction[:, 0] = 1.0
         self.walker_agents = WalkerAgents(self.walkers, parameters)
         super().__init__([self.walker_agents], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.walkers, self.walker_agents.arrays)
 
     def on_reset(self) -> None:
         """Let the drives be as if nobody had ever acted."""
@@ -376,7 +377,7 @@ class WalkerWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        return _advance(self.walkers, self.walker_agents.arrays, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

@@ -279,6 +279,7 @@ class WormWorld(World):
         behavior = "WormDynamic?team=0" if dynamic else "WormStatic?team=0"
         self.worm_agents = WormAgents(behavior, self.worms, rng, parameters, moving_target=dynamic)
         super().__init__([self.worm_agents], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.worms, self.worm_agents.arrays)
 
     def on_reset(self) -> None:
         """Let everything be as if nobody had ever acted."""
@@ -300,7 +301,7 @@ class WormWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        done = _advance(self.worms, self.worm_agents.arrays, steps)
+        done = self._advance(steps)
         refill(self.worms.targets, self._rng)
         return done
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.ray_casts import RayOrigins, Shapes, sphere_cast
 
 TOUCH_M: Final = 1e-6  # what reaches no deeper into a cell only touches it
@@ -41,7 +41,7 @@ class Grid(NamedTuple):
     tags: int
 
 
-@compiled
+@allocating
 def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what is in the cells of the agents' grids.
 
@@ -102,7 +102,7 @@ def _write_turned(axes: Matrix, rotation: Matrix, out: Matrix) -> None:
             out[i, j] = axes[0, i] * rotation[0, j] + axes[1, i] * rotation[1, j] + axes[2, i] * rotation[2, j]
 
 
-@compiled
+@allocating
 def _find(
     grid: Grid,
     center: Vector,
@@ -191,7 +191,7 @@ def _boxes_overlap(away: Vector, cell: Vector, rotation: Matrix, half_size: Vect
     return True
 
 
-@compiled
+@allocating
 def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: Vector, radius: float) -> bool:
     """Return whether a cell and a capsule or sphere overlap; arguments as those of `_boxes_overlap`."""
     start, path, half_cell = np.empty(3), np.empty(3), np.empty(3)
@@ -210,7 +210,7 @@ def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: V
     return sphere_cast(start, path, reach, away, np.eye(3), half_cell, 1.0) <= 1.0
 
 
-@compiled
+@allocating
 def _squared_distance(
     offset: Vector, place: Vector, away: Vector, rotation: Matrix, half_size: Vector, rounding: float
 ) -> float:

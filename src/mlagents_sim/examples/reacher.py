@@ -225,7 +225,7 @@ class ReacherAgents(AgentBatch):
         for link in (UPPER, LOWER):
             columns += [
                 origins[:, link],
-                np.roll(arms.rotation[rows, link], -1, axis=-1),
+                arms.rotation[rows, link][:, (1, 2, 3, 0)],
                 arms.angular_velocity[rows, link],
                 arms.velocity[rows, link],
             ]

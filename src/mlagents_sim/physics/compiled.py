@@ -39,8 +39,10 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
         kept = config.CACHE_DIR
         config.CACHE_DIR = _cache_dir(kept)
         try:
-            options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": self._counts_references}
-            dispatcher: Callable[P, R] = numba.njit(**options)(self._function)
+            njit: Any = numba.njit
+            dispatcher: Callable[P, R] = njit(
+                cache=True, nogil=True, error_model="numpy", _nrt=self._counts_references
+            )(self._function)
         finally:
             config.CACHE_DIR = kept
         return dispatcher

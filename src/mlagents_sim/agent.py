@@ -267,7 +267,7 @@ class AgentBatch(ABC):
 
     def decide(self, action: ActionTuple) -> None:
         """Take over the decisions of the agents that reported last, a row for each."""
-        everybody = len(action.discrete) == len(self)
+        everybody = len(action.discrete) == len(self.agent_id)
         self.actions.assign(action, ALL if everybody else np.flatnonzero(self._waits))
 
     def take_step(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -73,6 +74,8 @@ PARAMETERS: Final = {
 
 # Areas
 
+Vector = NDArray[np.float64]
+
 
 def _origins(areas: int) -> NDArray[np.float64]:
     """Return float64 [areas, 3]: layers of 4 x 3 platforms, 9 m apart."""
@@ -121,16 +124,23 @@ def _make_areas(areas: int) -> Areas:
 
 
 @compiled
-def _act(areas: Areas, agents: AgentArrays) -> None:
+def _choose_turns(agents: AgentArrays, turns: NDArray[np.float64]) -> None:
+    """Write cosines and sines of half the angles about Z and X that a step turns the platforms by."""
+    for i in range(len(turns)):
+        for axis in range(2):
+            half = 0.5 * (TURN_RAD * min(max(agents.continuous[i, axis], -1.0), 1.0))
+            turns[i, 2 * axis], turns[i, 2 * axis + 1] = math.cos(half), math.sin(half)
+
+
+@compiled
+def _act(areas: Areas, agents: AgentArrays, turns: NDArray[np.float64]) -> None:
     """Tilt the platforms, about Z and then about X; then see where the balls are."""
     for i in range(len(areas.quat)):
-        quat = areas.quat[i]
-        action_z = min(max(agents.continuous[i, 0], -1.0), 1.0)
-        action_x = min(max(agents.continuous[i, 1], -1.0), 1.0)
+        quat, action_z, action_x = areas.quat[i], agents.continuous[i, 0], agents.continuous[i, 1]
         if (quat[3] < TILT_LIMIT and action_z > 0.0) or (quat[3] > -TILT_LIMIT and action_z < 0.0):
-            turn_z(quat, TURN_RAD * action_z)
+            turn_z(quat, turns[i, 0], turns[i, 1])
         if (quat[1] < TILT_LIMIT and action_x > 0.0) or (quat[1] > -TILT_LIMIT and action_x < 0.0):
-            turn_x(quat, TURN_RAD * action_x)
+            turn_x(quat, turns[i, 2], turns[i, 3])
         x = areas.position[i, 0] - areas.origin[i, 0]
         y = areas.position[i, 1] - areas.origin[i, 1]
         z = areas.position[i, 2] - areas.origin[i, 2]
@@ -148,7 +158,7 @@ def _integrate(areas: Areas) -> None:
 
 
 @compiled
-def _move(areas: Areas, normal: NDArray[np.float64], push: NDArray[np.float64]) -> None:
+def _move(areas: Areas, normal: Vector, push: Vector) -> None:
     for i in range(len(areas.quat)):
         position, velocity, spin, radius = areas.position[i], areas.velocity[i], areas.spin[i], areas.radius[i]
         fall(velocity, spin, areas.gravity[i], ANGULAR_DRAG)
@@ -161,14 +171,17 @@ def _move(areas: Areas, normal: NDArray[np.float64], push: NDArray[np.float64]) 
 
 
 @compiled
-def _advance(areas: Areas, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """Do as `World.advance`, in one call."""
+def _advance(
+    areas: Areas, agents: AgentArrays, turns: NDArray[np.float64], normal: Vector, push: Vector, steps: int
+) -> tuple[int, bool]:
+    """Do as `World.advance`, in one call; with memory for `_choose_turns` and for `_move`."""
+    _choose_turns(agents, turns)
     for step in range(steps):
         count_step(agents)
-        _act(areas, agents)
+        _act(areas, agents, turns)
         if interrupt(agents, MAX_STEP):
             return step, True
-        _integrate(areas)
+        _move(areas, normal, push)
     return steps, False
 
 
@@ -255,7 +268,9 @@ class Ball3DAgents(AgentBatch):
 
     def act(self) -> None:
         """Tilt, and reward or end."""
-        _act(self._areas, self.arrays)
+        turns = np.empty((len(self), 4))
+        _choose_turns(self.arrays, turns)
+        _act(self._areas, self.arrays, turns)
 
 
 class Ball3DWorld(World):
@@ -268,7 +283,8 @@ class Ball3DWorld(World):
     ) -> None:
         self.areas = _make_areas(areas)
         super().__init__([self.make_agents(rng, parameters, hard=hard)], DECISION_PERIOD, parameters)
-        self._advance = _advance.bind(self.areas, self.agents[0].arrays)
+        turns = np.empty((areas, 4))
+        self._advance = _advance.bind(self.areas, self.agents[0].arrays, turns, np.empty(3), np.empty(3))
 
     def make_agents(self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> Ball3DAgents:
         """Return the agents of these areas."""

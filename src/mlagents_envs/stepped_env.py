@@ -44,10 +44,11 @@ class SteppedEnv(BaseEnv):
 
     def set_actions(self, behavior_name: BehaviorName, action: ActionTuple) -> None:
         """See `BaseEnv.set_actions`; does nothing before the first `reset()`."""
-        self._spec(behavior_name)
-        if behavior_name in self._reports:
-            waiting = self._reports[behavior_name][0].agent_id
-            self._pending[behavior_name] = self._checked(action, behavior_name, waiting)
+        report = self._reports.get(behavior_name)
+        if report is not None:
+            self._pending[behavior_name] = self._checked(action, behavior_name, report[0].agent_id)
+        else:
+            self._spec(behavior_name)
 
     def set_action_for_agent(self, behavior_name: BehaviorName, agent_id: AgentId, action: ActionTuple) -> None:
         """See `BaseEnv.set_action_for_agent`; does nothing before the first `reset()`."""

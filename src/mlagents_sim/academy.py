@@ -144,6 +144,17 @@ class World:
         return scene
 
 
+class _Desk:
+    """What the academy has of one batch: what it reports if nothing happens, and the ends not yet reported."""
+
+    __slots__ = ("batch", "ended", "nothing")
+
+    def __init__(self, batch: AgentBatch) -> None:
+        self.batch = batch
+        self.nothing = DecisionSteps.empty(batch.spec), TerminalSteps.empty(batch.spec)
+        self.ended: list[TerminalSteps] = []
+
+
 class Academy:
     """Runs a world from report to report.
 
@@ -154,13 +165,10 @@ class Academy:
     def __init__(self, world: World) -> None:
         self._world = world
         self._step_count = 0
-        self._nothing = [(DecisionSteps.empty(batch.spec), TerminalSteps.empty(batch.spec)) for batch in world.agents]
-        self._terminal: list[list[TerminalSteps]] = [[] for _ in world.agents]
+        self._desks = [_Desk(batch) for batch in world.agents]
         self._anybody_reports = any(batch.controller is None for batch in world.agents)
         self.reports: dict[str, Report] = {
-            batch.behavior: nothing
-            for batch, nothing in zip(world.agents, self._nothing, strict=True)
-            if batch.controller is None
+            desk.batch.behavior: desk.nothing for desk in self._desks if desk.batch.controller is None
         }
         self._watcher: Callable[[], None] | None = None
         self._watched_steps = 0
@@ -227,20 +235,21 @@ class Academy:
         return steps + acted == until_decision
 
     def _finish_episodes(self) -> None:
-        for batch, ended in zip(self._world.agents, self._terminal, strict=True):
-            if batch.has_ended() and (steps := batch.finish_episodes()) is not None:
-                ended.append(steps)
+        for desk in self._desks:
+            if desk.batch.has_ended() and (steps := desk.batch.finish_episodes()) is not None:
+                desk.ended.append(steps)
 
     def _report(self, *, decisions: bool) -> bool:
         """Gather what there is to report; returns whether there is anything, or nobody who could."""
         reported = not self._anybody_reports
-        for batch, nothing, ended in zip(self._world.agents, self._nothing, self._terminal, strict=True):
-            decision = batch.decision_steps() if decisions else nothing[0]
-            terminal = join_terminal_steps(ended) if ended else nothing[1]
-            ended.clear()
+        for desk in self._desks:
+            batch = desk.batch
+            decision = batch.decision_steps() if decisions else desk.nothing[0]
+            terminal = join_terminal_steps(desk.ended) if desk.ended else desk.nothing[1]
+            desk.ended.clear()
             if batch.controller is None:
                 self.reports[batch.behavior] = decision, terminal
-                reported |= len(decision) + len(terminal) > 0
+                reported |= len(decision.agent_id) + len(terminal.agent_id) > 0
             else:
                 _act_alone(batch, batch.controller, decision, terminal)
         return reported

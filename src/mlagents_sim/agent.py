@@ -15,7 +15,7 @@ from mlagents_envs.spectating import RayFan
 from mlagents_sim.actuators import Actions
 from mlagents_sim.controllers import Controller
 from mlagents_sim.keys import Keys, write_actions
-from mlagents_sim.row_index import ALL, RowIndex
+from mlagents_sim.row_index import ALL, RowIndex, copy_rows
 from mlagents_sim.sensors import Sensor, ray_fans
 
 PLAYING: Final = 0
@@ -267,7 +267,7 @@ class AgentBatch(ABC):
 
     def decide(self, action: ActionTuple) -> None:
         """Take over the decisions of the agents that reported last, a row for each."""
-        everybody = len(action.discrete) == len(self)
+        everybody = len(action.discrete) == len(self.agent_id)
         self.actions.assign(action, ALL if everybody else np.flatnonzero(self._waits))
 
     def take_step(self) -> bool:
@@ -320,15 +320,15 @@ class AgentBatch(ABC):
     def decision_steps(self) -> DecisionSteps:
         """Return what the agents report that ask for a decision now."""
         rows = self.deciding()
-        self._waits[:] = False
+        self._waits.fill(False)
         self._waits[rows] = True
-        if isinstance(rows, np.ndarray) and not len(rows):
+        if rows is not ALL and not self._waits.any():
             return DecisionSteps.empty(self.spec)
         steps = DecisionSteps(
             self._observations(rows),
-            np.array(self._reward[rows]),
-            np.array(self.agent_id[rows]),
-            [mask[rows] for mask in self.action_mask()] or None,
+            copy_rows(self._reward, rows),
+            copy_rows(self.agent_id, rows),
+            [mask[rows] for mask in self.action_mask()] if self.actions.spec.discrete_branches else None,
             *self._take_group_columns(rows),
         )
         self._reward[rows] = 0.0
@@ -339,7 +339,7 @@ class AgentBatch(ABC):
         """Group ids and rewards to be reported for `rows`, copies; the rewards then start from 0."""
         if self.groups is None:
             return None, None
-        columns = np.array(self.groups.id[rows]), np.array(self.groups.reward[rows])
+        columns = copy_rows(self.groups.id, rows), copy_rows(self.groups.reward, rows)
         self.groups.reward[rows] = 0.0
         return columns
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import mujoco
@@ -42,7 +43,7 @@ def test_turns_are_about_the_own_axis(euler, angle: float) -> None:
     start = Rotation.from_euler("xyz", euler)
     for turn, axis in ((rules.turn_x, "x"), (rules.turn_z, "z")):
         quat = quaternion(start)
-        turn(quat, angle)
+        turn(quat, math.cos(0.5 * angle), math.sin(0.5 * angle))
         expected = start * Rotation.from_euler(axis, angle)
         np.testing.assert_allclose(rotation(quat).as_matrix(), expected.as_matrix(), atol=1e-12)
 

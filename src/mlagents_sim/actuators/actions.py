@@ -30,8 +30,10 @@ class Actions:
 
     def assign(self, action: ActionTuple, rows: RowIndex = ALL) -> None:
         """Take over the decisions of the agents `rows`, arrays of the shapes above with a row for each."""
-        self.continuous[rows] = action.continuous
-        self.discrete[rows] = action.discrete
+        if self.spec.continuous_size:
+            self.continuous[rows] = action.continuous
+        if self.spec.discrete_branches:
+            self.discrete[rows] = action.discrete
 
     def clear(self, rows: RowIndex) -> None:
         """Zero the actions of the agents `rows`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,10 +19,10 @@ from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.balls import away_from_box, fall, press
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M
 from mlagents_sim.physics.rules import TIME_STEP_S, turn_x, turn_z
-from mlagents_sim.row_index import RowIndex
+from mlagents_sim.row_index import RowIndex, copy_rows
 from mlagents_sim.sensors import Sensor, StackingSensor, VectorSensor
 from mlagents_sim.view import View
 from mlagents_sim.visual_geoms import (
@@ -73,6 +74,8 @@ PARAMETERS: Final = {
 
 # Areas
 
+Vector = NDArray[np.float64]
+
 
 def _origins(areas: int) -> NDArray[np.float64]:
     """Return float64 [areas, 3]: layers of 4 x 3 platforms, 9 m apart."""
@@ -121,16 +124,23 @@ def _make_areas(areas: int) -> Areas:
 
 
 @compiled
-def _act(areas: Areas, agents: AgentArrays) -> None:
+def _choose_turns(agents: AgentArrays, turns: NDArray[np.float64]) -> None:
+    """Write cosines and sines of half the angles about Z and X that a step turns the platforms by."""
+    for i in range(len(turns)):
+        for axis in range(2):
+            half = 0.5 * (TURN_RAD * min(max(agents.continuous[i, axis], -1.0), 1.0))
+            turns[i, 2 * axis], turns[i, 2 * axis + 1] = math.cos(half), math.sin(half)
+
+
+@compiled
+def _act(areas: Areas, agents: AgentArrays, turns: NDArray[np.float64]) -> None:
     """Tilt the platforms, about Z and then about X; then see where the balls are."""
     for i in range(len(areas.quat)):
-        quat = areas.quat[i]
-        action_z = min(max(agents.continuous[i, 0], -1.0), 1.0)
-        action_x = min(max(agents.continuous[i, 1], -1.0), 1.0)
+        quat, action_z, action_x = areas.quat[i], agents.continuous[i, 0], agents.continuous[i, 1]
         if (quat[3] < TILT_LIMIT and action_z > 0.0) or (quat[3] > -TILT_LIMIT and action_z < 0.0):
-            turn_z(quat, TURN_RAD * action_z)
+            turn_z(quat, turns[i, 0], turns[i, 1])
         if (quat[1] < TILT_LIMIT and action_x > 0.0) or (quat[1] > -TILT_LIMIT and action_x < 0.0):
-            turn_x(quat, TURN_RAD * action_x)
+            turn_x(quat, turns[i, 2], turns[i, 3])
         x = areas.position[i, 0] - areas.origin[i, 0]
         y = areas.position[i, 1] - areas.origin[i, 1]
         z = areas.position[i, 2] - areas.origin[i, 2]
@@ -141,10 +151,14 @@ def _act(areas: Areas, agents: AgentArrays) -> None:
             agents.reward[i] = BALANCE_REWARD
 
 
-@compiled
+@allocating
 def _integrate(areas: Areas) -> None:
     """Advance the physics by 0.02 s."""
-    normal, push = np.empty(3), np.empty(3)
+    _move(areas, np.empty(3), np.empty(3))
+
+
+@compiled
+def _move(areas: Areas, normal: Vector, push: Vector) -> None:
     for i in range(len(areas.quat)):
         position, velocity, spin, radius = areas.position[i], areas.velocity[i], areas.spin[i], areas.radius[i]
         fall(velocity, spin, areas.gravity[i], ANGULAR_DRAG)
@@ -157,15 +171,29 @@ def _integrate(areas: Areas) -> None:
 
 
 @compiled
-def _advance(areas: Areas, agents: AgentArrays, steps: int) -> tuple[int, bool]:
-    """Do as `World.advance`, in one call."""
+def _advance(
+    areas: Areas, agents: AgentArrays, turns: NDArray[np.float64], normal: Vector, push: Vector, steps: int
+) -> tuple[int, bool]:
+    """Do as `World.advance`, in one call; with memory for `_choose_turns` and for `_move`."""
+    _choose_turns(agents, turns)
     for step in range(steps):
         count_step(agents)
-        _act(areas, agents)
+        _act(areas, agents, turns)
         if interrupt(agents, MAX_STEP):
             return step, True
-        _integrate(areas)
+        _move(areas, normal, push)
     return steps, False
+
+
+@compiled
+def _perceive(areas: Areas, observation: NDArray[np.float32]) -> None:
+    """Write quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
+    for i in range(len(areas.quat)):
+        observation[i, 0] = areas.quat[i, 3]
+        observation[i, 1] = areas.quat[i, 1]
+        for axis in range(3):
+            observation[i, 2 + axis] = areas.position[i, axis] - areas.origin[i, axis]
+            observation[i, 5 + axis] = areas.velocity[i, axis]
 
 
 # Agents
@@ -205,6 +233,9 @@ class Ball3DAgents(AgentBatch):
         if isinstance(sensor, StackingSensor):
             self._state_arrays["stack"] = sensor.stack
         self._areas = areas
+        observation = np.empty((len(areas.quat), EASY_SIZE), np.float32)
+        self._seen = observation[:, :HARD_SIZE] if hard else observation
+        self._perceive = _perceive.bind(areas, observation)
         self._rng = rng
         self._parameters = parameters
         self._hard = hard
@@ -228,14 +259,8 @@ class Ball3DAgents(AgentBatch):
 
     def observe(self, rows: RowIndex) -> Sequence[ArrayLike]:
         """Return quaternion z and x of the platform; position relative to it, and velocity, of the ball."""
-        areas = self._areas
-        quat = areas.quat[rows]
-        observation = np.empty((len(quat), EASY_SIZE))
-        observation[:, 0] = quat[:, 3]
-        observation[:, 1] = quat[:, 1]
-        observation[:, 2:5] = areas.position[rows] - areas.origin[rows]
-        observation[:, 5:8] = areas.velocity[rows]
-        return [observation[:, :HARD_SIZE] if self._hard else observation]
+        self._perceive()
+        return [copy_rows(self._seen, rows)]
 
     def state_arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the platforms, balls and what was perceived."""
@@ -243,7 +268,9 @@ class Ball3DAgents(AgentBatch):
 
     def act(self) -> None:
         """Tilt, and reward or end."""
-        _act(self._areas, self.arrays)
+        turns = np.empty((len(self), 4))
+        _choose_turns(self.arrays, turns)
+        _act(self._areas, self.arrays, turns)
 
 
 class Ball3DWorld(World):
@@ -256,6 +283,8 @@ class Ball3DWorld(World):
     ) -> None:
         self.areas = _make_areas(areas)
         super().__init__([self.make_agents(rng, parameters, hard=hard)], DECISION_PERIOD, parameters)
+        turns = np.empty((areas, 4))
+        self._advance = _advance.bind(self.areas, self.agents[0].arrays, turns, np.empty(3), np.empty(3))
 
     def make_agents(self, rng: np.random.Generator, parameters: EnvironmentParameters, *, hard: bool) -> Ball3DAgents:
         """Return the agents of these areas."""
@@ -283,7 +312,7 @@ class Ball3DWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        return _advance(self.areas, self.agents[0].arrays, steps)
+        return self._advance(steps)
 
 
 # Registration

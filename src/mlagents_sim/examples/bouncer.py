@@ -17,7 +17,7 @@ from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, moving_speed, staying_speed
 from mlagents_sim.physics.ray_casts import sphere_cast
 from mlagents_sim.physics.rules import TIME_STEP_S
@@ -166,7 +166,8 @@ def _fly(position: NDArray[np.float64], velocity: NDArray[np.float64], gravity: 
 def _overlaps_target(areas: Areas, i: int) -> bool:
     """Return whether the cube is in the target, by the axes of both: X is common, the others are turned about it."""
     half = areas.half_size[i, 0]
-    dx, dy, dz = areas.position[i] - areas.target[i]
+    place, target = areas.position[i], areas.target[i]
+    dx, dy, dz = place[0] - target[0], place[1] - target[1], place[2] - target[2]
     c, s = math.cos(areas.turned[i]), math.sin(areas.turned[i])
     spread = abs(c) + abs(s)
     return bool(
@@ -184,7 +185,8 @@ def _catch(areas: Areas, agents: AgentArrays, i: int) -> None:
     inside = _overlaps_target(areas, i)
     if inside and not areas.is_inside[i]:
         agents.reward[i] += CATCH_REWARD
-        areas.target[i] = areas.next_target[i]
+        for axis in range(3):
+            areas.target[i, axis] = areas.next_target[i, axis]
         areas.is_caught[i] = True
     areas.is_inside[i] = inside
 
@@ -206,7 +208,7 @@ def _turn_target(areas: Areas, i: int) -> None:
     rotation[1, 1], rotation[1, 2], rotation[2, 1], rotation[2, 2] = c, -s, s, c
 
 
-@compiled
+@allocating
 def _integrate(areas: Areas, agents: AgentArrays) -> bool:
     """Advance by 0.02 s; then who is down stops and asks, or has jumped enough. Return whether any episode is over."""
     ray = np.array((0.0, -REACH_DOWN_M, 0.0))
@@ -321,6 +323,7 @@ class BouncerWorld(World):
         self.areas = _make_areas(areas)
         self.bouncers = BouncerAgents(self.areas, rng, parameters)
         super().__init__([self.bouncers], 1, parameters)
+        self._advance = _advance.bind(self.areas, self.bouncers.arrays)
 
     def bodies(self) -> VisualGeoms:
         """Return the floors, cubes with their faces, and the targets, of which Unity shows the inner half."""
@@ -346,7 +349,7 @@ class BouncerWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        done = _advance(self.areas, self.bouncers.arrays, steps)
+        done = self._advance(steps)
         self._replace_caught()
         return done
 

@@ -30,6 +30,7 @@ from mlagents_sim.physics.articulated import (
     Sphere,
     from_euler,
     make_ragdolls,
+    matrices_of,
     origins_of,
     reset,
     state_arrays,
@@ -40,7 +41,7 @@ from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import VectorSensor
 from mlagents_sim.view import View
-from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, Poses, VisualGeoms, quat_rotations
+from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, Poses, VisualGeoms
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -254,7 +255,7 @@ class CrawlerAgents(AgentBatch):
         to_target = crawlers.targets.position[rows] - origins[:, 0]
         looking = look_rotations(to_target)
         crawlers.direction[rows] = looking[:, :, 2]
-        body = quat_rotations(ragdolls.rotation[rows, 0])
+        body = matrices_of(ragdolls.rotation[rows, 0])
         ground = ragdolls.model.points.plane[0, 3]
         height = np.minimum(origins[:, 0, 1] - ground, HEIGHT_SEEN_M)
         count = len(height)
@@ -300,6 +301,7 @@ class CrawlerWorld(World):
             behavior, self.crawler, self.crawlers, rng, parameters, moving_target=dynamic
         )
         super().__init__([self.crawler_agents], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.crawlers, self.crawler_agents.arrays)
 
     def on_reset(self) -> None:
         """Let the drives be as if nobody had ever acted."""
@@ -321,7 +323,7 @@ class CrawlerWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        done = _advance(self.crawlers, self.crawler_agents.arrays, steps)
+        done = self._advance(steps)
         refill(self.crawlers.targets, self._rng)
         return done
 

@@ -192,6 +192,7 @@ class DungeonEscapeWorld(World):
         self.dungeons = make_dungeons(areas)
         self.prisoners = DungeonEscapeAgents(self.dungeons, rng, parameters)
         super().__init__([self.prisoners], DECISION_PERIOD, parameters)
+        self._advance = advance.bind(self.dungeons, self.prisoners.arrays, self.prisoners.group_reward)
 
     def bodies(self) -> VisualGeoms:
         """Return the boxes with their colours and the keys; what is out of play is a speck in the floor."""
@@ -226,7 +227,7 @@ class DungeonEscapeWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        return advance(self.dungeons, self.prisoners.arrays, self.prisoners.group_reward, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

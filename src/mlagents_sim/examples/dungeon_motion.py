@@ -25,7 +25,7 @@ from mlagents_sim.examples.teams import (
 )
 from mlagents_sim.physics.box_runners import OUT_OF_PLAY_M, look, run, take_out
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.planar import separation
 from mlagents_sim.physics.ray_casts import RayOrigins, Shapes
 from mlagents_sim.physics.rules import TIME_STEP_S
@@ -156,7 +156,8 @@ def _meet(dungeons: Dungeons, agents: AgentArrays, group_reward: NDArray[np.floa
         _end(dungeons, agents, area)
     elif touches[DRAGON] and dungeons.dragon_lives[area]:
         dungeons.dragon_lives[area] = False
-        dungeons.key[area] = dungeons.boxes.position[area, DRAGON]
+        for axis in (0, 2):
+            dungeons.key[area, axis] = dungeons.boxes.position[area, DRAGON, axis]
         dungeons.key[area, 1] = KEY_RADIUS_M
         dungeons.key_lies[area] = True
         take_out(dungeons.boxes, area, DRAGON)
@@ -215,7 +216,7 @@ def advance(dungeons: Dungeons, agents: AgentArrays, group_reward: NDArray[np.fl
 # Perception
 
 
-@compiled
+@allocating
 def look_around(dungeons: Dungeons, shapes: Shapes, origins: RayOrigins) -> None:
     """Bring what is seen, and from where, up to date."""
     look(dungeons.boxes, shapes, origins)

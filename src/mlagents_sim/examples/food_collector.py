@@ -287,9 +287,10 @@ class FoodCollectorWorld(World):
         parameters: EnvironmentParameters,
         make_agents: Callable[[Areas, EnvironmentParameters], FoodAgents] = FoodCollectorAgents,
     ) -> None:
-        self.areas = Areas(areas, rng)
-        self.collectors = make_agents(self.areas, parameters)
+        self.areas = fields = Areas(areas, rng)
+        self.collectors = make_agents(fields, parameters)
         super().__init__([self.collectors], DECISION_PERIOD, parameters)
+        self._advance = advance.bind(fields.boxes, fields.food, fields.lasers, fields.shapes, self.collectors.arrays)
 
     def on_reset(self) -> None:
         """Lay the food."""
@@ -337,9 +338,8 @@ class FoodCollectorWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        areas = self.areas
-        done = advance(areas.boxes, areas.food, areas.lasers, areas.shapes, self.collectors.arrays, steps)
-        areas.choose_next_places()
+        done = self._advance(steps)
+        self.areas.choose_next_places()
         return done
 
 

@@ -12,7 +12,7 @@ from mlagents_sim.agent import AgentArrays
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.physics.balls import fall, press
 from mlagents_sim.physics.boxes import Boxes, move
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, moving_speed, staying_speed
 from mlagents_sim.physics.ray_casts import RayOrigins, Shapes, sphere_cast
 from mlagents_sim.physics.rules import TIME_STEP_S, push_forward, push_right, write_yaw
@@ -146,9 +146,11 @@ def _run(
 def _shoot_all(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes) -> None:
     for area in range(len(lasers.shoots)):
         for piece in range(FOOD):
-            shapes.center[area, AGENTS + piece] = food.position[area, piece]
+            for axis in range(3):
+                shapes.center[area, AGENTS + piece, axis] = food.position[area, piece, axis]
         for i in range(AGENTS):
-            shapes.center[area, i] = boxes.position[area, i]
+            for axis in range(3):
+                shapes.center[area, i, axis] = boxes.position[area, i, axis]
             write_yaw(shapes.rotation[area, i], boxes.yaw[area, i])
         for i in range(AGENTS):
             if lasers.shoots[area, i]:
@@ -157,7 +159,7 @@ def _shoot_all(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes) -> None
                     lasers.frozen_steps[area, hit] = FROZEN_STEPS
 
 
-@compiled
+@allocating
 def _first_hit(shapes: Shapes, area: int, shooter: int) -> int:
     """Return the shape that the laser of an agent meets first; -1 if there is none."""
     start = shapes.center[area, shooter]
@@ -200,29 +202,44 @@ def _is_aside(shapes: Shapes, area: int, shape: int, start: NDArray[np.float64],
 # Contacts
 
 
-@compiled
+@allocating
 def integrate(boxes: Boxes, food: Food, agents: AgentArrays) -> None:
     """Advance the physics by 0.02 s; what agents touch is eaten, and comes down elsewhere."""
     normal, push, eaten = np.empty(3), np.zeros((FOOD, 3)), np.zeros(FOOD, np.bool_)
     for area in range(len(food.position)):
-        push[:] = 0.0
-        eaten[:] = False
-        for piece in range(FOOD):
-            fall(food.velocity[area, piece], food.spin[area, piece], GRAVITY, FOOD_ANGULAR_DRAG)
-        for i in range(AGENTS):
-            x, z = boxes.position[area, i, 0], boxes.position[area, i, 2]
-            reach = FOOD_RADIUS_M + CONTACT_DISTANCE_M + 1.42 * boxes.half_size[area, i, 0]
-            for piece in range(FOOD):
-                dx, dz = food.position[area, piece, 0] - x, food.position[area, piece, 2] - z
-                if dx * dx + dz * dz < reach * reach and _hit(boxes, food, area, i, piece, normal):
-                    agents.reward[area * AGENTS + i] += FOOD_REWARD if piece < PIECES else BAD_FOOD_REWARD
-                    eaten[piece] = food.is_eaten[area, piece] = True
-        _part(food.position[area], food.velocity[area], push)
-        for piece in range(FOOD):
-            _roll(food.position[area, piece], food.velocity[area, piece], food.spin[area, piece], push[piece], normal)
-            if eaten[piece]:
-                food.position[area, piece] = food.next_place[area, piece]
+        _move_food(boxes, food, agents, area, normal, push, eaten)
     move(boxes, GRAVITY)
+
+
+@compiled
+def _move_food(
+    boxes: Boxes,
+    food: Food,
+    agents: AgentArrays,
+    area: int,
+    normal: NDArray[np.float64],
+    push: NDArray[np.float64],
+    eaten: NDArray[np.bool_],
+) -> None:
+    """Move the pieces of one area, with memory for a vector and for what moves each besides its velocity."""
+    push[:] = 0.0
+    eaten[:] = False
+    for piece in range(FOOD):
+        fall(food.velocity[area, piece], food.spin[area, piece], GRAVITY, FOOD_ANGULAR_DRAG)
+    for i in range(AGENTS):
+        x, z = boxes.position[area, i, 0], boxes.position[area, i, 2]
+        reach = FOOD_RADIUS_M + CONTACT_DISTANCE_M + 1.42 * boxes.half_size[area, i, 0]
+        for piece in range(FOOD):
+            dx, dz = food.position[area, piece, 0] - x, food.position[area, piece, 2] - z
+            if dx * dx + dz * dz < reach * reach and _hit(boxes, food, area, i, piece, normal):
+                agents.reward[area * AGENTS + i] += FOOD_REWARD if piece < PIECES else BAD_FOOD_REWARD
+                eaten[piece] = food.is_eaten[area, piece] = True
+    _part(food.position[area], food.velocity[area], push)
+    for piece in range(FOOD):
+        _roll(food.position[area, piece], food.velocity[area, piece], food.spin[area, piece], push[piece], normal)
+        if eaten[piece]:
+            for axis in range(3):
+                food.position[area, piece, axis] = food.next_place[area, piece, axis]
 
 
 @compiled
@@ -327,7 +344,7 @@ def advance(
 # Perception
 
 
-@compiled
+@allocating
 def look(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes, origins: RayOrigins) -> None:
     """Bring what rays hit, and where they begin, up to date."""
     for area in range(len(lasers.shoots)):
@@ -342,7 +359,7 @@ def look(boxes: Boxes, food: Food, lasers: Lasers, shapes: Shapes, origins: RayO
             shapes.center[area, AGENTS + piece] = food.position[area, piece]
 
 
-@compiled
+@allocating
 def perceive_own_state(boxes: Boxes, lasers: Lasers, agents: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return float32 [n, 4]: velocity to the right and ahead, m/s; 1 if frozen, 1 if shooting, else 0."""
     result = np.empty((len(agents), 4), np.float32)

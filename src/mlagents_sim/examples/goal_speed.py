@@ -371,6 +371,7 @@ class RunnerWorld(World):
     def __init__(self, agents: RunnerAgents, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
         self.runner_agents, self.runners, self._rng = agents, agents.runners, rng
         super().__init__([agents], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.runners, agents.arrays)
 
     def on_reset(self) -> None:
         """Let the drives be as if nobody had ever acted."""
@@ -394,6 +395,6 @@ class RunnerWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        done = _advance(self.runners, self.runner_agents.arrays, steps)
+        done = self._advance(steps)
         refill(self.runners.targets, self._rng)
         return done

@@ -239,6 +239,8 @@ class HallwayWorld(World):
         self.boxes = _make_boxes(areas)
         self.hallway_agents = HallwayAgents(self.boxes, rng, parameters)
         super().__init__([self.hallway_agents], DECISION_PERIOD, parameters)
+        agents = self.hallway_agents
+        self._advance = _advance.bind(self.boxes, agents.arrays, agents.shows_o, agents.gravity)
 
     def bodies(self) -> VisualGeoms:
         """Return the boxes with their colours."""
@@ -260,8 +262,7 @@ class HallwayWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        agents = self.hallway_agents
-        return _advance(self.boxes, agents.arrays, agents.shows_o, agents.gravity, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

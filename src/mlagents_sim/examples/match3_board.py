@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents_sim.agent import AgentArrays
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 
 # Boards
 ROWS: Final = 9
@@ -121,7 +121,7 @@ def swap(cells: Cells, move: int) -> None:
     cells[other_row, other_column] = kept
 
 
-@compiled
+@allocating
 def settle(color: Cells, kind: Cells, size: NDArray[np.int64], rng: np.random.Generator) -> int:
     """Clear matches, let cells fall and fill up from above until there are no matches; return the points."""
     is_matched = np.zeros(color.shape, np.bool_)
@@ -236,7 +236,7 @@ def _reach(color: Cells, row: int, column: int, along_row: int, along_column: in
     return count
 
 
-@compiled
+@allocating
 def rate_moves(color: NDArray[np.int8], kind: NDArray[np.int8], is_valid: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the points of what each move matches at once, before anything falls.
 

@@ -233,6 +233,8 @@ class PushBlockWorld(World):
         self.boxes = _make_boxes(areas)
         self.push_block_agents = PushBlockAgents(self.boxes, rng, parameters)
         super().__init__([self.push_block_agents], DECISION_PERIOD, parameters)
+        agents = self.push_block_agents
+        self._advance = _advance.bind(self.boxes, agents.arrays, agents.gravity)
 
     def bodies(self) -> VisualGeoms:
         """Return the boxes with their colours; of the goal only a strip on the floor."""
@@ -257,8 +259,7 @@ class PushBlockWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        agents = self.push_block_agents
-        return _advance(self.boxes, agents.arrays, agents.gravity, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

@@ -271,6 +271,7 @@ class PushBlockCollabWorld(World):
         self.areas = make_areas(areas)
         self.pushers = PushBlockCollabAgents(self.areas, rng, parameters)
         super().__init__([self.pushers], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.areas, self.pushers.arrays, self.pushers.group_reward)
 
     def bodies(self) -> VisualGeoms:
         """Return the boxes with their colours, those that are done as specks in the floor, and a strip for the goal."""
@@ -295,8 +296,7 @@ class PushBlockCollabWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        agents = self.pushers
-        return _advance(self.areas, agents.arrays, agents.group_reward, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

@@ -216,6 +216,9 @@ class PyramidsWorld(World):
         self.boxes = _make_boxes(areas)
         self.pyramids_agents = PyramidsAgents(self.boxes, rng)
         super().__init__([self.pyramids_agents], DECISION_PERIOD, parameters)
+        agents = self.pyramids_agents
+        bodies = self.boxes, agents.piles, agents.bricks
+        self._advance = advance.bind(*bodies, agents.is_on, agents.reserved, agents.arrays)
 
     def bodies(self) -> VisualGeoms:
         """Return the boxes with their colours; a switch that is on is green."""
@@ -253,8 +256,7 @@ class PyramidsWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        agents = self.pyramids_agents
-        return advance(self.boxes, agents.piles, agents.bricks, agents.is_on, agents.reserved, agents.arrays, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.physics.boxes import Boxes
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.cubes import Cubes, move_cubes, write_rotation
 from mlagents_sim.physics.piles import Piles, move_with_piles
 from mlagents_sim.physics.ray_casts import ABSENT, RayOrigins, Shapes, turn_ray_origins
@@ -145,17 +145,19 @@ def integrate(
 def _move_bricks(boxes: Boxes, bricks: Cubes, area: int) -> bool:
     """Move the bricks; the agent gets what they do to its velocity. Returns whether it touches the target."""
     agent = TARGET + 1
-    bricks.position[area, agent] = boxes.position[area, AGENT]
-    bricks.velocity[area, agent] = boxes.velocity[area, AGENT]
+    for axis in range(3):
+        bricks.position[area, agent, axis] = boxes.position[area, AGENT, axis]
+        bricks.velocity[area, agent, axis] = boxes.velocity[area, AGENT, axis]
     half_yaw = 0.5 * boxes.yaw[area, AGENT]
     bricks.quat[area, agent, 0], bricks.quat[area, agent, 2] = math.cos(half_yaw), math.sin(half_yaw)
     walls = FLOOR + 1
     touches = move_cubes(bricks, area, GRAVITY, boxes.position[area, walls:], boxes.half_size[area, walls:], TARGET)
-    boxes.velocity[area, AGENT] = bricks.velocity[area, agent]
+    for axis in range(3):
+        boxes.velocity[area, AGENT, axis] = bricks.velocity[area, agent, axis]
     return touches
 
 
-@compiled
+@allocating
 def _put_bricks(bricks: Cubes, area: int, place: NDArray[np.float64]) -> None:
     for brick in range(TARGET + 1):
         bricks.position[area, brick] = place + BRICK_PLACES[brick]
@@ -189,7 +191,7 @@ def advance(
 # Perception
 
 
-@compiled
+@allocating
 def look(
     boxes: Boxes,
     bricks: Cubes,

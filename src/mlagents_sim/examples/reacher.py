@@ -225,7 +225,7 @@ class ReacherAgents(AgentBatch):
         for link in (UPPER, LOWER):
             columns += [
                 origins[:, link],
-                np.roll(arms.rotation[rows, link], -1, axis=-1),
+                arms.rotation[rows, link][:, (1, 2, 3, 0)],
                 arms.angular_velocity[rows, link],
                 arms.velocity[rows, link],
             ]
@@ -250,6 +250,7 @@ class ReacherWorld(World):
         self.arms = make_ragdolls(ARM, areas)
         self.goals = _make_goals(areas)
         super().__init__([ReacherAgents(self.arms, self.goals, rng, parameters)], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.arms, self.goals, self.agents[0].arrays)
 
     def bodies(self) -> VisualGeoms:
         """Return the arms, hands, and goals: green as long as the hand is there."""
@@ -277,7 +278,7 @@ class ReacherWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        return _advance(self.arms, self.goals, self.agents[0].arrays, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

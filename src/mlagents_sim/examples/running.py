@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_sim.physics.articulated import Ragdoll, Ragdolls, geoms_of
-from mlagents_sim.physics.articulated.rotations import quaternion_of
+from mlagents_sim.physics.articulated.vectors import Vector, cross, norm, put_vector, vector_at
+from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.visual_geoms import (
     FLOOR_GREY,
     GREEN,
@@ -34,14 +35,25 @@ def look_rotations(direction: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Whoever looks straight up or down has X along the world's X.
     """
-    z = _unit(direction, (0.0, 0.0, 1.0))
-    x = _unit(np.cross((0.0, 1.0, 0.0), z), (1.0, 0.0, 0.0))
-    return np.stack((x, np.cross(z, x), z), axis=-1)
+    rotations = np.empty((len(direction), 3, 3))
+    _write_looks(direction, rotations)
+    return rotations
 
 
-def rotation_quats(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return quaternions (w, x, y, z) [n, 4] of rotation matrices [n, 3, 3]."""
-    return np.array([quaternion_of(rotation) for rotation in rotations]).reshape(-1, 4)
+@compiled
+def _write_looks(direction: NDArray[np.float64], rotations: NDArray[np.float64]) -> None:
+    for i in range(len(direction)):
+        z = _unit(vector_at(direction, i), (0.0, 0.0, 1.0))
+        x = _unit(cross((0.0, 1.0, 0.0), z), (1.0, 0.0, 0.0))
+        y = cross(z, x)
+        for axis in range(3):
+            put_vector(rotations[i], axis, (x[axis], y[axis], z[axis]))
+
+
+@compiled
+def _unit(vector: Vector, otherwise: Vector) -> Vector:
+    length = norm(vector)
+    return (vector[0] / length, vector[1] / length, vector[2] / length) if length > 1e-6 else otherwise
 
 
 def yaw_quats(ahead: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -57,12 +69,7 @@ def conjugated(quats: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def xyzw(quats: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return quaternions (w, x, y, z) [..., 4] in Unity's order."""
-    return np.roll(quats, -1, axis=-1)
-
-
-def _unit(vectors: NDArray[np.float64], otherwise: ArrayLike) -> NDArray[np.float64]:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), otherwise)
+    return quats[..., (1, 2, 3, 0)]
 
 
 def runners_on_floors(

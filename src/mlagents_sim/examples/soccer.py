@@ -295,10 +295,20 @@ class SoccerWorld(World):
     view = View(pitch_deg=50.0, yaw_deg=0.0)
 
     def __init__(self, kind: Kind, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
-        self.fields = Fields(areas, kind, rng, parameters)
-        self.blue, self.purple = (SoccerAgents(self.fields, team) for team in kind.teams)
+        self.fields = fields = Fields(areas, kind, rng, parameters)
+        self.blue, self.purple = (SoccerAgents(fields, team) for team in kind.teams)
         super().__init__([self.blue, self.purple], DECISION_PERIOD, parameters)
         self._time_cost = 1.0 / kind.max_step if kind.time_costs else 0.0
+        self._advance = advance.bind(
+            fields.pitches,
+            fields.walls,
+            self.blue.side,
+            self.purple.side,
+            fields.goal_line,
+            fields.numbers,
+            self._time_cost,
+            kind.max_step,
+        )
 
     def bodies(self) -> VisualGeoms:
         """Return the floors, walls and nets, players in the colours of their teams, and balls."""
@@ -326,18 +336,7 @@ class SoccerWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        fields = self.fields
-        return advance(
-            fields.pitches,
-            fields.walls,
-            self.blue.side,
-            self.purple.side,
-            fields.goal_line,
-            fields.numbers,
-            self._time_cost,
-            fields.kind.max_step,
-            steps,
-        )
+        return self._advance(steps)
 
 
 def _entry(identifier: str, kind: Kind, description: str) -> SimEntry:

@@ -17,7 +17,7 @@ from mlagents_sim.examples.soccer_field import (
     WALL,
     WIDTH_M,
 )
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.pitch import BALL_MASS_KG, PLAYER_RADIUS_M, Pitches, Walls
 from mlagents_sim.physics.pitch_contacts import make_contacts
 from mlagents_sim.physics.pitch_motion import move_pitch
@@ -75,7 +75,7 @@ class Side(NamedTuple):
     step_reward: float
 
 
-@compiled
+@allocating
 def act(pitches: Pitches, side: Side) -> None:
     """Run ahead or back, or step aside instead; and turn."""
     velocity = np.zeros(3)
@@ -116,7 +116,7 @@ def _end(side: Side, pitch: int, has_scored: bool, time_cost: float) -> None:
         side.agents.end[row] = ENDED
 
 
-@compiled
+@allocating
 def integrate(
     pitches: Pitches,
     walls: Walls,

@@ -171,6 +171,7 @@ class SorterWorld(World):
         self.boxes = make_room(areas)
         self.sorters = SorterAgents(self.boxes, rng, parameters)
         super().__init__([self.sorters], DECISION_PERIOD, parameters)
+        self._advance = advance.bind(self.boxes, self.sorters.tiles, self.sorters.arrays)
 
     def bodies(self) -> VisualGeoms:
         """Return the boxes; tiles bear their numbers, and are green once they were visited."""
@@ -197,7 +198,7 @@ class SorterWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        return advance(self.boxes, self.sorters.tiles, self.sorters.arrays, steps)
+        return self._advance(steps)
 
 
 def _numbers(tiles: NDArray[np.float64]) -> VisualGeoms:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.physics.boxes import Boxes, make_boxes, move, set_mover
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.rules import push_forward, push_right
 
 # Time and rewards
@@ -144,7 +144,7 @@ def advance(boxes: Boxes, tiles: Tiles, agents: AgentArrays, steps: int) -> tupl
 # Perception
 
 
-@compiled
+@allocating
 def perceive_tiles(boxes: Boxes, tiles: Tiles, agents: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return the tiles that are there, by rising number.
 
@@ -175,7 +175,7 @@ def perceive_tiles(boxes: Boxes, tiles: Tiles, agents: NDArray[np.intp]) -> NDAr
     return result
 
 
-@compiled
+@allocating
 def perceive_body(boxes: Boxes, agents: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return float32 [n, 10]: position, m, rotation (x, y, z, w) and velocity, m/s, as the room sees the agent."""
     result = np.zeros((len(agents), 10), np.float32)
@@ -188,7 +188,7 @@ def perceive_body(boxes: Boxes, agents: NDArray[np.intp]) -> NDArray[np.float32]
     return result
 
 
-@compiled
+@allocating
 def perceive_place(boxes: Boxes, agents: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return float32 [n, 4]: x and z, in 20 m; x and z of where the agent looks."""
     result = np.empty((len(agents), 4), np.float32)

@@ -16,7 +16,7 @@ from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step
 from mlagents_sim.keys import Keys
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.court import (
     CENTERS,
     FLOOR_A,
@@ -203,7 +203,7 @@ def _advance(
     return steps, False
 
 
-@compiled
+@allocating
 def _perceive(courts: Courts, side: int, rows: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return what a racket sees, float32 [n, 9]: both players look from the left."""
     forward = np.float32(1.0 if side == 0 else -1.0)
@@ -339,6 +339,8 @@ class TennisWorld(World):
         self.match = Match(areas, rng, parameters)
         self.left, self.right = (TennisAgents(self.match, side) for side in range(2))
         super().__init__([self.left, self.right], DECISION_PERIOD, parameters)
+        match, arrays = self.match, (self.left.arrays, self.right.arrays)
+        self._advance = _advance.bind(match.courts, match.games, *arrays, match.gravity, match.lean_rad)
 
     def bodies(self) -> VisualGeoms:
         """Return the floors, net and walls, the rackets in the colours of their sides, and the balls."""
@@ -374,9 +376,7 @@ class TennisWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        match = self.match
-        arrays = self.left.arrays, self.right.arrays
-        return _advance(match.courts, match.games, *arrays, match.gravity, match.lean_rad, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

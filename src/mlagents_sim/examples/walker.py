@@ -29,6 +29,7 @@ from mlagents_sim.physics.articulated import (
     Sphere,
     from_euler,
     make_ragdolls,
+    matrices_of,
     origins_of,
     reset,
     set_mass,
@@ -40,7 +41,7 @@ from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import VectorSensor
 from mlagents_sim.view import View
-from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, Poses, VisualGeoms, quat_rotations
+from mlagents_sim.visual_geoms import AGENT_BLUE, ORANGE, WHITE, Poses, VisualGeoms
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -307,7 +308,7 @@ class WalkerAgents(AgentBatch):
         """Return the target's direction; hips; of every part contact, velocities and place, and of some the drive."""
         walkers, ragdolls = self._walkers, self._walkers.ragdolls
         origins, order = origins_of(ragdolls)[rows], self._order
-        hips = quat_rotations(ragdolls.rotation[rows, HIPS])
+        hips = matrices_of(ragdolls.rotation[rows, HIPS])
         count = len(hips)
         part = np.empty((count, len(order), 10))
         part[:, :, 0] = ragdolls.touches[rows, :, 0][:, order]
@@ -357,6 +358,7 @@ class WalkerWorld(World):
         self.walkers.direction[:, 0] = 1.0
         self.walker_agents = WalkerAgents(self.walkers, parameters)
         super().__init__([self.walker_agents], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.walkers, self.walker_agents.arrays)
 
     def on_reset(self) -> None:
         """Let the drives be as if nobody had ever acted."""
@@ -376,7 +378,7 @@ class WalkerWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        return _advance(self.walkers, self.walker_agents.arrays, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

@@ -256,10 +256,11 @@ class WallJumpWorld(World):
     view = View(pitch_deg=35.0, yaw_deg=-25.0)
 
     def __init__(self, areas: int, rng: np.random.Generator, parameters: EnvironmentParameters) -> None:
-        self.areas = Areas(areas, rng, parameters)
-        self.small, self.big = (WallJumpAgents(self.areas, big=big) for big in (False, True))
+        self.areas = rooms = Areas(areas, rng, parameters)
+        self.small, self.big = (WallJumpAgents(rooms, big=big) for big in (False, True))
         self.small.partner, self.big.partner = self.big, self.small
         super().__init__([self.big, self.small], DECISION_PERIOD, parameters)
+        self._advance = advance.bind(rooms.boxes, rooms.jumps, self.small.arrays, self.big.arrays, rooms.gravity)
 
     def bodies(self) -> VisualGeoms:
         """Return the boxes with their colours, and a plate on the floor for the goal."""
@@ -287,8 +288,7 @@ class WallJumpWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        areas = self.areas
-        return advance(areas.boxes, areas.jumps, self.small.arrays, self.big.arrays, areas.gravity, steps)
+        return self._advance(steps)
 
 
 ENTRY = SimEntry(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlagents_sim.agent import ENDED, PLAYING, AgentArrays
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.physics.boxes import Boxes, move
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.rules import TIME_STEP_S
 
 # Time and rewards
@@ -224,7 +224,7 @@ def advance(
     return steps, False
 
 
-@compiled
+@allocating
 def perceive_own_state(boxes: Boxes, agents: NDArray[np.intp]) -> NDArray[np.float32]:
     """Return float32 [n, 4]: scaled position from the floor's middle; 1 if there is something to stand on, else 0."""
     result = np.empty((len(agents), 4), np.float32)

@@ -16,7 +16,7 @@ from mlagents_sim.agent import ENDED, PLAYING, AgentArrays, AgentBatch
 from mlagents_sim.entry import SimEntry
 from mlagents_sim.episodes import count_step, interrupt
 from mlagents_sim.examples.joint_drives import JointDrives
-from mlagents_sim.examples.running import look_rotations, poses_on_floors, rotation_quats, runners_on_floors
+from mlagents_sim.examples.running import conjugated, look_rotations, poses_on_floors, runners_on_floors, xyzw
 from mlagents_sim.examples.targets import TOUCHED, Targets, fall, make_targets, move_on, refill
 from mlagents_sim.parameters import EnvironmentParameters, Parameter
 from mlagents_sim.physics.articulated import (
@@ -30,8 +30,10 @@ from mlagents_sim.physics.articulated import (
     Sphere,
     from_euler,
     make_ragdolls,
+    matrices_of,
     multiply,
     origins_of,
+    quaternions_of,
     reset,
     state_arrays,
     step,
@@ -41,7 +43,7 @@ from mlagents_sim.physics.compiled import compiled
 from mlagents_sim.row_index import RowIndex
 from mlagents_sim.sensors import VectorSensor
 from mlagents_sim.view import View
-from mlagents_sim.visual_geoms import AGENT_BLUE, BLACK, ORANGE, WHITE, Poses, VisualGeoms, quat_rotations
+from mlagents_sim.visual_geoms import AGENT_BLUE, BLACK, ORANGE, WHITE, Poses, VisualGeoms
 
 # Time and rewards
 MAX_STEP: Final = 5000
@@ -220,8 +222,8 @@ class WormAgents(AgentBatch):
         worms, ragdolls = self._worms, self._worms.ragdolls
         origins = origins_of(ragdolls)[rows, :SEGMENTS]
         looking = look_rotations(worms.targets.position[rows] - origins[:, 0])
-        worms.direction[rows], worms.looking[rows] = looking[:, :, 2], rotation_quats(looking)
-        rotations = quat_rotations(ragdolls.rotation[rows, :SEGMENTS])
+        worms.direction[rows], worms.looking[rows] = looking[:, :, 2], quaternions_of(looking)
+        rotations = matrices_of(ragdolls.rotation[rows, :SEGMENTS])
         part = np.empty((len(origins), SEGMENTS, 15))
         part[:, :, 0] = ragdolls.touches[rows, :SEGMENTS, 0]
         part[:, :, 1:4] = ragdolls.velocity[rows, :SEGMENTS] @ looking
@@ -230,7 +232,7 @@ class WormAgents(AgentBatch):
         part[:, 1:, 10:14] = turns_to_angles(rotations[:, :-1])
         part[:, 1:, 14] = self.drives.strength[rows, : SEGMENTS - 1]
         height = np.minimum(origins[:, 0, 1], HEIGHT_SEEN_M) / HEIGHT_SEEN_M
-        head = np.roll(multiply(worms.looking[rows] * (1.0, -1.0, -1.0, -1.0), ragdolls.rotation[rows, 0]), -1, axis=-1)
+        head = xyzw(multiply(conjugated(worms.looking[rows]), ragdolls.rotation[rows, 0]))
         others = part[:, 1:].reshape(len(origins), -1)
         return [np.concatenate((height[:, np.newaxis], part[:, 0, :7], others, head), axis=1)]
 
@@ -279,6 +281,7 @@ class WormWorld(World):
         behavior = "WormDynamic?team=0" if dynamic else "WormStatic?team=0"
         self.worm_agents = WormAgents(behavior, self.worms, rng, parameters, moving_target=dynamic)
         super().__init__([self.worm_agents], DECISION_PERIOD, parameters)
+        self._advance = _advance.bind(self.worms, self.worm_agents.arrays)
 
     def on_reset(self) -> None:
         """Let everything be as if nobody had ever acted."""
@@ -300,7 +303,7 @@ class WormWorld(World):
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""
-        done = _advance(self.worms, self.worm_agents.arrays, steps)
+        done = self._advance(steps)
         refill(self.worms.targets, self._rng)
         return done
 

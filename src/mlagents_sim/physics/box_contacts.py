@@ -1,4 +1,4 @@
-"""Where upright boxes touch, and what that does to their velocities; see `boxes`."""
+"""Where upright boxes touch; see `boxes`. What that does to their velocities is in `box_impulses`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, DEPENETRATION_SPEED
 
-MAX_ITERATIONS: Final = 20
-TOLERANCE: Final = 1e-9  # m/s
+TOLERANCE: Final = 1e-9  # m
+SLACK_M: Final = 1e-6  # added where a rough look must not miss what a close one finds
 
 Vector = NDArray[np.float64]
 
@@ -51,6 +51,9 @@ class Contacts(NamedTuple):
     """The contact points of one area: memory that is used again and again.
 
     Attributes:
+      heading: float64 [boxes, 2], cosine and sine of the yaw.
+      reach: float64 [boxes], from the middle to a corner as seen from above, m.
+      speed: float64 [boxes], m/s.
       used: int64 [1], how many points there are.
       pair: int64 [points, 2], the mover and the box it touches.
       partner: int64 [points], the other point of the same face; the point itself if there is none.
@@ -58,9 +61,14 @@ class Contacts(NamedTuple):
       arm: float64 [points, 2, 2], x and z of the point from the centre of the mover and of the box.
       gap: float64 [points], m.
       limit: float64 [points, 2], friction of the two surfaces: what holds now, and what is left once they slip.
-      impulse: float64 [points, 3]: along the normal and two tangents.
+      mobility: float64 [points, 3], change of the relative velocity per impulse, 1/kg: along normal and two tangents.
+      impulse: float64 [points, 3], along these.
+      is_held: bool [points], whether the box that is touched stands still and cannot be moved.
     """
 
+    heading: NDArray[np.float64]
+    reach: NDArray[np.float64]
+    speed: NDArray[np.float64]
     used: NDArray[np.int64]
     pair: NDArray[np.int64]
     partner: NDArray[np.int64]
@@ -68,14 +76,19 @@ class Contacts(NamedTuple):
     arm: NDArray[np.float64]
     gap: NDArray[np.float64]
     limit: NDArray[np.float64]
+    mobility: NDArray[np.float64]
     impulse: NDArray[np.float64]
+    is_held: NDArray[np.bool_]
 
 
-@compiled
+@allocating
 def make_contacts(movers: int, count: int) -> Contacts:
     """Return memory for the contacts of an area with so many boxes, of which some move."""
     points = 2 * movers * count
     return Contacts(
+        np.empty((count, 2)),
+        np.empty(count),
+        np.empty(count),
         np.zeros(1, np.int64),
         np.empty((points, 2), np.int64),
         np.empty(points, np.int64),
@@ -84,6 +97,8 @@ def make_contacts(movers: int, count: int) -> Contacts:
         np.empty(points),
         np.empty((points, 2)),
         np.empty((points, 3)),
+        np.empty((points, 3)),
+        np.empty(points, np.bool_),
     )
 
 
@@ -91,12 +106,25 @@ def make_contacts(movers: int, count: int) -> Contacts:
 
 
 @compiled
+def measure(area: Boxes, contacts: Contacts, count: int) -> None:
+    """Bring up to date what is needed of the first boxes over and over: once for all, then for those that move."""
+    for box in range(count):
+        half, velocity = area.half_size[box], area.velocity[box]
+        contacts.heading[box, 0], contacts.heading[box, 1] = math.cos(area.yaw[box]), math.sin(area.yaw[box])
+        contacts.reach[box] = math.sqrt(half[0] ** 2 + half[2] ** 2)
+        contacts.speed[box] = math.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2)
+
+
+@compiled
 def find_contacts(area: Boxes, contacts: Contacts, duration: float) -> None:
     """Fill in the points at which bodies touch, or might within `duration`; those that overlap are moved apart."""
     movers, count = area.touches.shape
     contacts.used[0] = 0
+    measure(area, contacts, movers)
     for a in range(movers):
         for b in range(a + 1, count):
+            if _are_far(area, contacts, a, b, duration):
+                continue
             before = contacts.used[0]
             gap = _find_points(area, contacts, a, b, duration)
             if contacts.used[0] > before:
@@ -104,6 +132,23 @@ def find_contacts(area: Boxes, contacts: Contacts, duration: float) -> None:
                     area.touches[a, b] = 1
                 if gap < 0.0:
                     _move_apart(area, a, b, contacts.normal[before], min(-gap, DEPENETRATION_SPEED * duration))
+
+
+@compiled
+def _are_far(area: Boxes, contacts: Contacts, a: int, b: int, duration: float) -> bool:
+    """Return whether two boxes surely do not touch within `duration`: true of most pairs, and soon seen.
+
+    Looked at are spheres around both, heights, and the first as a cylinder before the faces of the other.
+    """
+    margin = CONTACT_DISTANCE_M + duration * (contacts.speed[a] + contacts.speed[b]) + SLACK_M
+    pa, pb, half = area.position[a], area.position[b], area.half_size[b]
+    if abs(pa[1] - pb[1]) - area.half_size[a, 1] - half[1] > margin:
+        return True
+    dx, dz, reach = pa[0] - pb[0], pa[2] - pb[2], contacts.reach[a] + margin
+    if dx * dx + dz * dz > (reach + contacts.reach[b]) ** 2:
+        return True
+    c, s = contacts.heading[b, 0], contacts.heading[b, 1]
+    return bool(abs(c * dx - s * dz) > half[0] + reach or abs(s * dx + c * dz) > half[2] + reach)
 
 
 @compiled
@@ -115,11 +160,11 @@ def _find_points(area: Boxes, contacts: Contacts, a: int, b: int, duration: floa
     approach = math.sqrt((va[0] - vb[0]) ** 2 + (va[1] - vb[1]) ** 2 + (va[2] - vb[2]) ** 2)
     margin = CONTACT_DISTANCE_M + duration * approach
     above = abs(dy) - ha[1] - hb[1]
-    reach = math.sqrt(ha[0] ** 2 + ha[2] ** 2) + math.sqrt(hb[0] ** 2 + hb[2] ** 2)
+    reach = contacts.reach[a] + contacts.reach[b]
     if above > margin or dx * dx + dz * dz > (reach + margin) ** 2:
         return np.inf
     # The own X axis of a box is (cos, -sin), its Z axis (sin, cos), in x and z.
-    ca, sa, cb, sb = math.cos(area.yaw[a]), math.sin(area.yaw[a]), math.cos(area.yaw[b]), math.sin(area.yaw[b])
+    ca, sa, cb, sb = contacts.heading[a, 0], contacts.heading[a, 1], contacts.heading[b, 0], contacts.heading[b, 1]
     same, across = abs(ca * cb + sa * sb), abs(sa * cb - ca * sb)
     # Separation along the axes of a and of b.
     axes = (ca * dx - sa * dz, sa * dx + ca * dz, cb * dx - sb * dz, sb * dx + cb * dz)
@@ -157,7 +202,7 @@ def _lie_on(area: Boxes, contacts: Contacts, a: int, b: int, up: float, gap: flo
     """Return two points for two level faces: opposite corners of the smaller one."""
     ha, hb = area.half_size[a], area.half_size[b]
     smaller = a if ha[0] * ha[2] <= hb[0] * hb[2] else b
-    half, c, s = area.half_size[smaller], math.cos(area.yaw[smaller]), math.sin(area.yaw[smaller])
+    half, c, s = area.half_size[smaller], contacts.heading[smaller, 0], contacts.heading[smaller, 1]
     corner_x, corner_z = half[0] * c + half[2] * s, half[2] * c - half[0] * s
     first = contacts.used[0]
     for side in (1.0, -1.0):
@@ -187,7 +232,7 @@ def _stand_against(
     half_face, half_edge = area.half_size[face], area.half_size[edge]
     depth, width = (half_face[0], half_face[2]) if axis % 2 == 0 else (half_face[2], half_face[0])
     # The end face of the other box that looks most against the normal.
-    c, s = math.cos(area.yaw[edge]), math.sin(area.yaw[edge])
+    c, s = contacts.heading[edge, 0], contacts.heading[edge, 1]
     along_x, along_z = c * nx - s * nz, s * nx + c * nz
     if abs(along_x) > abs(along_z):
         sign = -1.0 if along_x > 0.0 else 1.0
@@ -264,131 +309,3 @@ def _move_apart(area: Boxes, a: int, b: int, normal: Vector, depth: float) -> No
     for axis in range(3):
         area.position[a, axis] += normal[axis] * depth * weight_a / (weight_a + weight_b)
         area.position[b, axis] -= normal[axis] * depth * weight_b / (weight_a + weight_b)
-
-
-# What contacts do to velocities
-
-
-@compiled
-def solve(area: Boxes, contacts: Contacts, duration: float) -> None:
-    """Change velocities until no point approaches faster than its gap allows, and friction is in balance."""
-    _balance(area, contacts, duration)
-    if _let_slip(contacts):
-        _balance(area, contacts, duration)
-    for point in range(contacts.used[0]):
-        if contacts.impulse[point, 0] > 0.0:
-            area.touches[contacts.pair[point, 0], contacts.pair[point, 1]] = 1
-
-
-@compiled
-def _balance(area: Boxes, contacts: Contacts, duration: float) -> None:
-    for _ in range(MAX_ITERATIONS):
-        change = 0.0
-        for point in range(contacts.used[0]):
-            change = max(change, _press(area, contacts, point, duration), _rub(area, contacts, point))
-        if change < TOLERANCE:
-            return
-
-
-@compiled
-def _let_slip(contacts: Contacts) -> bool:
-    """Leave only dynamic friction where friction holds as much as it can; return whether that is anywhere."""
-    any_slips = False
-    for point in range(contacts.used[0]):
-        partner = contacts.partner[point]
-        may_slip = contacts.limit[point, 0] > contacts.limit[point, 1]
-        if may_slip and _is_at_limit(contacts, point) and _is_at_limit(contacts, partner):
-            contacts.limit[point, 0] = contacts.limit[partner, 0] = contacts.limit[point, 1]
-            any_slips = True
-    return any_slips
-
-
-@compiled
-def _is_at_limit(contacts: Contacts, point: int) -> bool:
-    most = contacts.limit[point, 0] * _pressure(contacts, point)
-    force = math.sqrt(contacts.impulse[point, 1] ** 2 + contacts.impulse[point, 2] ** 2)
-    return bool(most > 0.0 and force > (1.0 - TOLERANCE) * most)
-
-
-@compiled
-def _pressure(contacts: Contacts, point: int) -> float:
-    """Return the normal impulse of the whole face to which a point belongs."""
-    partner = contacts.partner[point]
-    return float(contacts.impulse[point, 0] + (contacts.impulse[partner, 0] if partner != point else 0.0))
-
-
-@compiled
-def _press(area: Boxes, contacts: Contacts, point: int, duration: float) -> float:
-    """Apply the normal impulse of one point; return by how much the velocity there changed."""
-    normal = contacts.normal[point]
-    mobility = _mobility(area, contacts, point, normal[0], normal[1], normal[2])
-    if mobility == 0.0:
-        return 0.0
-    speed = _speed(area, contacts, point, normal[0], normal[1], normal[2]) + contacts.gap[point] / duration
-    old = contacts.impulse[point, 0]
-    new = max(old - speed / mobility, 0.0)
-    contacts.impulse[point, 0] = new
-    _apply(area, contacts, point, normal[0], normal[1], normal[2], new - old)
-    return float(mobility * abs(new - old))
-
-
-@compiled
-def _rub(area: Boxes, contacts: Contacts, point: int) -> float:
-    """Apply friction at one point, with the whole face's pressure; return by how much the velocity there changed."""
-    most = contacts.limit[point, 0] * _pressure(contacts, point)
-    old_t, old_u = contacts.impulse[point, 1], contacts.impulse[point, 2]
-    if most == 0.0 and old_t == 0.0 and old_u == 0.0:
-        return 0.0
-    normal = contacts.normal[point]
-    # Tangents: along x and z, or level and upright.
-    tx, tz, uy, uz = (1.0, 0.0, 0.0, 1.0) if normal[1] != 0.0 else (normal[2], -normal[0], 1.0, 0.0)
-    mobility_t = _mobility(area, contacts, point, tx, 0.0, tz)
-    mobility_u = _mobility(area, contacts, point, 0.0, uy, uz)
-    new_t, new_u = old_t, old_u
-    if mobility_t > 0.0:
-        new_t -= _speed(area, contacts, point, tx, 0.0, tz) / mobility_t
-    if mobility_u > 0.0:
-        new_u -= _speed(area, contacts, point, 0.0, uy, uz) / mobility_u
-    wanted = math.sqrt(new_t**2 + new_u**2)
-    if wanted > most:
-        new_t, new_u = new_t * most / wanted, new_u * most / wanted
-    contacts.impulse[point, 1], contacts.impulse[point, 2] = new_t, new_u
-    _apply(area, contacts, point, tx, 0.0, tz, new_t - old_t)
-    _apply(area, contacts, point, 0.0, uy, uz, new_u - old_u)
-    return float(max(mobility_t * abs(new_t - old_t), mobility_u * abs(new_u - old_u)))
-
-
-@compiled
-def _mobility(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float) -> float:
-    """Change of the relative velocity along a direction per impulse along it, 1/kg."""
-    total = 0.0
-    for box in range(2):
-        index, arm = contacts.pair[point, box], contacts.arm[point, box]
-        mass = area.inverse_mass[index]
-        turn = arm[1] * x - arm[0] * z
-        total += mass[0] * x * x + mass[1] * y * y + mass[2] * z * z + area.inverse_inertia[index] * turn * turn
-    return total
-
-
-@compiled
-def _speed(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float) -> float:
-    """Return the velocity of the mover's point relative to the other box's, along a direction."""
-    total = 0.0
-    for box in range(2):
-        index, arm = contacts.pair[point, box], contacts.arm[point, box]
-        velocity, spin = area.velocity[index], area.spin[index]
-        along = (velocity[0] + spin * arm[1]) * x + velocity[1] * y + (velocity[2] - spin * arm[0]) * z
-        total += along if box == 0 else -along
-    return total
-
-
-@compiled
-def _apply(area: Boxes, contacts: Contacts, point: int, x: float, y: float, z: float, impulse: float) -> None:
-    """Push the mover along a direction, and the other box against it."""
-    for box in range(2):
-        index, arm = contacts.pair[point, box], contacts.arm[point, box]
-        push = impulse if box == 0 else -impulse
-        area.velocity[index, 0] += area.inverse_mass[index, 0] * x * push
-        area.velocity[index, 1] += area.inverse_mass[index, 1] * y * push
-        area.velocity[index, 2] += area.inverse_mass[index, 2] * z * push
-        area.spin[index] += area.inverse_inertia[index] * (arm[1] * x - arm[0] * z) * push

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents_sim.physics.boxes import Boxes
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.ray_casts import RayOrigins, Shapes
 from mlagents_sim.physics.rules import run_turn_or_step, write_yaw
 
@@ -50,7 +50,7 @@ def take_out(boxes: Boxes, area: int, box: int) -> None:
     boxes.inverse_mass[area, box] = 0.0
 
 
-@compiled
+@allocating
 def perceive_body(boxes: Boxes, agents: NDArray[np.intp], per_area: int) -> NDArray[np.float32]:
     """Return what a `sensors.BodySensor` tells of boxes that turn about the vertical only.
 
@@ -67,7 +67,7 @@ def perceive_body(boxes: Boxes, agents: NDArray[np.intp], per_area: int) -> NDAr
     return result
 
 
-@compiled
+@allocating
 def look(boxes: Boxes, shapes: Shapes, origins: RayOrigins) -> None:
     """Bring what is seen of the boxes that move, the first shapes, and from where agents look, up to date."""
     areas, movers = boxes.touches.shape[:2]

@@ -21,8 +21,9 @@ from typing import Final
 
 import numpy as np
 
-from mlagents_sim.physics.box_contacts import Boxes, Contacts, find_contacts, make_contacts, solve
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.box_contacts import Boxes, Contacts, find_contacts, make_contacts, measure
+from mlagents_sim.physics.box_impulses import solve
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.rules import MAX_ANGULAR_SPEED, TIME_STEP_S
 
 __all__ = ["Boxes", "apply_gravity_and_drag", "make_boxes", "move", "move_few", "set_mover"]
@@ -70,7 +71,7 @@ def set_mover(
         boxes.inverse_inertia[:, mover] = 3.0 / (mass * (half[:, 0] ** 2 + half[:, 2] ** 2))
 
 
-@compiled
+@allocating
 def move(boxes: Boxes, gravity: float) -> None:
     """Advance all areas by 0.02 s: gravity, drag, contacts, motion.
 
@@ -97,7 +98,7 @@ def move(boxes: Boxes, gravity: float) -> None:
         _move_area(area, contacts, gravity)
 
 
-@compiled
+@allocating
 def move_few(area: Boxes, gravity: float) -> None:
     """Do as `move`, for boxes of one area: every array lacks the first axis."""
     movers, count = area.touches.shape
@@ -106,8 +107,9 @@ def move_few(area: Boxes, gravity: float) -> None:
 
 @compiled
 def _move_area(area: Boxes, contacts: Contacts, gravity: float) -> None:
-    movers = len(area.touches)
+    movers, count = area.touches.shape
     area.touches[:] = 0
+    measure(area, contacts, count)
     travel = 0.0
     for mover in range(movers):
         apply_gravity_and_drag(area, mover, gravity)

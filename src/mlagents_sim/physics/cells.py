@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.ray_casts import RayOrigins, Shapes, sphere_cast
 
 TOUCH_M: Final = 1e-6  # what reaches no deeper into a cell only touches it
@@ -41,7 +41,31 @@ class Grid(NamedTuple):
     tags: int
 
 
-@compiled
+class _Memory(NamedTuple):
+    """Vectors and matrices of what is being entered, used again and again.
+
+    Attributes:
+      upright: float64 [3, 3], no rotation.
+      center: float64 [3], of the shape, in the grid's frame, m.
+      rotation: float64 [3, 3], likewise.
+      place: float64 [3], of the cell, from the grid's centre, m; its height is 0.
+      away: float64 [3], from the shape's centre to the cell's, m.
+      start: float64 [3], of a capsule's axis from its centre, m.
+      path: float64 [3], along it, m.
+      half_cell: float64 [3], m.
+    """
+
+    upright: Matrix
+    center: Vector
+    rotation: Matrix
+    place: Vector
+    away: Vector
+    start: Vector
+    path: Vector
+    half_cell: Vector
+
+
+@allocating
 def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what is in the cells of the agents' grids.
 
@@ -62,28 +86,43 @@ def fill(grid: Grid, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int
     """
     result = np.zeros((len(agents), grid.tags, grid.cells_x, grid.cells_z), np.float32)
     nearest, found = np.empty((grid.cells_x, grid.cells_z)), np.empty((grid.cells_x, grid.cells_z), np.int64)
-    axes, center, rotation = np.eye(3), np.empty(3), np.empty((3, 3))
+    memory = _Memory(
+        np.eye(3), np.empty(3), np.empty((3, 3)), np.zeros(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    )
     for row in range(len(agents)):
-        agent = agents[row]
-        area = origins.area[agent]
-        if grid.turns:
-            axes = origins.rotation[agent]
-        nearest[:] = np.inf
-        for shape in range(shapes.center.shape[1]):
-            tag = shapes.tag[area, shape]
-            if tag < 0 or shape == origins.shape[agent]:
-                continue
-            if tag >= grid.tags:
-                raise ValueError("A shape has a tag beyond those of the grid sensor.")
-            _write_in_grid(axes, origins.position[agent], shapes.center[area, shape], grid.center, center)
-            _write_turned(axes, shapes.rotation[area, shape], rotation)
-            half_size, rounding = shapes.half_size[area, shape], shapes.rounding[area, shape]
-            _find(grid, center, rotation, half_size, rounding, tag, nearest, found)
-        for i in range(grid.cells_x):
-            for j in range(grid.cells_z):
-                if nearest[i, j] < np.inf:
-                    result[row, found[i, j], grid.cells_x - 1 - i, j] = 1.0
+        _fill_one(grid, shapes, origins, agents[row], nearest, found, memory, result[row])
     return result
+
+
+@compiled
+def _fill_one(
+    grid: Grid,
+    shapes: Shapes,
+    origins: RayOrigins,
+    agent: int,
+    nearest: Matrix,
+    found: NDArray[np.int64],
+    memory: _Memory,
+    seen: NDArray[np.float32],
+) -> None:
+    """Write what is in the cells of one agent."""
+    area = origins.area[agent]
+    axes = origins.rotation[agent] if grid.turns else memory.upright
+    center, rotation = memory.center, memory.rotation
+    nearest[:] = np.inf
+    for shape in range(shapes.center.shape[1]):
+        tag = shapes.tag[area, shape]
+        if tag < 0 or shape == origins.shape[agent]:
+            continue
+        if tag >= grid.tags:
+            raise ValueError("A shape has a tag beyond those of the grid sensor.")
+        _write_in_grid(axes, origins.position[agent], shapes.center[area, shape], grid.center, center)
+        _write_turned(axes, shapes.rotation[area, shape], rotation)
+        _find(grid, shapes.half_size[area, shape], shapes.rounding[area, shape], tag, nearest, found, memory)
+    for i in range(grid.cells_x):
+        for j in range(grid.cells_z):
+            if nearest[i, j] < np.inf:
+                seen[found[i, j], grid.cells_x - 1 - i, j] = 1.0
 
 
 @compiled
@@ -105,15 +144,15 @@ def _write_turned(axes: Matrix, rotation: Matrix, out: Matrix) -> None:
 @compiled
 def _find(
     grid: Grid,
-    center: Vector,
-    rotation: Matrix,
     half_size: Vector,
     rounding: float,
     tag: int,
     nearest: Matrix,
     found: NDArray[np.int64],
+    memory: _Memory,
 ) -> None:
     """Enter one shape, in the grid's frame, into the cells that it is in and where none is nearer."""
+    center, rotation, place, away = memory.center, memory.rotation, memory.place, memory.away
     thick = (half_size[0] > 0.0) + (half_size[1] > 0.0) + (half_size[2] > 0.0)
     if rounding > 0.0 and thick > 1:
         raise ValueError("Grid sensors see boxes, spheres and capsules; a shape with a tag has rounded edges.")
@@ -123,7 +162,6 @@ def _find(
     first_x, end_x = _span(center[0], extent, grid.cell[0], grid.cells_x)
     extent = _extent(rotation, half_size, 2) + rounding
     first_z, end_z = _span(center[2], extent, grid.cell[2], grid.cells_z)
-    place, away = np.zeros(3), np.empty(3)
     away[1] = -center[1]
     for i in range(first_x, end_x):
         place[0] = (i - 0.5 * (grid.cells_x - 1)) * grid.cell[0]
@@ -134,7 +172,7 @@ def _find(
             if rounding == 0.0:
                 is_in = _boxes_overlap(away, grid.cell, rotation, half_size)
             else:
-                is_in = _capsule_overlaps(away, grid.cell, rotation, half_size, rounding)
+                is_in = _capsule_overlaps(grid.cell, half_size, rounding, memory)
             if is_in:
                 squared = _squared_distance(grid.center, place, away, rotation, half_size, rounding)
                 if squared < nearest[i, j]:
@@ -192,9 +230,9 @@ def _boxes_overlap(away: Vector, cell: Vector, rotation: Matrix, half_size: Vect
 
 
 @compiled
-def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: Vector, radius: float) -> bool:
-    """Return whether a cell and a capsule or sphere overlap; arguments as those of `_boxes_overlap`."""
-    start, path, half_cell = np.empty(3), np.empty(3), np.empty(3)
+def _capsule_overlaps(cell: Vector, half_size: Vector, radius: float, memory: _Memory) -> bool:
+    """Return whether a cell and a capsule or sphere overlap."""
+    away, rotation, start, path, half_cell = memory.away, memory.rotation, memory.start, memory.path, memory.half_cell
     for i in range(3):
         half_cell[i] = 0.5 * cell[i]
         half = rotation[i, 0] * half_size[0] + rotation[i, 1] * half_size[1] + rotation[i, 2] * half_size[2]
@@ -207,7 +245,7 @@ def _capsule_overlaps(away: Vector, cell: Vector, rotation: Matrix, half_size: V
         return True
     if path[0] == 0.0 and path[1] == 0.0 and path[2] == 0.0:
         return False
-    return sphere_cast(start, path, reach, away, np.eye(3), half_cell, 1.0) <= 1.0
+    return bool(sphere_cast(start, path, reach, away, memory.upright, half_cell, 1.0) <= 1.0)
 
 
 @compiled
@@ -224,15 +262,15 @@ def _squared_distance(
       half_size: of the shape.
       rounding: of the shape.
     """
-    outside = np.zeros(3)  # from the shape's box to the cell's centre
+    x = y = z = 0.0  # from the shape's box to the cell's centre
     for j in range(3):
         along = away[0] * rotation[0, j] + away[1] * rotation[1, j] + away[2] * rotation[2, j]
         beyond = along - min(max(along, -half_size[j]), half_size[j])
-        for i in range(3):
-            outside[i] += beyond * rotation[i, j]
-    distance = math.sqrt(outside[0] ** 2 + outside[1] ** 2 + outside[2] ** 2)
+        x, y, z = x + beyond * rotation[0, j], y + beyond * rotation[1, j], z + beyond * rotation[2, j]
+    distance = math.sqrt(x**2 + y**2 + z**2)
     back = 1.0 - rounding / distance if distance > rounding else 0.0
-    squared = 0.0
-    for i in range(3):
-        squared += (offset[i] + place[i] - back * outside[i]) ** 2
-    return squared
+    return float(
+        (offset[0] + place[0] - back * x) ** 2
+        + (offset[1] + place[1] - back * y) ** 2
+        + (offset[2] + place[2] - back * z) ** 2
+    )

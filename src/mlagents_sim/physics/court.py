@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.planar import MISSED, separation, sweep
 from mlagents_sim.physics.rules import TIME_STEP_S
 
@@ -97,7 +97,7 @@ def make_courts(count: int) -> Courts:
     )
 
 
-@compiled
+@allocating
 def move_court(courts: Courts, court: int, gravity: float) -> None:
     """Advance one court by 0.02 s: fall, hit, move. The ball's speed is not limited here."""
     courts.ball_velocity[court, 1] -= gravity * TIME_STEP_S
@@ -243,7 +243,7 @@ def _find_near(courts: Courts, court: int, near: NDArray[np.int64]) -> int:
     return count
 
 
-@compiled
+@allocating
 def _hit(courts: Courts, court: int, was_touching: NDArray[np.bool_]) -> None:
     """Note what the ball touches, and let it bounce off what it meets in this step, the first things first."""
     count = 0

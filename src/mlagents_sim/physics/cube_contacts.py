@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M
 
 MAX_POINTS: Final = 1500
@@ -44,7 +44,7 @@ class Points(NamedTuple):
     share: NDArray[np.float64]
 
 
-@compiled
+@allocating
 def make_points() -> Points:
     """Return memory for `MAX_POINTS` points."""
     return Points(
@@ -331,7 +331,8 @@ def _cut_by(
         j = (i + 1) % count
         here, there = sign * corners[i, axis] - limit, sign * corners[j, axis] - limit
         if here <= 0.0:
-            result[kept] = corners[i]
+            for k in range(3):
+                result[kept, k] = corners[i, k]
             kept += 1
         if (here < 0.0 < there) or (there < 0.0 < here):
             part = here / (here - there)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M, moving_speed, staying_speed
 from mlagents_sim.physics.cube_contacts import Points, make_points, touch_cube, touch_floor, touch_wall
 from mlagents_sim.physics.rules import MAX_ANGULAR_SPEED, TIME_STEP_S
@@ -77,7 +77,7 @@ def write_rotation(quat: NDArray[np.float64], rotation: NDArray[np.float64]) -> 
     rotation[2, 0], rotation[2, 1], rotation[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
 
 
-@compiled
+@allocating
 def move_cubes(
     cubes: Cubes, area: int, gravity: float, walls: NDArray[np.float64], sizes: NDArray[np.float64], target: int
 ) -> bool:
@@ -136,7 +136,7 @@ def _wakes(cubes: Cubes, area: int) -> bool:
     return False
 
 
-@compiled
+@allocating
 def _find_points(
     cubes: Cubes, area: int, points: Points, walls: NDArray[np.float64], sizes: NDArray[np.float64], target: int
 ) -> bool:
@@ -163,7 +163,7 @@ def _find_points(
     return touches
 
 
-@compiled
+@allocating
 def _sweep(cubes: Cubes, area: int, points: Points, impulse: NDArray[np.float64], moves: bool) -> None:
     """Sweep over all points, again and again: normal impulses, then friction along two tangents."""
     velocity, spin = cubes.velocity[area], cubes.spin[area]

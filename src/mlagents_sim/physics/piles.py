@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlagents_sim.physics.boxes import Boxes, move_few
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.contacts import CONTACT_DISTANCE_M
 from mlagents_sim.physics.rules import TIME_STEP_S
 
@@ -63,7 +63,7 @@ def drop_pile(boxes: Boxes, piles: Piles, area: int, pile: int) -> None:
     _measure(boxes, piles, area, pile)
 
 
-@compiled
+@allocating
 def move_with_piles(boxes: Boxes, piles: Piles, gravity: float) -> None:
     """Advance all areas by 0.02 s, as `boxes.move`.
 
@@ -163,7 +163,7 @@ def _reach(boxes: Boxes, area: int, box: int) -> float:
     return math.sqrt(half[0] ** 2 + half[1] ** 2 + half[2] ** 2)
 
 
-@compiled
+@allocating
 def _move_chosen(boxes: Boxes, area: int, chosen: NDArray[np.int64], moving: int, gravity: float) -> None:
     """Move some boxes of an area, the first `moving` of them, as if there were no others."""
     few = Boxes(

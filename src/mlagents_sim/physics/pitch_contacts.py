@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.pitch import BALL_MASS_KG, PLAYER_MASS_KG, PLAYER_RADIUS_M, Pitches, Walls
 from mlagents_sim.physics.planar import separation, sweep
 from mlagents_sim.physics.rules import TIME_STEP_S
@@ -51,7 +51,7 @@ class Contacts(NamedTuple):
     change: NDArray[np.float64]
 
 
-@compiled
+@allocating
 def make_contacts() -> Contacts:
     """Return room for the contacts of a pitch."""
     n = MOST_CONTACTS

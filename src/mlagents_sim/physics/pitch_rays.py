@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.pitch import PLAYER_RADIUS_M, Pitches, Walls
 from mlagents_sim.physics.planar import separation, sweep
 
@@ -58,7 +58,7 @@ class _Nearby(NamedTuple):
     reach: NDArray[np.float64]
 
 
-@compiled
+@allocating
 def cast_on_pitch(
     rays: PitchRays, pitches: Pitches, walls: Walls, pitch: NDArray[np.intp], player: NDArray[np.intp]
 ) -> NDArray[np.float32]:

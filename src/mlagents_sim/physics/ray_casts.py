@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlagents_sim.physics.boxes import Boxes
-from mlagents_sim.physics.compiled import compiled
+from mlagents_sim.physics.compiled import allocating, compiled
 from mlagents_sim.physics.rules import write_yaw
 
 UNTAGGED: Final = -1  # a shape that is hit, and has no tag of the sensor's list
@@ -132,7 +132,7 @@ class Rays(NamedTuple):
     tags: int
 
 
-@compiled
+@allocating
 def cast(rays: Rays, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what the rays of the agents hit first.
 
@@ -147,49 +147,64 @@ def cast(rays: Rays, shapes: Shapes, origins: RayOrigins, agents: NDArray[np.int
 
     Returns: float32 [n, rays * (tags + 2)].
     """
-    count, width = len(rays.path), rays.tags + 2
-    result = np.zeros((len(agents), count * width), np.float32)
-    length = math.sqrt(rays.path[0, 0] ** 2 + rays.path[0, 1] ** 2 + rays.path[0, 2] ** 2)
-    shape_count = shapes.center.shape[1]
-    near, reaches = np.empty(shape_count, np.int64), np.empty(shape_count)
+    result = np.zeros((len(agents), len(rays.path) * (rays.tags + 2)), np.float32)
+    shapes_of_area = shapes.center.shape[1]
+    near, reaches = np.empty(shapes_of_area, np.int64), np.empty(shapes_of_area)
     start, path = np.empty(3), np.empty(3)
     for row in range(len(agents)):
-        agent = agents[row]
-        area, rotation = origins.area[agent], origins.rotation[agent]
-        for axis in range(3):
-            start[axis] = origins.position[agent, axis] + rotation[axis, 1] * rays.start_height
-        near_count = _find_near(shapes, area, origins.shape[agent], start, length, rays.radius, near, reaches)
-        for ray in range(count):
-            for axis in range(3):
-                path[axis] = (
-                    rotation[axis, 0] * rays.path[ray, 0]
-                    + rotation[axis, 1] * rays.path[ray, 1]
-                    + rotation[axis, 2] * rays.path[ray, 2]
-                )
-            first, tag = 2.0, UNTAGGED
-            for i in range(near_count):
-                shape = near[i]
-                if _passes_by(start, path, length, shapes.center[area, shape], reaches[i]):
-                    continue
-                fraction = sphere_cast(
-                    start,
-                    path,
-                    rays.radius + shapes.rounding[area, shape],
-                    shapes.center[area, shape],
-                    shapes.rotation[area, shape],
-                    shapes.half_size[area, shape],
-                    min(first, 1.0),
-                )
-                if fraction < first:
-                    first, tag = fraction, shapes.tag[area, shape]
-            column = ray * width
-            if first > 1.0:
-                result[row, column + rays.tags] = result[row, column + rays.tags + 1] = 1.0
-            else:
-                if tag >= 0:
-                    result[row, column + tag] = 1.0
-                result[row, column + rays.tags + 1] = first
+        _cast_from(rays, shapes, origins, agents[row], near, reaches, start, path, result[row])
     return result
+
+
+@compiled
+def _cast_from(
+    rays: Rays,
+    shapes: Shapes,
+    origins: RayOrigins,
+    agent: int,
+    near: NDArray[np.int64],
+    reaches: Vector,
+    start: Vector,
+    path: Vector,
+    seen: NDArray[np.float32],
+) -> None:
+    """Write what the rays of one agent hit first; `near` to `path` are memory, the first two for all shapes."""
+    width = rays.tags + 2
+    length = math.sqrt(rays.path[0, 0] ** 2 + rays.path[0, 1] ** 2 + rays.path[0, 2] ** 2)
+    area, rotation = origins.area[agent], origins.rotation[agent]
+    for axis in range(3):
+        start[axis] = origins.position[agent, axis] + rotation[axis, 1] * rays.start_height
+    near_count = _find_near(shapes, area, origins.shape[agent], start, length, rays.radius, near, reaches)
+    for ray in range(len(rays.path)):
+        for axis in range(3):
+            path[axis] = (
+                rotation[axis, 0] * rays.path[ray, 0]
+                + rotation[axis, 1] * rays.path[ray, 1]
+                + rotation[axis, 2] * rays.path[ray, 2]
+            )
+        first, tag = 2.0, UNTAGGED
+        for i in range(near_count):
+            shape = near[i]
+            if _passes_by(start, path, length, shapes.center[area, shape], reaches[i]):
+                continue
+            fraction = sphere_cast(
+                start,
+                path,
+                rays.radius + shapes.rounding[area, shape],
+                shapes.center[area, shape],
+                shapes.rotation[area, shape],
+                shapes.half_size[area, shape],
+                min(first, 1.0),
+            )
+            if fraction < first:
+                first, tag = fraction, shapes.tag[area, shape]
+        column = ray * width
+        if first > 1.0:
+            seen[column + rays.tags] = seen[column + rays.tags + 1] = 1.0
+        else:
+            if tag >= 0:
+                seen[column + tag] = 1.0
+            seen[column + rays.tags + 1] = first
 
 
 @compiled

@@ -22,17 +22,15 @@ Vector = NDArray[np.float64]
 
 
 @compiled
-def turn_x(quat: Vector, angle_rad: float) -> None:
-    """Turn about the body's own X axis: quat * (cos, sin, 0, 0) of half the angle."""
-    c, s = math.cos(0.5 * angle_rad), math.sin(0.5 * angle_rad)
+def turn_x(quat: Vector, c: float, s: float) -> None:
+    """Turn about the body's own X axis: quat * (c, s, 0, 0), cosine and sine of half the angle."""
     w, x, y, z = quat[0], quat[1], quat[2], quat[3]
     quat[0], quat[1], quat[2], quat[3] = c * w - s * x, c * x + s * w, c * y + s * z, c * z - s * y
 
 
 @compiled
-def turn_z(quat: Vector, angle_rad: float) -> None:
-    """Turn about the body's own Z axis: quat * (cos, 0, 0, sin) of half the angle."""
-    c, s = math.cos(0.5 * angle_rad), math.sin(0.5 * angle_rad)
+def turn_z(quat: Vector, c: float, s: float) -> None:
+    """Turn about the body's own Z axis: quat * (c, 0, 0, s), cosine and sine of half the angle."""
     w, x, y, z = quat[0], quat[1], quat[2], quat[3]
     quat[0], quat[1], quat[2], quat[3] = c * w - s * z, c * x + s * y, c * y - s * x, c * z + s * w
 

@@ -30,7 +30,7 @@ from mlagents_sim.physics.articulated.builder import (
 )
 from mlagents_sim.physics.articulated.poses import geoms_of, origins_of, turn_copies
 from mlagents_sim.physics.articulated.ragdolls import Ragdolls, reset, set_mass, state_arrays
-from mlagents_sim.physics.articulated.rotations import from_euler, multiply
+from mlagents_sim.physics.articulated.rotations import from_euler, matrices_of, multiply, quaternions_of
 from mlagents_sim.physics.articulated.shapes import Box, Capsule, Sphere
 from mlagents_sim.physics.articulated.step import SWEEPS, step
 
@@ -48,8 +48,10 @@ __all__ = [
     "from_euler",
     "geoms_of",
     "make_ragdolls",
+    "matrices_of",
     "multiply",
     "origins_of",
+    "quaternions_of",
     "reset",
     "set_mass",
     "state_arrays",

@@ -20,7 +20,7 @@ from mlagents_sim.physics.articulated.ragdolls import (
     make_scratch,
     reset,
 )
-from mlagents_sim.physics.articulated.rotations import multiply, quaternion_of
+from mlagents_sim.physics.articulated.rotations import multiply, quaternions_of
 from mlagents_sim.physics.articulated.shapes import (
     Box,
     Capsule,
@@ -244,7 +244,7 @@ def _joint_frames(ragdoll: Ragdoll, center: Floats, index: NDArray[np.int64]) ->
     """Return anchors [joints, 2, 3] and frames [joints, 2, 4] in the bodies' frames."""
     anchors, frames = np.zeros((len(index), 2, 3)), np.zeros((len(index), 2, 4))
     for i, (joint, pair) in enumerate(zip(ragdoll.joints, index, strict=True)):
-        axes = quaternion_of(_axes(joint))
+        axes = quaternions_of(_axes(joint)[np.newaxis])[0]
         for side, body in enumerate(pair):
             position, rotation = ragdoll.bodies[body].position, np.array(ragdoll.bodies[body].rotation)
             anchors[i, side] = (np.array(joint.anchor) - position) @ quat_rotations(rotation) - center[body]

@@ -12,7 +12,7 @@ demo: $(BASE)
 	$(BIN)/mlagents play 3DBall --model results/demo/3DBall.onnx --episodes 12 --deterministic
 
 test: $(DEV)
-	$(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow --timeout=3600

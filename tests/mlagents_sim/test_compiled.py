@@ -81,5 +81,6 @@ def test_a_function_that_makes_arrays_must_say_so() -> None:
     def make() -> float:
         return float(np.ones(3)[0])
 
-    with pytest.raises(NumbaError):
+    with pytest.raises(NumbaError) as caught:
         make()
+    assert caught.value.__notes__ == [f"If {make.__qualname__} makes arrays, let it be @allocating, not @compiled."]

@@ -53,7 +53,12 @@ class compiled(Generic[P, R]):  # noqa: N801  # a decorator
         return self._dispatcher._numba_type_  # type: ignore[attr-defined]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: D102
-        result = self._dispatcher(*args, **kwargs)
+        try:
+            result = self._dispatcher(*args, **kwargs)
+        except Exception as error:
+            if not self._has_run and not self._counts_references:
+                error.add_note(f"If {self._function.__qualname__} makes arrays, let it be @allocating, not @compiled.")
+            raise
         if not self._has_run:
             self._has_run = True
             page_out_library("libllvmlite")  # some 65 MB

@@ -66,14 +66,14 @@ def test_walk_is_solved_with_sac(tmp_path, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_images_are_judged_with_what_was_done(tmp_path, seed):
-    """Who does as experts do earns noise: an entropy bonus, and advantages no larger than the noise, hold it."""
+    """Who does as experts do earns noise. A policy slower than its judge falls back some times, and then stays."""
     expert = Guess(pixels(20), agents=4, seed=9)
     path = record(
         expert, lambda _: ActionTuple(None, expert._right[:, None].astype(np.int32)), tmp_path / "d.demo", 400
     )
     settings = ppo_settings(
-        12_000,
-        {"learning_rate": 1e-3, "beta": 0.02, "advantage_normalization": "scale"},
+        20_000,
+        {"learning_rate": 4e-4, "beta": 0.02, "advantage_normalization": "scale"},
         reward_signals=gail(path, use_actions=True),
         network_settings={"hidden_units": 32, "num_layers": 1},
     )

@@ -53,7 +53,7 @@ def gail(discriminator: nn.Module, expert: torch.Tensor, policy: torch.Tensor) -
 
     def step() -> None:
         loss = softplus(-discriminator(expert)).mean() + softplus(discriminator(policy)).mean()
-        points = len(expert) // 2
+        points = len(expert) // 4
         share = torch.rand(points, 1)
         between = (share * expert[:points] + (1.0 - share) * policy[:points]).requires_grad_()
         (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)

@@ -54,7 +54,7 @@ from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
 
-POINTS_EVERY = 2
+POINTS_EVERY = 4
 """Rows of a minibatch for one point at which the gradient penalty is taken, which costs more than all the rest."""
 
 

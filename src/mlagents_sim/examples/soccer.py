@@ -298,17 +298,10 @@ class SoccerWorld(World):
         self.fields = fields = Fields(areas, kind, rng, parameters)
         self.blue, self.purple = (SoccerAgents(fields, team) for team in kind.teams)
         super().__init__([self.blue, self.purple], DECISION_PERIOD, parameters)
-        self._time_cost = 1.0 / kind.max_step if kind.time_costs else 0.0
-        self._advance = advance.bind(
-            fields.pitches,
-            fields.walls,
-            self.blue.side,
-            self.purple.side,
-            fields.goal_line,
-            fields.numbers,
-            self._time_cost,
-            kind.max_step,
-        )
+        time_cost = 1.0 / kind.max_step if kind.time_costs else 0.0
+        sides = self.blue.side, self.purple.side
+        self._game = (fields.pitches, fields.walls, *sides, fields.goal_line, fields.numbers, time_cost)
+        self._advance = advance.bind(*self._game, kind.max_step)
 
     def bodies(self) -> VisualGeoms:
         """Return the floors, walls and nets, players in the colours of their teams, and balls."""
@@ -323,16 +316,7 @@ class SoccerWorld(World):
 
     def integrate(self) -> None:
         """Move with contacts, kicks and goals."""
-        fields = self.fields
-        integrate(
-            fields.pitches,
-            fields.walls,
-            self.blue.side,
-            self.purple.side,
-            fields.goal_line,
-            fields.numbers,
-            self._time_cost,
-        )
+        integrate(*self._game)
 
     def advance(self, steps: int) -> tuple[int, bool]:
         """Do as `World.advance`, compiled."""

@@ -15,6 +15,8 @@ from mlagents.settings import NetworkSettings
 
 _OF_PPO = ("weights.critic_body.", "weights.value.")
 _OF_SAC = ("weights.value.body.", "weights.value.value.")
+_ENCODERS = ("encoders.", "weights.body.encoders.")
+"""Of images: in a body, and in a checkpoint of SAC, whose critics have the policy's."""
 
 
 class SavedCritic(NamedTuple):
@@ -52,6 +54,10 @@ def saved_critic(state: dict[str, Any], saved: SavedPolicy, what: str) -> SavedC
     if of_own_body := _names(tensors, of_body):
         tree["body"] = make_body(rng, saved.spec.observation_specs, network)
         found |= {f"body.{name.removeprefix(of_body)}": tensors[name] for name in of_own_body}
+        if kinds[0] is _OF_SAC:
+            in_body, in_policy = _ENCODERS
+            shared = _names(tensors, in_policy)
+            found |= {f"body.{in_body}{name.removeprefix(in_policy)}": tensors[name] for name in shared}
     restored = with_tensors(tree, found, what)
     return SavedCritic(restored.get("body"), restored["value"])
 

@@ -18,6 +18,14 @@ from mlagents.nn.observations import Inputs, ObservationLayout
 Memory = Float[Array, "sequences _"]
 
 
+def encoded(encoders: tuple[ImageEncoder, ...], inputs: Inputs) -> Inputs:
+    """Return the inputs with float32 [rows, hidden] encodings in place of images; as they are without encoders."""
+    if not encoders:
+        return inputs
+    images = tuple(encoder(image) for encoder, image in zip(encoders, inputs.images, strict=True))
+    return inputs._replace(images=images)
+
+
 class Body(eqx.Module):
     """Encoders of every kind of observation, dense layers, memory.
 
@@ -27,7 +35,7 @@ class Body(eqx.Module):
     entities do so by what attention gives of them all.
 
     Attributes:
-      encoders: one per image sensor.
+      encoders: one per image sensor; none if the body gets encodings, which another's encoders made (see `encoded`).
       attention: over the entities of all sensors of variable length; None without them.
       dense: hidden layers.
       hyper: the last hidden layer, if goals condition it.
@@ -52,10 +60,15 @@ class Body(eqx.Module):
         """Numbers of memory for each agent, 0 without."""
         return 0 if self.lstm is None else self.lstm.memory_size
 
+    def without_encoders(self) -> Body:
+        """Return the body for inputs that are encoded already."""
+        body: Body = eqx.tree_at(lambda body: body.encoders, self, ())
+        return body
+
     def encode(self, inputs: Inputs, action: Float[Array, "rows c"] | None = None) -> Float[Array, "rows h"]:
         """Return the activations after the hidden layers, before the memory."""
-        images = [encoder(image) for encoder, image in zip(self.encoders, inputs.images, strict=True)]
-        parts = [inputs.vector, *images]
+        inputs = encoded(self.encoders, inputs)
+        parts = [inputs.vector, *inputs.images]
         attended: list[Array] = []
         if self.attention is not None:
             attended = [self.attention(jnp.concatenate(parts, axis=1), inputs.entities)]
@@ -66,7 +79,7 @@ class Body(eqx.Module):
         if self.hyper is None:
             return x
         goals = [inputs.vector[:, start:stop] for start, stop in self.layout.goal_columns]
-        goals += [images[i] for i in self.layout.goal_images]
+        goals += [inputs.images[i] for i in self.layout.goal_images]
         if self.layout.goal_entities:
             goals += attended
         return jax.nn.silu(self.hyper(x, jnp.concatenate(goals, axis=1)))

@@ -24,16 +24,27 @@ ENTITY_EMBEDDING = 128
 
 
 def make_body(
-    rng: np.random.Generator, specs: Sequence[ObservationSpec], settings: NetworkSettings, actions: int = 0
+    rng: np.random.Generator,
+    specs: Sequence[ObservationSpec],
+    settings: NetworkSettings,
+    actions: int = 0,
+    encoders: bool = True,
 ) -> Body:
-    """Return a body for these observations, and for so many continuous actions where a Q-network takes them.
+    """Return a body with initial weights.
+
+    Args:
+      rng: draws the weights.
+      specs: of the observations.
+      settings: of the network.
+      actions: how many continuous actions it takes, of a Q-network.
+      encoders: it gets images; otherwise the encodings of another body with these settings.
 
     Raises:
       NetworkError: an observation is of a kind or size that the network cannot read.
     """
     layout, hidden = layout_of(specs), settings.hidden_units
-    encoders = tuple(_encoder(rng, specs[i], settings) for i in layout.images)
-    width = layout.width + hidden * len(encoders)
+    own = tuple(_encoder(rng, specs[i], settings) for i in layout.images if encoders)
+    width = layout.width + hidden * len(layout.images)
     attention = None
     if layout.entities:
         shapes = [(specs[i].shape[0], specs[i].shape[1]) for i in layout.entities]
@@ -49,7 +60,7 @@ def make_body(
         hyper = make_hyper_dense(rng, hidden if dense.layers else width, hidden, goals, hidden)
     memory = settings.memory
     lstm = None if memory is None else make_lstm(rng, hidden, memory.memory_size)
-    return Body(encoders, attention, dense, hyper, lstm, layout)
+    return Body(own, attention, dense, hyper, lstm, layout)
 
 
 def _encoder(rng: np.random.Generator, spec: ObservationSpec, settings: NetworkSettings) -> ImageEncoder:
@@ -81,11 +92,13 @@ def make_policy(
     )
 
 
-def make_critic(rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkSettings, signals: int) -> Critic:
-    """Return a critic with initial weights for the behavior and number of reward signals.
+def make_critic(
+    rng: np.random.Generator, spec: BehaviorSpec, settings: NetworkSettings, signals: int, encoders: bool = True
+) -> Critic:
+    """Return a critic with initial weights for the behavior and number of reward signals; encoders: see `make_body`.
 
     Raises:
       NetworkError: an observation is of a kind or size that the network cannot read.
     """
-    body = make_body(rng, spec.observation_specs, settings)
+    body = make_body(rng, spec.observation_specs, settings, encoders=encoders)
     return Critic(body, glorot_dense(rng, features(settings), signals))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlagents.algorithms.sac.networks import Structure, make_networks
+from mlagents.algorithms.sac.networks import Structure, make_networks, target_of
 from mlagents.algorithms.sac.update import Recipe, Transitions, minibatch, minibatch_loss, next_values
 from mlagents.nn.build import make_policy
 from mlagents.nn.flat import flattened
@@ -27,8 +27,8 @@ def structure_and_parameters():
     policy = make_policy(rng, SPEC, SETTINGS, squashed=True)
     networks = make_networks(rng, SPEC, SETTINGS, policy, 1, -1.0)
     parameters, networks_of = flattened(networks)
-    target, value_of = flattened(networks.value)
-    return Structure(networks_of, value_of), jnp.asarray(parameters), jnp.asarray(target)
+    target, target_networks_of = flattened(target_of(networks))
+    return Structure(networks_of, target_networks_of), jnp.asarray(parameters), jnp.asarray(target)
 
 
 def sampled(steps):
@@ -84,9 +84,9 @@ def test_the_next_value_is_that_of_the_same_sequence_one_step_on():
     recipe = Recipe(structure, len(LENGTHS), steps, 0.0, 0.01)
     transitions, noise = sampled(steps)
     batch = minibatch(transitions, noise, jnp.int32(0), None, structure.networks(parameters).body.layout, recipe)
-    found = np.asarray(next_values(structure.value(target), batch, steps)).reshape(len(LENGTHS), steps, 1)
+    found = np.asarray(next_values(structure.target(target), batch, steps)).reshape(len(LENGTHS), steps, 1)
     for sequence, length in enumerate(LENGTHS):
         first = sequence * (steps + 1)
         seen = Inputs(transitions.columns.observations[0][first : first + length + 1], (), ())
-        whole, _ = structure.value(target)(seen, jnp.zeros((1, 6)))
+        whole, _ = structure.target(target).value(seen, jnp.zeros((1, 6)))
         np.testing.assert_allclose(found[sequence, :length], whole[1:], atol=1e-6)

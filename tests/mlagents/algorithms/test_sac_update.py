@@ -11,7 +11,7 @@ import optax
 import pytest
 from scipy import stats
 
-from mlagents.algorithms.sac.networks import Networks, Structure
+from mlagents.algorithms.sac.networks import Networks, Structure, target_of
 from mlagents.algorithms.sac.networks import make_networks as networks_around
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, update
 from mlagents.learning.trained import TrainedState, at_rest
@@ -149,13 +149,14 @@ def plain_updates(networks, normalizer, transitions, noise, branches):
             step, states[i] = optimisers[i].update(grads, states[i])
             groups[i] = optax.apply_updates(groups[i], step)
         target = jax.tree.map(lambda t, v: (1 - TAU) * t + TAU * v, target, groups[1][0])
-    return Networks(*groups[1], *groups[0], groups[2]), target
+    value, q1, q2 = groups[1]
+    return Networks(value, *groups[0], q1, q2, groups[2]), target
 
 
 def compiled(networks):
     parameters, networks_of = flattened(networks)
-    target, value_of = flattened(networks.value)
-    recipe = Recipe(Structure(networks_of, value_of), BATCH, steps=1, burn_in=0.0, tau=TAU)
+    target, target_networks_of = flattened(target_of(networks))
+    recipe = Recipe(Structure(networks_of, target_networks_of), BATCH, steps=1, burn_in=0.0, tau=TAU)
     function = functools.partial(update, recipe=recipe)
     return LearnerState(TrainedState(parameters, at_rest(parameters), None), target), jax.jit(function)
 
@@ -215,14 +216,13 @@ def test_values_settle_where_the_equations_say():
     expected = (1 + 0.1 * squashed_entropy) / 0.5
     rng = np.random.default_rng(0)
     state, call = compiled(networks)
-    held = networks.body, networks.head, networks.log_alpha
-    kept = flattened(held)[0]
+    held = {"body": networks.body, "head": networks.head, "log_alpha": networks.log_alpha}
+    networks_of = flattened(networks)[1]
     for _ in range(15):
         noise = rng.normal(size=(room, BATCH, 1)).astype(np.float32)
         transitions.columns.continuous[:] = rng.normal(size=transitions.columns.continuous.shape)
         state, statistics = call(state, None, transitions, noise, np.int32(room), np.float32(3e-3), np.float32([0.5]))
         trained = state.trained
-        parameters = jnp.concatenate([trained.parameters[: -len(kept)], kept])
+        parameters = flattened(networks_of(np.asarray(trained.parameters))._replace(**held))[0]
         state = LearnerState(TrainedState(parameters, trained.adam, None), state.target)
-        # the policy and the temperature go back to where they are held
     assert float(statistics.value[0]) == pytest.approx(expected, abs=0.1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlagents.algorithms.cloning import LOSS_TAG, PREFIX, Cloning, with_or_without
 from mlagents.algorithms.sac.demonstrated import DemonstrationReplay
-from mlagents.algorithms.sac.networks import Structure, make_networks
+from mlagents.algorithms.sac.networks import Structure, Target, make_networks, target_of
 from mlagents.algorithms.sac.update import LearnerState, Recipe, Transitions, UpdateStatistics, update
 from mlagents.data.demonstrations import load_demonstrations
 from mlagents.data.replay import Replay
@@ -70,8 +70,8 @@ class SACLearner:
         self._layout = policy.body.layout
         networks = make_networks(self._rng, spec, network, policy, len(signals.names), math.log(hp.init_entcoef))
         self._trained = Trained(networks)
-        self._target, value_of = flattened(networks.value)
-        self._structure = Structure(self._trained.networks_of, value_of)
+        self._target, target_networks_of = flattened(target_of(networks))
+        self._structure = Structure(self._trained.networks_of, target_networks_of)
         memory = network.memory
         steps, burn_in = (1, 0.0) if memory is None else (memory.sequence_length, memory.burn_in_ratio)
         self._sequences = max(hp.batch_size // steps, 1)
@@ -83,9 +83,8 @@ class SACLearner:
         self._noise_shape = self._most_updates, self._sequences * steps, spec.action_spec.continuous_size
         self._cloning = self._demonstrated = None
         if settings.behavioral_cloning is not None:
-            before = networks.value, networks.q1, networks.q2
             pair = policy.body, policy.head
-            self._cloning = Cloning(behavior, spec, settings, pair, before, self._most_updates)
+            self._cloning = Cloning(behavior, spec, settings, pair, networks.value, self._most_updates)
         if hp.demo_replay_ratio:
             path, pairing = settings.demonstrations()
             shown = load_demonstrations(path, spec, behavior, pairing)
@@ -275,7 +274,7 @@ class SACLearner:
         if self._cloning is not None:
             self._cloning.load_state_dict(trees["cloning"])
         self._trained.load_state_dict(trees | {"normalizer": None})
-        self._target, _ = flattened(trees["target"])
+        self._target, _ = flattened(Target(trees["target"], trees["target_encoders"]))
         self._normalizer = trees["normalizer"]
         self._signals.load_state_dict(trees["signals"])
         self.steps = state["steps"]
@@ -311,11 +310,13 @@ class SACLearner:
 
     def _trees(self) -> dict[str, Any]:
         cloning = {} if self._cloning is None else {"cloning": self._cloning.state_dict()}
+        target = self._structure.target(np.array(self._target))
         return (
             self._trained.state_dict()
             | cloning
             | {
-                "target": self._structure.value(np.array(self._target)),
+                "target": target.value,
+                "target_encoders": target.encoders,
                 "normalizer": self._normalizer,
                 "signals": self._signals.state_dict(),
             }

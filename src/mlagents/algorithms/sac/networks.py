@@ -1,4 +1,8 @@
-"""The networks of soft actor-critic."""
+"""The networks of soft actor-critic.
+
+A frame is encoded once for all of them: critics read the encodings that the policy's encoders make, and their losses
+are what trains these encoders; to the policy's loss encodings are given (Yarats et al., arXiv:1910.01741 section 5).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from mlagents.arrays import Array
 from mlagents.nn.body import Body, Memory
 from mlagents.nn.build import features, make_body, make_critic
 from mlagents.nn.critic import Critic
+from mlagents.nn.image_encoders import ImageEncoder
 from mlagents.nn.layers import Dense, glorot_dense
 from mlagents.nn.observations import Inputs
 from mlagents.nn.policy import ActionHead, Policy
@@ -45,19 +50,27 @@ class Networks(NamedTuple):
     """What gradients train.
 
     Attributes:
-      value: V. It comes first: its weights are the first ones of the parameter vector, for the target network.
+      value: V. Its weights and then those of the encoders come first in the parameter vector: the target network
+        follows both.
+      body, head: of the policy. The body has the encoders of images, the critics have none.
       q1, q2: the twins.
-      body, head: of the policy.
       log_alpha: float32 [t], logarithms of the temperatures: one for all continuous actions, if there are any, then
         one for each discrete branch.
     """
 
     value: Critic
-    q1: QNetwork
-    q2: QNetwork
     body: Body
     head: ActionHead
+    q1: QNetwork
+    q2: QNetwork
     log_alpha: Float[Array, " t"]
+
+
+class Target(NamedTuple):
+    """What the target network follows, in the order of `Networks`: V and the encoders whose encodings it reads."""
+
+    value: Critic
+    encoders: tuple[ImageEncoder, ...]
 
 
 class Structure(NamedTuple):
@@ -65,11 +78,16 @@ class Structure(NamedTuple):
 
     Attributes:
       networks: of all parameters.
-      value: of the weights of a value network alone, which is what its target has.
+      target: of the weights of a target network alone.
     """
 
     networks: Callable[[Float[Array, " p"]], Networks]
-    value: Callable[[Float[Array, " v"]], Critic]
+    target: Callable[[Float[Array, " v"]], Target]
+
+
+def target_of(networks: Networks) -> Target:
+    """Return what a target network begins with."""
+    return Target(networks.value, networks.body.encoders)
 
 
 def make_networks(
@@ -82,14 +100,13 @@ def make_networks(
 ) -> Networks:
     """Return networks with initial weights around the policy."""
     action = spec.action_spec
-    value = make_critic(rng, spec, settings, signals)
+    value = make_critic(rng, spec, settings, signals, encoders=False)
 
     def q_network() -> QNetwork:
-        body = make_body(rng, spec.observation_specs, settings, action.continuous_size)
+        body = make_body(rng, spec.observation_specs, settings, action.continuous_size, encoders=False)
         outputs = signals * max(sum(action.discrete_branches), 1)
         return QNetwork(body, glorot_dense(rng, features(settings), outputs), signals)
 
     temperatures = (action.continuous_size > 0) + action.discrete_size
-    return Networks(
-        value, q_network(), q_network(), policy.body, policy.head, np.full(temperatures, log_alpha, np.float32)
-    )
+    start = np.full(temperatures, log_alpha, np.float32)
+    return Networks(value, policy.body, policy.head, q_network(), q_network(), start)

@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike
 
 from mlagents.algorithms import cloning
 from mlagents.algorithms.sac import losses
-from mlagents.algorithms.sac.networks import QNetwork, Structure
+from mlagents.algorithms.sac.networks import QNetwork, Structure, Target
 from mlagents.arrays import Array
 from mlagents.data.columns import Columns
 from mlagents.learning.sequences import Valid, mean_over, past_burn_in
 from mlagents.learning.trained import TrainedState
-from mlagents.nn.body import Memory
+from mlagents.nn.body import Memory, encoded
 from mlagents.nn.critic import Critic
 from mlagents.nn.distributions import squashed_gaussian_sample
 from mlagents.nn.normalizer import Normalizer
@@ -32,7 +32,7 @@ class LearnerState(eqx.Module):
 
     Attributes:
       trained: all weights of `Networks` and Adam's moments; the normaliser is moved as experience arrives.
-      target: float32 [V], weights of the target of the value network, as they stand first in the parameters.
+      target: float32 [V], weights of `Target`, as they stand first in the parameters.
     """
 
     trained: TrainedState
@@ -81,7 +81,7 @@ class Batch(NamedTuple):
     """Decisions ready for the loss, sequence after sequence.
 
     Attributes:
-      inputs: at the decisions.
+      inputs: at the decisions, images not encoded.
       later: what V of the following observations needs: without memory these observations; with memory the decisions'
         and, as one more step of each sequence, the last following one.
       memory: of the policy before the first decision of every sequence; None without memory.
@@ -108,7 +108,7 @@ class Recipe(NamedTuple):
       structure: of the networks.
       sequences: in a minibatch. steps: in a sequence, 1 without memory.
       burn_in: share of a sequence that only warms the memory up (see `past_burn_in`).
-      tau: share of the value network that goes into its target at each update.
+      tau: share of the value network and encoders that goes into their target at each update.
       cloning: None without.
     """
 
@@ -120,11 +120,12 @@ class Recipe(NamedTuple):
     cloning: cloning.Recipe | None = None
 
 
-def next_values(target: Critic, batch: Batch, steps: int) -> Float[Array, "rows signals"]:
+def next_values(target: Target, batch: Batch, steps: int) -> Float[Array, "rows signals"]:
     """Return the target network's V_k of the observations after the decisions."""
+    later = encoded(target.encoders, batch.later)
     if batch.memory is None:
-        return target(batch.later)[0]
-    value, _ = target(batch.later, _nothing(target, batch.memory))
+        return target.value(later)[0]
+    value, _ = target.value(later, _nothing(target.value, batch.memory))
     per_step: Array = value.reshape(-1, steps + 1, value.shape[1])[:, 1:]
     return per_step.reshape(-1, value.shape[1])
 
@@ -143,12 +144,15 @@ def minibatch_loss(
 ) -> tuple[Float[Array, ""], Float[Array, " reported"]]:
     """Return the sum of all losses, and what is reported: losses of policy, V, Q1, Q2, then entropy, then mean V_k.
 
-    Every loss has gradients for its own networks only, so that one gradient of the sum serves all of them.
+    Every loss has gradients for its own networks only, so that one gradient of the sum serves all of them; encoders
+    learn by the losses of V, Q1 and Q2.
     """
     structure, valid = recipe.structure, batch.valid
     networks = structure.networks(parameters)
     branches = tuple(layer.bias.size for layer in networks.head.logits)
-    hidden, _ = networks.body(batch.inputs, batch.memory)
+    inputs = encoded(networks.body.encoders, batch.inputs)
+    given: Inputs = lax.stop_gradient(inputs)
+    hidden, _ = networks.body.without_encoders()(given, batch.memory)
     actions: ActionDistribution = networks.head(hidden, batch.allowed)
     blank = _nothing(networks.value, batch.memory)
     sample, log_prob = squashed_gaussian_sample(actions.mean, actions.log_std, batch.noise)
@@ -157,19 +161,19 @@ def minibatch_loss(
     cost = losses.entropy_cost(alpha, negentropy, len(branches))
 
     frozen_q1, frozen_q2 = lax.stop_gradient((networks.q1, networks.q2))
-    best_q1 = losses.expected_q(frozen_q1(batch.inputs, sample, blank), actions)
-    best_q2 = losses.expected_q(frozen_q2(batch.inputs, sample, blank), actions)
+    best_q1 = losses.expected_q(frozen_q1(given, sample, blank), actions)
+    best_q2 = losses.expected_q(frozen_q2(given, sample, blank), actions)
     policy = losses.policy_loss(cost, best_q1, valid)
 
     v_target = lax.stop_gradient(losses.value_target(best_q1, best_q2, cost))
-    v, _ = networks.value(batch.inputs, blank)
+    v, _ = networks.value(inputs, blank)
     value = losses.half_squared_error(v, v_target, valid)
 
-    next_value = lax.stop_gradient(next_values(structure.value(target), batch, recipe.steps))
+    next_value = lax.stop_gradient(next_values(structure.target(target), batch, recipe.steps))
     target_q = losses.q_target(batch.reward, batch.terminated, next_value, gamma)
     q1, q2 = (
         losses.half_squared_error(losses.chosen_q(found, batch.discrete, branches), target_q, valid)
-        for found in (q(batch.inputs, batch.action, blank) for q in (networks.q1, networks.q2))
+        for found in (q(inputs, batch.action, blank) for q in (networks.q1, networks.q2))
     )
 
     goal = losses.target_entropy(batch.action.shape[1], branches)

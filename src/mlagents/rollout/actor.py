@@ -42,14 +42,16 @@ class Outputs(NamedTuple):
 
     Attributes:
       mean: float32 [agents, continuous size], of the Gaussians.
-      std: float32 [agents, continuous size] or [continuous size].
-      logits: float32 [agents, choices], one for each branch.
+      std: float32 [agents, continuous size] or [continuous size], their standard deviations.
+      peak: likewise, their log-densities at the mean.
+      logits: float32 [agents, sum of branch sizes].
       memory: float32 [agents, memory size], after the decision; None without memory.
     """
 
     mean: FloatArray
     std: FloatArray
-    logits: Sequence[FloatArray]
+    peak: FloatArray
+    logits: FloatArray
     memory: FloatArray | None
 
 
@@ -59,7 +61,8 @@ def joined(parts: Sequence[Outputs]) -> Outputs:
     return Outputs(
         np.concatenate([part.mean for part in parts]),
         np.concatenate([np.broadcast_to(part.std, part.mean.shape) for part in parts]),
-        [np.concatenate(branch) for branch in zip(*(part.logits for part in parts), strict=True)],
+        np.concatenate([np.broadcast_to(part.peak, part.mean.shape) for part in parts]),
+        np.concatenate([part.logits for part in parts]),
         np.concatenate(memories) if memories else None,
     )
 
@@ -79,12 +82,20 @@ class Actor:
         self._load_head(policy.head)
 
     def _load_head(self, head: ActionHead) -> None:
-        self._mean = affine(head.mean)
-        log_std = head.log_std
-        self._log_std = affine(log_std) if isinstance(log_std, Dense) else None
-        self._shared_std: FloatArray = np.exp(0.0 if isinstance(log_std, Dense) else np.asarray(log_std))
+        self._size = size = len(head.mean.bias)
         self._squashed = head.squashed
-        self._logits = [affine(layer) for layer in head.logits]
+        log_std = head.log_std
+        own_std = isinstance(log_std, Dense)
+        layers = [head.mean, *([log_std] if isinstance(log_std, Dense) else []), *head.logits]
+        weights, biases = zip(*(affine(layer) for layer in layers), strict=True)
+        self._weight, self._bias = np.concatenate(weights, axis=1), np.concatenate(biases)
+        self._shared_scale = None if isinstance(log_std, Dense) else _scale(np.asarray(log_std, np.float32))
+        self._logits_start = (1 + own_std) * size
+        sizes = [len(layer.bias) for layer in head.logits]
+        ends: NDArray[np.intp] = np.cumsum(sizes, dtype=np.intp)
+        self._starts = ends - sizes
+        self._slices = [slice(*pair) for pair in zip(self._starts.tolist(), ends.tolist(), strict=True)]
+        self._branch_of = np.repeat(np.arange(len(sizes)), sizes)
 
     def act(
         self, observations: Sequence[FloatArray], allowed: NDArray[np.bool_] | None, memory: FloatArray | None = None
@@ -101,52 +112,45 @@ class Actor:
     def evaluate(self, observations: Sequence[FloatArray], memory: FloatArray | None = None) -> Outputs:
         """Return what the policy says, of which `choose` makes actions; arguments as those of `act`."""
         hidden, memory = self._body(observations, memory)
-        weight, bias = self._mean
-        mean = hidden @ weight
-        mean += bias
-        return Outputs(mean, self._std(hidden), [hidden @ w + b for w, b in self._logits], memory)
+        values = hidden @ self._weight
+        values += self._bias
+        size, start = self._size, self._logits_start
+        scale = self._shared_scale
+        if scale is None:
+            scale = _scale(np.clip(values[:, size:start], *LOG_STD_RANGE))
+        return Outputs(values[:, :size], *scale, values[:, start:], memory)
 
     def choose(self, outputs: Outputs, allowed: NDArray[np.bool_] | None) -> Decision:
         """Return an action for every agent.
 
         Args:
-          outputs: of this policy, or `joined` ones of others like it; taken over.
+          outputs: of this policy, or `joined` ones of others like it.
           allowed: as with `act`.
         """
-        continuous = outputs.mean
-        agents, size = continuous.shape
-        log_prob = np.empty((agents, size + len(outputs.logits)), np.float32)
+        size, branches = self._size, len(self._starts)
+        agents = len(outputs.mean)
+        log_prob = np.empty((agents, size + branches), np.float32)
+        continuous, discrete = outputs.mean, np.empty((agents, branches), np.int32)
         if size:
-            log_prob[:, :size] = self._add_noise(continuous, outputs.std)
-        discrete = np.empty((agents, len(outputs.logits)), np.int32)
-        start = 0
-        for branch, logits in enumerate(outputs.logits):
-            stop = start + logits.shape[1]
-            if allowed is not None:
-                logits = np.where(allowed[:, start:stop], logits, FORBIDDEN)
-            discrete[:, branch] = choice = self._choose(logits)
-            log_prob[:, size + branch] = _log_softmax_at(logits, choice)
-            start = stop
+            continuous = self._sample(outputs, log_prob[:, :size])
+        if branches:
+            self._choose(outputs.logits, allowed, discrete, log_prob[:, size:])
         action = ActionTuple(self._bounded(continuous), discrete)
         return Decision(continuous, discrete, log_prob, action, outputs.memory)
 
-    def _add_noise(self, mean: FloatArray, std: FloatArray) -> FloatArray:
-        """Turn the means into samples, in place, and return the log-density of each, float32 of the same shape."""
-        log_density = -np.log(std) - np.float32(0.5 * LOG_2PI)
+    def _sample(self, outputs: Outputs, log_prob: FloatArray) -> FloatArray:
+        """Return continuous actions, float32 [agents, size], and write the log-density of each."""
+        mean = outputs.mean
         if self._deterministic:
-            return np.broadcast_to(log_density, mean.shape)
-        noise = self._rng.standard_normal(mean.shape, np.float32)
-        mean += std * noise
-        sampled: FloatArray = log_density - 0.5 * noise * noise
-        return sampled
-
-    def _std(self, hidden: FloatArray) -> FloatArray:
-        """Return the Gaussians' standard deviations, float32 [agents, continuous size] or [continuous size]."""
-        if self._log_std is None:
-            return self._shared_std
-        weight, bias = self._log_std
-        std: FloatArray = np.exp(np.clip(hidden @ weight + bias, *LOG_STD_RANGE))
-        return std
+            log_prob[:] = outputs.peak
+            return mean.copy()
+        noise: FloatArray = self._rng.standard_normal(mean.shape, np.float32)
+        np.multiply(noise, noise, out=log_prob)
+        log_prob *= np.float32(-0.5)
+        log_prob += outputs.peak
+        noise *= outputs.std
+        noise += mean
+        return noise
 
     def _bounded(self, continuous: FloatArray) -> FloatArray:
         """Return what the environment gets, in [-1, 1]."""
@@ -157,17 +161,30 @@ class Actor:
         clipped /= CLIP
         return clipped
 
-    def _choose(self, logits: FloatArray) -> NDArray[np.intp]:
-        """Return the most probable action, or a sample: argmax of logits - log(Exp(1)) (the Gumbel-max trick)."""
+    def _choose(
+        self, logits: FloatArray, allowed: NDArray[np.bool_] | None, choice: NDArray[np.int32], log_prob: FloatArray
+    ) -> None:
+        """Write an action of each branch, int32 [agents, branches], and its log-probability.
+
+        It is the most probable one, or a sample, the argmax of p / Exp(1): the first of exponential clocks with rates p
+        to ring. All branches go through at once.
+        """
+        if allowed is not None:
+            logits = np.where(allowed, logits, FORBIDDEN)
+        most = np.maximum.reduceat(logits, self._starts, axis=1)
+        logits = logits - (most if len(self._slices) == 1 else most[:, self._branch_of])
+        weight = np.exp(logits)
+        race = logits
         if not self._deterministic:
-            exponential = self._rng.standard_exponential(logits.shape, np.float32)
-            logits = logits - np.log(np.maximum(exponential, np.float32(1e-30)))
-        choice: NDArray[np.intp] = logits.argmax(axis=1)
-        return choice
+            race = self._rng.standard_exponential(logits.shape, np.float32)
+            race += np.float32(1e-30)
+            np.divide(weight, race, out=race)
+        for branch, columns in enumerate(self._slices):
+            choice[:, branch] = race[:, columns].argmax(axis=1)
+        np.log(np.add.reduceat(weight, self._starts, axis=1), out=log_prob)
+        np.subtract(logits[np.arange(len(logits))[:, None], choice + self._starts], log_prob, out=log_prob)
 
 
-def _log_softmax_at(logits: FloatArray, choice: NDArray[np.intp]) -> FloatArray:
-    """Return the log-probability of the choice in each row, float32 [agents]."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_prob: FloatArray = shifted[np.arange(len(choice)), choice] - np.log(np.exp(shifted).sum(axis=1))
-    return log_prob
+def _scale(log_std: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return standard deviations, and log-densities at the mean, of the shape of their logarithms."""
+    return np.exp(log_std), -log_std - np.float32(0.5 * LOG_2PI)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from mlagents_envs.registry import default_registry
 
-STEPS, REWARD = "Steps", "Environment/Cumulative Reward"
+STEPS, REWARD, OF_GROUP = "Steps", "Environment/Cumulative Reward", "Environment/Group Cumulative Reward"
 
 
 class Curve(NamedTuple):
@@ -27,7 +27,7 @@ class Curve(NamedTuple):
       environment: its name.
       label: behavior and seed.
       steps: agent steps, one per row of the table.
-      rewards: mean rewards of the episodes that ended since the row before.
+      rewards: mean rewards, own and of the group, of the episodes that ended since the row before.
     """
 
     environment: str
@@ -51,7 +51,12 @@ def read(run_id: str, behavior: str, path: Path) -> Curve:
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row[REWARD] != "None"]
     label = f"{behavior}, seed {seed}" if seed else behavior
-    return Curve(environment, label, [int(row[STEPS]) for row in rows], [float(row[REWARD]) for row in rows])
+    return Curve(environment, label, [int(row[STEPS]) for row in rows], [_reward(row) for row in rows])
+
+
+def _reward(row: dict[str, str]) -> float:
+    of_group = row.get(OF_GROUP, "None")
+    return float(row[REWARD]) + (0.0 if of_group == "None" else float(of_group))
 
 
 def draw(environment: str, curves: list[Curve], path: Path) -> None:

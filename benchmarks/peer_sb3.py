@@ -1,4 +1,4 @@
-"""3DBall trained by Stable-Baselines3's PPO at the official settings."""
+"""3DBall trained by Stable-Baselines3's PPO, at the official settings if nothing else is said."""
 
 from __future__ import annotations
 
@@ -68,17 +68,20 @@ class BallsVecEnv(VecEnv):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--max-steps", type=int, default=official.MAX_STEPS)
+    parser.add_argument("--agents", type=int, default=official.AGENTS)
+    parser.add_argument("--batch-size", type=int, default=official.BATCH_SIZE)
+    parser.add_argument("--buffer-size", type=int, default=official.BUFFER_SIZE)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    env = BallsVecEnv(Balls(official.AGENTS, arguments.seed))
+    env = BallsVecEnv(Balls(arguments.agents, arguments.seed))
     hidden = [official.HIDDEN_UNITS] * 2
     PPO(
         "MlpPolicy",
         VecNormalize(env, norm_reward=False, clip_obs=5.0, gamma=official.GAMMA),
         learning_rate=lambda remaining: official.LEARNING_RATE * remaining,
-        n_steps=official.BUFFER_SIZE // official.AGENTS,
-        batch_size=official.BATCH_SIZE,
+        n_steps=arguments.buffer_size // arguments.agents,
+        batch_size=arguments.batch_size,
         n_epochs=official.EPOCHS,
         gamma=official.GAMMA,
         gae_lambda=official.LAMBDA,

@@ -37,6 +37,7 @@ BENCHMARKS = (
     "device",
     "exchange",
     "training",
+    "many_agents",
 )
 VERSIONS = ("mlagents-jax", "jax", "numpy", "mujoco", "numba")
 

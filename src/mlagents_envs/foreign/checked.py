@@ -44,7 +44,7 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         returned: Any = self.env.step(action)
         if type(returned) is tuple and len(returned) == 5:
             observation, reward, terminated, truncated, info = returned
-            if type(observation) is np.ndarray and observation.shape == self._shape and type(reward) is float:
+            if type(observation) is np.ndarray and observation.shape == self._shape and isinstance(reward, float):
                 return observation, reward, terminated, truncated, info  # as nearly always
         self._check("step()", returned, "observation, reward, terminated, truncated, info")
         if not isinstance(returned[1], float) and np.size(returned[1]) != 1:

@@ -176,6 +176,7 @@ class ActionDecoder:
     def __init__(self, space: spaces.Space[Any]) -> None:
         self._shape: tuple[int, ...] = tuple(space.shape or ())
         self._dtype = space.dtype
+        self._whole = space.dtype is not None and np.issubdtype(space.dtype, np.integer)
         self._start: _Array = np.zeros(1, np.int64)
         if isinstance(space, spaces.Box):
             self.spec = ActionSpec.create_continuous(int(np.prod(space.shape)))
@@ -208,8 +209,9 @@ class ActionDecoder:
     def _numbers(self, continuous: NDArray[np.float32]) -> _Array:
         if not np.isfinite(continuous).all():
             raise UnityActionException(f"Continuous actions must be finite; got {continuous.tolist()}.")
-        numbers = np.clip(self._middle + self._half * continuous, self._low, self._high)
-        return np.rint(numbers) if np.issubdtype(self._dtype, np.integer) else numbers
+        numbers: _Array = self._middle + self._half * continuous
+        np.minimum(np.maximum(numbers, self._low, out=numbers), self._high, out=numbers)
+        return np.rint(numbers) if self._whole else numbers
 
     def _branches(self, discrete: NDArray[np.int32]) -> _Array:
         if ((discrete < 0) | (discrete >= self.spec.discrete_branches)).any():

@@ -32,6 +32,7 @@ from mlagents_envs.base_env import (
 from mlagents_envs.behavior_id import BehaviorId
 from mlagents_envs.exception import UnityEnvironmentException, UnityException
 from mlagents_envs.foreign.checked import CheckedEnv
+from mlagents_envs.foreign.copies import Copies
 from mlagents_envs.foreign.encoding import ActionDecoder, ObservationEncoder
 from mlagents_envs.foreign.local_env import LocalEnv, import_module
 from mlagents_envs.foreign.masks import MASK_KEY, forbidden, has_mask, join_columns, join_rows
@@ -86,6 +87,7 @@ class GymnasiumEnvironment(LocalEnv):
         self._encoder = ObservationEncoder(observations, masked=self._mask_in_obs)
         self._specs[behavior] = BehaviorSpec(self._encoder.specs, self._decoder.spec)
         self._ids: NDArray[np.int32] = np.arange(vector_env.num_envs, dtype=np.int32)
+        self._nobody = TerminalSteps.empty(self._specs[behavior])
         self._watcher: Callable[[], None] | None = None
         self._watched_steps, self._steps = 1, 0
         self._waiting = self._ids  # who decides: after NEXT_STEP ends, not everybody
@@ -96,15 +98,19 @@ class GymnasiumEnvironment(LocalEnv):
         allowed = self._allowed(observations, infos)
         decisions = self._decisions(encoded, allowed, np.zeros(len(self._ids), np.float32), self._ids)
         self._look()
-        return {self._behavior: (decisions, TerminalSteps.empty(self._specs[self._behavior]))}
+        return {self._behavior: (decisions, self._nobody)}
 
     def _advance(self, actions: Mapping[BehaviorName, ActionTuple]) -> dict[BehaviorName, Report]:
         everybody = self._decoder.decode(self._for_everybody(actions[self._behavior]))
         observations, reward, terminated, truncated, infos = self._vector_env.step(everybody)
         self._look()
         reward, terminated = np.array(reward, np.float32), np.asarray(terminated, np.bool_)
-        ended = np.flatnonzero(terminated | truncated)
         encoded = self._encoder.encode_batch(observations)
+        over = terminated | truncated
+        if not np.count_nonzero(over):
+            decisions = self._decisions(encoded, self._allowed(observations, infos), reward, self._ids)
+            return {self._behavior: (decisions, self._nobody)}
+        ended = np.flatnonzero(over)
         if self._same_step:
             last = self._encoder.encode([infos["final_obs"][row] for row in ended])
         else:
@@ -172,8 +178,11 @@ class GymnasiumEnvironment(LocalEnv):
         who: NDArray[np.int32],
     ) -> DecisionSteps:
         self._waiting = who
-        mask = None if allowed is None else forbidden(allowed[who], self._decoder.spec)
-        return DecisionSteps([column[who] for column in encoded], reward[who], who.copy(), mask)
+        if who is not self._ids:
+            encoded, reward = [column[who] for column in encoded], reward[who]
+            allowed = None if allowed is None else allowed[who]
+        mask = None if allowed is None else forbidden(allowed, self._decoder.spec)
+        return DecisionSteps(encoded, reward, who.copy(), mask)
 
     def _first_seed(self) -> int | None:
         seed, self._seed = self._seed, None
@@ -231,13 +240,7 @@ def _make_vector(registered: EnvSpec, copies: int, title: str, render_mode: str 
     mode: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     if registered.vector_entry_point:
         return gymnasium.make_vec(registered, num_envs=copies, **mode)
-    return gymnasium.make_vec(
-        registered,
-        num_envs=copies,
-        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-        wrappers=[lambda env: CheckedEnv(env, title)],
-        **mode,
-    )
+    return Copies([lambda: CheckedEnv(gymnasium.make(registered, **mode), title)] * copies)
 
 
 def _advised(error: ImportError, env_id: str) -> str:

@@ -124,7 +124,8 @@ class TrainingLoop:
             behavior.learner.reserve(collected.lanes[name])
             newest = WeightsId(name, NEWEST)
             counts = [s for s in collected.segments if s.weights == newest and self._league.learns(s.behavior)]
-            behavior.extend(counts)
+            if counts:
+                behavior.extend(counts)
             behavior.record(e for e in collected.episodes if e.weights == newest and self._league.learns(e.behavior))
         for worker, found in collected.statistics:
             for tag, values in found.items():

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
-_PROGRESS = re.compile(r"Step: (\d+)\.(?:.*Mean Reward: (-?[\d.]+\d))?")
+PROGRESS = re.compile(r"Step: (\d+)\.(?:.*Mean Reward: (-?[\d.]+\d))?")
+"""What a line of progress looks like."""
 
 
 class Point(NamedTuple):
@@ -111,7 +112,7 @@ def observe(command: Sequence[str], cpu_cap_s: float, **variables: str) -> Obser
         tail: deque[str] = deque(maxlen=30)
         for line in process.stdout or ():
             tail.append(line)
-            if found := _PROGRESS.search(line):
+            if found := PROGRESS.search(line):
                 cpu_s, _ = _usage(process.pid)
                 seen.points.append(Point(int(found[1]), float(found[2] or "nan"), cpu_s))
         ended.set()

@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 _FOLDER = ROOT / ".venv-bench"
 _TORCH = "torch==2.13.0"
-_PEERS = ("stable-baselines3==2.9.2", "gymnasium", "rsl-rl-lib==5.5.1")
+_PEERS = ("stable-baselines3==2.9.2", "gymnasium", "rltools==2.2.1", "rsl-rl-lib==5.5.1")
 _ENVIRONMENT_NEEDS = ("numpy", "mujoco", "numba", "protobuf", "grpcio", "Pillow", "ruamel.yaml")
 
 

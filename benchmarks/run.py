@@ -29,6 +29,7 @@ BENCHMARKS = (
     "fidelity",
     "update",
     "sac_update",
+    "control",
     "imitation",
     "poca",
     "self_play",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 
 class _Call(NamedTuple):
-    """What a worker's agents got last: int32 [agents], intp [agents], and the lanes as a set."""
+    """What a worker's agents got last: the bytes of int32 [agents], intp [agents], and the lanes as a set."""
 
-    agent_ids: NDArray[np.int32]
+    agent_ids: bytes
     lanes: NDArray[np.intp]
     owned: frozenset[int]
 
@@ -41,12 +41,14 @@ class Lanes:
         The same ids in the same order as in the worker's last call cost little more than one comparison.
         """
         last = self._last.get(worker)
-        if last is not None and np.array_equal(last.agent_ids, agent_ids):
-            for lane in self._idle.keys() & last.owned:  # who ended and goes on
-                del self._idle[lane]
+        called = agent_ids.tobytes()
+        if last is not None and last.agent_ids == called:
+            if self._idle:
+                for lane in self._idle.keys() & last.owned:  # who ended and goes on
+                    del self._idle[lane]
             return last.lanes
         lanes = np.fromiter((self._claim((worker, a)) for a in agent_ids.tolist()), np.intp, len(agent_ids))
-        self._last[worker] = _Call(agent_ids.copy(), lanes, frozenset(lanes.tolist()))
+        self._last[worker] = _Call(called, lanes, frozenset(lanes.tolist()))
         return lanes
 
     def ended(self, worker: int, agent_ids: NDArray[np.int32]) -> NDArray[np.intp]:

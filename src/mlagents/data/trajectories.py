@@ -225,7 +225,7 @@ class Trajectories:
         for position, observation in enumerate(arrivals.observations):
             columns.write((slot, row), position, observation)
         finished = []
-        if row.size and row.max() == self.horizon:
+        if np.count_nonzero(row == self.horizon):
             finished = [self._cut(lane, arrivals.worker) for lane in lanes[row == self.horizon].tolist()]
             row, slot, columns = self.length[lanes], self._slot[lanes], self.columns
         if columns.allowed.shape[2]:

@@ -16,6 +16,9 @@ _log = get_logger(__name__)
 MOST_FAULTS = 10
 """So many times a behavior may meet numbers that are not finite, and the like; then its run stops."""
 
+_FEW = 16
+"""So many numbers are looked at one by one in less time than numpy needs to begin."""
+
 
 class TooManyFaults(RuntimeError):
     """Numbers that are not finite, and the like, kept coming; the run is stopped, its last good weights are saved."""
@@ -105,4 +108,6 @@ class Guard:
 
 def _is_finite(values: NDArray[np.float32]) -> bool:
     """Return whether all numbers are finite: one pass, and a second only if a sum overflows."""
+    if values.size <= _FEW:
+        return all(map(isfinite, values.ravel().tolist()))
     return isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())

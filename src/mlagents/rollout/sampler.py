@@ -137,9 +137,9 @@ class LocalSampler:
 
     def missing(self) -> Mapping[str, BehaviorSpec]:
         """Return name and spec of the behaviors whose agents have reported and that were not added yet."""
-        names = [full_name for report in self._held for full_name in report.steps]
-        specs = {BehaviorId.parse(full_name).name: self.behavior_specs[full_name] for full_name in names}
-        return {name: spec for name, spec in specs.items() if name not in self._played}
+        full_names = [full_name for report in self._held for full_name in report.steps]
+        names = {BehaviorId.parse(full_name).name: full_name for full_name in full_names}
+        return {name: self.behavior_specs[full_name] for name, full_name in names.items() if name not in self._played}
 
     def add(self, name: str, spec: BehaviorSpec, sampling: Sampling, weights: Weights) -> None:
         """Let agents of a behavior play."""

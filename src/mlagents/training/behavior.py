@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from mlagents_envs.base_env import BehaviorSpec
 from mlagents_envs.logging_util import get_logger
 
 _log = get_logger(__name__)
+
+_NO_MEASURES: Mapping[str, float] = MappingProxyType({})
 
 
 class _Returns:
@@ -147,9 +150,9 @@ class Behavior:
             _log.info("%s: compiled its update in %.1f s; kept for later runs.", self.name, seconds)
         return self.learner.version != version
 
-    def take_progress(self) -> Progress:
-        """Return the share of training done, and the returns of the episodes finished since the last call."""
-        return Progress(self.learner.steps / self.settings.max_steps, self._recent_returns.take())
+    def take_progress(self, measures: Mapping[str, float] = _NO_MEASURES) -> Progress:
+        """Return the share of training done, the returns of the episodes finished since the last call, and measures."""
+        return Progress(self.learner.steps / self.settings.max_steps, self._recent_returns.take(), measures)
 
     def take_mean_return(self) -> float | None:
         """Return the mean return of the episodes finished since the last call, None without any."""

@@ -124,7 +124,8 @@ class TrainingLoop:
             behavior.learner.reserve(collected.lanes[name])
             newest = WeightsId(name, NEWEST)
             counts = [s for s in collected.segments if s.weights == newest and self._league.learns(s.behavior)]
-            behavior.extend(counts)
+            if counts:
+                behavior.extend(counts)
             behavior.record(e for e in collected.episodes if e.weights == newest and self._league.learns(e.behavior))
         for worker, found in collected.statistics:
             for tag, values in found.items():
@@ -148,8 +149,7 @@ class TrainingLoop:
     def _change_play(self, environment_steps: int) -> None:
         """Let lessons and opponents go on as far as training has come."""
         progress = {
-            name: behavior.take_progress()._replace(measures=self._league.measures(name))
-            for name, behavior in self.behaviors.items()
+            name: behavior.take_progress(self._league.measures(name)) for name, behavior in self.behaviors.items()
         }
         changes = self._parameters.advance(progress, environment_steps)
         for line in changes.messages:
@@ -157,7 +157,9 @@ class TrainingLoop:
         assignment = self._change_opponents()
         if assignment.reset and not changes.reset:
             changes = changes._replace(values=self._parameters.draw())
-        self._sampler.apply(changes.values, assignment._replace(reset=assignment.reset or changes.reset))
+        if changes.reset and not assignment.reset:
+            assignment = assignment._replace(reset=True)
+        self._sampler.apply(changes.values, assignment)
         for owner, tag, value in self._parameters.statistics():
             for name in self.behaviors if owner is None else {owner} & self.behaviors.keys():
                 self._statistics.set(name, tag, value)

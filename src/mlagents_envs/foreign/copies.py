@@ -7,8 +7,9 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.vector.utils import concatenate, create_empty_array, iterate
+from gymnasium.vector.utils import concatenate, create_empty_array
 from numpy.typing import NDArray
 
 _Flags = NDArray[np.bool_]
@@ -31,11 +32,14 @@ class Copies(SyncVectorEnv):
         """Do as the base class: observations, rewards, what terminated, what was truncated, infos.
 
         An episode that ended leaves `final_obs` and `final_info` in the infos; the observation is the next one's first.
+
+        Args:
+          actions: an array with an action of each copy, as all spaces but `Dict` and `Tuple` are batched.
         """
         rewards, infos = np.zeros(self.num_envs), dict[str, Any]()
         terminated, truncated = np.zeros((2, self.num_envs), np.bool_)
         observations = []
-        for i, (env, action) in enumerate(zip(self.envs, iterate(self.action_space, actions), strict=True)):
+        for i, (env, action) in enumerate(zip(self.envs, actions, strict=True)):
             observation, rewards[i], is_over, is_cut, info = env.step(action)
             if is_over or is_cut:
                 terminated[i], truncated[i] = is_over, is_cut
@@ -44,6 +48,12 @@ class Copies(SyncVectorEnv):
             if info:
                 infos = self._add_info(infos, info, i)
             observations.append(observation)
-        joined: Any = create_empty_array(self.single_observation_space, self.num_envs, np.empty)
-        joined = concatenate(self.single_observation_space, observations, joined)
-        return joined, rewards, terminated, truncated, infos
+        return self._joined(observations), rewards, terminated, truncated, infos
+
+    def _joined(self, observations: list[Any]) -> Any:
+        """Return the observations of all copies as one value of the batched space, in memory of its own."""
+        space = self.single_observation_space
+        if isinstance(space, spaces.Box):
+            return np.array(observations, space.dtype)
+        empty: Any = create_empty_array(space, self.num_envs, np.empty)
+        return concatenate(space, observations, empty)

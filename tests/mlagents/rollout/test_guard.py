@@ -26,20 +26,26 @@ def report(agents=3):
     return DecisionSteps(obs, ones, ids, None, np.zeros(agents, np.int32), ones.copy())
 
 
-def test_good_reports_stay_the_same_arrays():
-    good = report()
+FEW_AND_MANY = (3, 30)  # numbers are looked at one by one, and summed
+
+
+@pytest.mark.parametrize("agents", FEW_AND_MANY)
+def test_good_reports_stay_the_same_arrays(agents):
+    good = report(agents)
     arrays = [*good.obs, good.reward, good.group_reward]
     Guard("Walk", SPEC).repair(0, 0, good)
     assert all(a is b for a, b in zip(arrays, [*good.obs, good.reward, good.group_reward], strict=True))
 
 
-def test_huge_numbers_are_finite():
-    huge = report()
+@pytest.mark.parametrize("agents", FEW_AND_MANY)
+def test_huge_numbers_are_finite(agents):
+    huge = report(agents)
     huge.obs[0][:] = np.float32(3e38)
     Guard("Walk", SPEC).repair(0, 0, huge)
     assert (huge.obs[0] == np.float32(3e38)).all()
 
 
+@pytest.mark.parametrize("agents", FEW_AND_MANY)
 @pytest.mark.parametrize(
     ("where", "said"),
     [
@@ -55,8 +61,8 @@ def test_huge_numbers_are_finite():
         ),
     ],
 )
-def test_the_place_is_said_and_zero_is_used(caplog, where, said):
-    bad = report()
+def test_the_place_is_said_and_zero_is_used(caplog, where, said, agents):
+    bad = report(agents)
     values, place = where(bad)
     values[place] = np.nan
     values.flags.writeable = False

@@ -45,10 +45,7 @@ def assert_same(ours, theirs):
         assert ours.keys() == theirs.keys()
         for key, value in theirs.items():
             assert_same(ours[key], value)
-    elif isinstance(theirs, tuple):
-        for mine, value in zip(ours, theirs, strict=True):
-            assert_same(mine, value)
-    elif isinstance(theirs, np.ndarray) and theirs.dtype == object:
+    elif isinstance(theirs, tuple) or (isinstance(theirs, np.ndarray) and theirs.dtype == object):
         for mine, value in zip(ours, theirs, strict=True):
             assert_same(mine, value)
     else:

@@ -40,9 +40,9 @@ class Length(NamedTuple):
     summary_freq: int
 
 
-LENGTHS = {"sac": Length(12_000, 1_000), "ppo": Length(327_680, 32_768)}
+LENGTHS = {"sac": Length(12_000, 1_000), "ppo": Length(131_072, 16_384)}
 QUICK = {"sac": Length(3_000, 500), "ppo": Length(32_768, 8_192)}
-SB3_LENGTHS = {"sac": Length(2_000, 500), "ppo": Length(40_960, 8_192)}
+SB3_LENGTHS = {"sac": Length(2_000, 500), "ppo": Length(20_480, 4_096)}
 """What a step costs there is known sooner; the second summary comes after the first updates, as with the others."""
 
 

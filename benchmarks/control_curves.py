@@ -11,6 +11,7 @@ CPU-seconds to a mean reward, and draws a picture per task: mean rewards over st
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
 from pathlib import Path
@@ -71,10 +72,11 @@ def draw(title: str, runs: Runs, reward: float, path: Path) -> None:
     figure, (by_steps, by_seconds) = pyplot.subplots(1, 2, figsize=(8.0, 3.0), sharey=True, layout="constrained")
     for name, seen in runs.items():
         for number, run in enumerate(seen):
-            rewards, label = [point.reward for point in run.points], name if number == 0 else None
-            steps = [point.steps / 1000.0 for point in run.points]
+            points = [point for point in run.points if not math.isnan(point.reward)]  # no episode ended in between
+            rewards, label = [point.reward for point in points], name if number == 0 else None
+            steps = [point.steps / 1000.0 for point in points]
             by_steps.plot(steps, rewards, color=COLORS[name], linewidth=1.0, label=label)
-            by_seconds.plot([point.cpu_s for point in run.points], rewards, color=COLORS[name], linewidth=1.0)
+            by_seconds.plot([point.cpu_s for point in points], rewards, color=COLORS[name], linewidth=1.0)
     for axes in (by_steps, by_seconds):
         axes.axhline(reward, color="grey", linewidth=0.8, linestyle="--")
     by_steps.set(title=title, xlabel="steps, thousands", ylabel="mean episode reward")

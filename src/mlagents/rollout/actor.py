@@ -85,12 +85,12 @@ class Actor:
         self._size = size = len(head.mean.bias)
         self._squashed = head.squashed
         log_std = head.log_std
-        own_std = isinstance(log_std, Dense)
-        layers = [head.mean, *([log_std] if isinstance(log_std, Dense) else []), *head.logits]
+        own_std = [log_std] if isinstance(log_std, Dense) else []
+        layers = [head.mean, *own_std, *head.logits]
         weights, biases = zip(*(affine(layer) for layer in layers), strict=True)
         self._weight, self._bias = np.concatenate(weights, axis=1), np.concatenate(biases)
         self._shared_scale = None if isinstance(log_std, Dense) else _scale(np.asarray(log_std, np.float32))
-        self._logits_start = (1 + own_std) * size
+        self._logits_start = (1 + len(own_std)) * size
         sizes = [len(layer.bias) for layer in head.logits]
         ends: NDArray[np.intp] = np.cumsum(sizes, dtype=np.intp)
         self._starts = ends - sizes

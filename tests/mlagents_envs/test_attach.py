@@ -196,14 +196,17 @@ def listener(reply):
         server.settimeout(10)
 
         def answer():
-            connection, _ = server.accept()
-            with connection:
-                connection.sendall(reply)
-                connection.recv(100)
+            with suppress(OSError):  # the end of the listener
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.sendall(reply)
+                        connection.recv(100)
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
         thread.join(10)
 
 
@@ -211,6 +214,18 @@ def listener(reply):
 def test_another_protocol(reply):
     with listener(reply) as where, pytest.raises(UnityEnvironmentException, match="does not speak gRPC"):
         attach(where, timeout_wait=5)
+
+
+def test_a_player_that_closes_before_its_next_turn(port):
+    """It takes a connection while it stops to listen for the trainer before, and closes it without a word."""
+    with socket.create_server(("127.0.0.1", port)) as leaving:
+        leaving.settimeout(10)
+        late = threading.Thread(target=lambda: leaving.accept()[0].close())
+        late.start()
+        back = threading.Timer(0.5, lambda: (late.join(), leaving.close(), Listening(Scene, port)))
+        back.start()
+        with attach(port, timeout_wait=20) as env:
+            env.reset()
 
 
 def test_a_trainer_is_no_player(port):

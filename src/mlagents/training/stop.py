@@ -147,7 +147,14 @@ class StopSignals:
             return  # the thread ends the process; an exception could be lost in an import, or abort one
         is_first, self.received = self.received is None, self.received or signal.Signals(number)
         if self._phase is _Phase.STARTING or not is_first:
+            self._await_acknowledgement()
             raise stopped_by(number)
+
+    def _await_acknowledgement(self) -> None:
+        """Let the thread speak first; by sleeping, since a handler may interrupt another that holds a lock."""
+        latest = time.monotonic() + _DOUBLE_S
+        while self._first_s is None and time.monotonic() < latest:
+            time.sleep(0.001)
 
     def _listen(self) -> None:
         while numbers := self._reader.recv(64):
@@ -160,11 +167,11 @@ class StopSignals:
             _say("interrupted")
             os._exit(128 + number)
         elif self._first_s is None:
-            self._first_s = time.monotonic()
             if self._phase is _Phase.STARTING:
                 _say(f"{number.name}: the start is given up; once more ends it at once.")
             else:
                 _say(f"{number.name}: stopping after what is in progress, and saving; once more interrupts that.")
+            self._first_s = time.monotonic()
         elif self._phase is _Phase.STARTING and time.monotonic() - self._first_s > _DOUBLE_S:
             os._exit(128 + number)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -15,6 +16,7 @@ _EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # https://www.rfc-editor.o
 _HEAD_BYTES, _KIND_AT, _SETTINGS = 9, 3, 4
 _RETRY_S = 0.2
 _ANSWER_S = 5.0  # for one that took the connection; it may be busy with its own start
+_TURN_S = 2.0  # a player between two trainers closes what came for its last one
 
 
 class Address(NamedTuple):
@@ -50,6 +52,14 @@ class _Silent(Exception):
     """Nobody takes the connection; somebody may later."""
 
 
+class _Stranger(Exception):
+    """What listens does not speak gRPC as we do."""
+
+
+class _Closed(_Stranger):
+    """What listens closed the connection without a word."""
+
+
 def await_answer(address: Address, security: ClientSecurity, timeout_s: float) -> None:
     """Wait until a program listens that speaks gRPC, encrypted as we expect it.
 
@@ -59,9 +69,16 @@ def await_answer(address: Address, security: ClientSecurity, timeout_s: float) -
     """
     context = security.context()
     deadline = time.monotonic() + timeout_s
+    turns_end = math.inf
     while True:
         try:
             return _shake_hands(address, context, max(0.1, deadline - time.monotonic()))
+        except _Closed as error:
+            turns_end = min(turns_end, time.monotonic() + _TURN_S)
+            if time.monotonic() + _RETRY_S > min(turns_end, deadline):
+                raise UnityEnvironmentException(str(error)) from None
+        except _Stranger as error:
+            raise UnityEnvironmentException(str(error)) from None
         except _Silent as error:
             if time.monotonic() + _RETRY_S > deadline:
                 raise UnityTimeOutException(
@@ -79,32 +96,44 @@ def _shake_hands(address: Address, context: ssl.SSLContext | None, timeout_s: fl
     plain.settimeout(_ANSWER_S)
     try:
         with plain if context is None else context.wrap_socket(plain, server_hostname=address.host) as connection:
-            found = speaks_grpc(connection)
+            head = _first_frame(connection)
     except ssl.SSLCertVerificationError as error:
-        raise UnityEnvironmentException(
+        raise _Stranger(
             f"The certificate of {address} is not trusted: {error.verify_message.rstrip('.')}. --tls-ca names the"
             " certificates that are; they must be for the host's name as it is written here."
         ) from None
     except ssl.SSLError as error:
-        raise UnityEnvironmentException(
+        kind = _Closed if isinstance(error, ssl.SSLEOFError) else _Stranger
+        raise kind(
             f"{address} does not encrypt as TLS does ({error.reason}): leave out --tls-ca, or start it with --tls-cert."
         ) from None
+    except TimeoutError:
+        head = None
     except OSError:
-        found = False
-    if not found:
+        head = b""
+    if not _is_settings(head):
         hint = "" if context is not None else "; if it was started with --tls-cert, say whom to trust with --tls-ca"
-        raise UnityEnvironmentException(
+        raise (_Closed if head == b"" else _Stranger)(
             f"What listens at {address} is no player: it does not speak gRPC (expected HTTP/2){hint}."
         )
 
 
 def speaks_grpc(connection: socket.socket) -> bool:
     """Return whether gRPC's protocol, HTTP/2, is answered on a new connection, which must have a timeout."""
-    head = b""
     try:
-        connection.sendall(_PREFACE + _EMPTY_SETTINGS)
-        while len(head) < _HEAD_BYTES and (more := connection.recv(_HEAD_BYTES - len(head))):
-            head += more
+        return _is_settings(_first_frame(connection))
     except OSError:
         return False
-    return len(head) == _HEAD_BYTES and head[_KIND_AT] == _SETTINGS
+
+
+def _first_frame(connection: socket.socket) -> bytes:
+    """Return the head of what is answered to a client's first words; less of it where the connection ends."""
+    head = b""
+    connection.sendall(_PREFACE + _EMPTY_SETTINGS)
+    while len(head) < _HEAD_BYTES and (more := connection.recv(_HEAD_BYTES - len(head))):
+        head += more
+    return head
+
+
+def _is_settings(head: bytes | None) -> bool:
+    return head is not None and len(head) == _HEAD_BYTES and head[_KIND_AT] == _SETTINGS

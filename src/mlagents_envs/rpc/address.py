@@ -16,7 +16,7 @@ _EMPTY_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # https://www.rfc-editor.o
 _HEAD_BYTES, _KIND_AT, _SETTINGS = 9, 3, 4
 _RETRY_S = 0.2
 _ANSWER_S = 5.0  # for one that took the connection; it may be busy with its own start
-_TURN_S = 2.0  # a player between two trainers closes what came for its last one
+_TURN_S = 2.0  # for one that closes connections: a player between two trainers does so for a moment
 
 
 class Address(NamedTuple):
@@ -52,12 +52,8 @@ class _Silent(Exception):
     """Nobody takes the connection; somebody may later."""
 
 
-class _Stranger(Exception):
-    """What listens does not speak gRPC as we do."""
-
-
-class _Closed(_Stranger):
-    """What listens closed the connection without a word."""
+class _Closed(Exception):
+    """What listens closed the connection without a word, as a player does that ends its turn with another trainer."""
 
 
 def await_answer(address: Address, security: ClientSecurity, timeout_s: float) -> None:
@@ -69,16 +65,14 @@ def await_answer(address: Address, security: ClientSecurity, timeout_s: float) -
     """
     context = security.context()
     deadline = time.monotonic() + timeout_s
-    turns_end = math.inf
+    turn_end = math.inf
     while True:
         try:
             return _shake_hands(address, context, max(0.1, deadline - time.monotonic()))
         except _Closed as error:
-            turns_end = min(turns_end, time.monotonic() + _TURN_S)
-            if time.monotonic() + _RETRY_S > min(turns_end, deadline):
+            turn_end = min(turn_end, time.monotonic() + _TURN_S)
+            if time.monotonic() + _RETRY_S > min(turn_end, deadline):
                 raise UnityEnvironmentException(str(error)) from None
-        except _Stranger as error:
-            raise UnityEnvironmentException(str(error)) from None
         except _Silent as error:
             if time.monotonic() + _RETRY_S > deadline:
                 raise UnityTimeOutException(
@@ -94,28 +88,26 @@ def _shake_hands(address: Address, context: ssl.SSLContext | None, timeout_s: fl
     except (OSError, UnicodeError) as error:
         raise _Silent(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
     plain.settimeout(_ANSWER_S)
+    hint = "" if context is not None else "; if it was started with --tls-cert, say whom to trust with --tls-ca"
+    no_player = f"What listens at {address} is no player: it does not speak gRPC (expected HTTP/2){hint}."
     try:
         with plain if context is None else context.wrap_socket(plain, server_hostname=address.host) as connection:
             head = _first_frame(connection)
     except ssl.SSLCertVerificationError as error:
-        raise _Stranger(
+        raise UnityEnvironmentException(
             f"The certificate of {address} is not trusted: {error.verify_message.rstrip('.')}. --tls-ca names the"
             " certificates that are; they must be for the host's name as it is written here."
         ) from None
     except ssl.SSLError as error:
-        kind = _Closed if isinstance(error, ssl.SSLEOFError) else _Stranger
-        raise kind(
+        raise (_Closed if isinstance(error, ssl.SSLEOFError) else UnityEnvironmentException)(
             f"{address} does not encrypt as TLS does ({error.reason}): leave out --tls-ca, or start it with --tls-cert."
         ) from None
     except TimeoutError:
-        head = None
+        raise UnityEnvironmentException(no_player) from None
     except OSError:
-        head = b""
+        raise _Closed(no_player) from None
     if not _is_settings(head):
-        hint = "" if context is not None else "; if it was started with --tls-cert, say whom to trust with --tls-ca"
-        raise (_Closed if head == b"" else _Stranger)(
-            f"What listens at {address} is no player: it does not speak gRPC (expected HTTP/2){hint}."
-        )
+        raise (UnityEnvironmentException if head else _Closed)(no_player)
 
 
 def speaks_grpc(connection: socket.socket) -> bool:
@@ -135,5 +127,5 @@ def _first_frame(connection: socket.socket) -> bytes:
     return head
 
 
-def _is_settings(head: bytes | None) -> bool:
-    return head is not None and len(head) == _HEAD_BYTES and head[_KIND_AT] == _SETTINGS
+def _is_settings(head: bytes) -> bool:
+    return len(head) == _HEAD_BYTES and head[_KIND_AT] == _SETTINGS

@@ -107,6 +107,26 @@ except KeyboardInterrupt as interrupt:
         assert process.wait(timeout=5) == 130
 
 
+def test_the_signal_is_acknowledged_before_anything_is_said_of_the_end():
+    """However late the thread that does so wakes up, as on a busy machine."""
+    text = """
+acknowledge = stop._acknowledge
+stop._acknowledge = lambda number: (time.sleep(0.3), acknowledge(number))
+stop.loaded()
+try:
+    say('waiting')
+    time.sleep(60)
+except KeyboardInterrupt:
+    print('interrupted', file=sys.stderr)
+"""
+    with program(text) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        first, last = process.communicate(timeout=10)[1].splitlines()
+    assert first.startswith("SIGINT: the start is given up")
+    assert last == "interrupted"
+
+
 def test_one_that_was_lost_while_a_run_started_is_noticed_before_it_trains():
     stop = StopSignals()
     with stop:
